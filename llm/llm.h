@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Language models. One internal form of a conversation; encoders and decoders per wire; one file that speaks curl; and
+ * `offline`, a deterministic, rule-based stand-in that needs no key and says in every answer that no language model was
+ * used. A call streams, is retried by the rules of the official SDKs before its first byte was passed on, can be cancelled
+ * at any time, and ends exactly once.
+ */
+#ifndef LLM_LLM_H
+#define LLM_LLM_H
+
+#include "base/base.h"
+
+enum llm_api { LLM_OFFLINE, LLM_CHAT };
+
+struct llm_options {
+	enum llm_api api;
+	const char *base_url; /* "https://api.openai.com/v1" */
+	const char *api_key;  /* NULL or "": no Authorization header */
+	const char *model;
+	const char *ca_file;  /* NULL: the system's */
+	const char *proxy;    /* NULL: environment; "": none */
+	int64_t connect_ms, first_byte_ms, idle_ms, call_ms_max;
+	int retries_max;
+	int64_t retry_wait_ms_max; /* a longer Retry-After fails the call at once */
+	int max_output_tokens;     /* 0: not sent */
+	size_t response_bytes_max;
+	int concurrency_max;       /* calls at once per process; more wait */
+	enum { LLM_FORMAT_SCHEMA, LLM_FORMAT_OBJECT, LLM_FORMAT_NONE } json_format; /* what the server can be asked for */
+};
+
+enum llm_role { LLM_PLANNER, LLM_EXECUTOR, LLM_WRITER };
+const char *llm_role_text(enum llm_role r); /* "planner" ... */
+
+enum llm_speaker { LLM_SYSTEM, LLM_USER, LLM_ASSISTANT, LLM_TOOL };
+
+struct llm_tool_call {
+	const char *id;
+	const char *name;      /* exposed name as it was offered */
+	const char *arguments; /* text as the model wrote it; "{}" when empty; may be no JSON at all */
+	const char *opaque;    /* unknown members as a JSON object, to be sent back; NULL */
+};
+
+struct llm_message {
+	enum llm_speaker speaker;
+	const char *text;                  /* may be NULL for an assistant turn of calls only */
+	const struct llm_tool_call *calls; /* assistant only */
+	size_t calls_count;
+	const char *tool_call_id; /* LLM_TOOL only: which call this answers */
+	const char *reasoning;    /* assistant only: to be echoed for providers that ask for it; NULL */
+};
+
+struct llm_tool {
+	const char *name; /* exposed */
+	const char *server, *server_tool; /* NULL for the runtime's own tools (finish_step) */
+	const char *title, *description;
+	const struct json *schema; /* of the arguments */
+	struct slice schema_text;
+	bool read_only;
+};
+
+/* The same matter as the messages, structured: what `offline` works on. Encoders of real models ignore it. */
+struct llm_result_of {
+	const char *step_id, *title;
+	const char *text; /* text of the step's result */
+};
+struct llm_context {
+	const char *goal;     /* the task's prompt */
+	const char *feedback; /* of a rejected plan; NULL */
+	const struct json *plan; /* executor and writer: the plan object; NULL for the planner */
+	const char *step_id;     /* executor */
+	const struct llm_result_of *results; /* executor: of the steps this one depends on; writer: of all, in order */
+	size_t results_count;
+	const char *failed;      /* writer: what failed, in words; NULL */
+};
+
+struct llm_request {
+	enum llm_role role;
+	const struct llm_message *messages;
+	size_t messages_count;
+	const struct llm_tool *tools;
+	size_t tools_count;
+	const char *force_tool;      /* this tool must be called; NULL: as the model likes */
+	struct slice response_schema; /* JSON Schema the text must follow; empty: free text */
+	const char *schema_name;
+	const struct llm_context *context;
+	int64_t deadline_mono_ms; /* 0: none */
+	const char *task_id;      /* for logs */
+};
+
+enum llm_stop { LLM_STOP_END, LLM_STOP_TOOL, LLM_STOP_LENGTH, LLM_STOP_REFUSAL, LLM_STOP_FILTER };
+const char *llm_stop_text(enum llm_stop s);
+
+struct llm_usage {
+	int64_t input_tokens, output_tokens, cached_tokens, reasoning_tokens;
+	bool estimated; /* the server did not say: bytes / 4 */
+};
+
+struct llm_turn {
+	const char *text;    /* "" when none */
+	const char *refusal; /* NULL when none */
+	const char *reasoning;
+	const struct llm_tool_call *calls;
+	size_t calls_count;
+	enum llm_stop stop;
+	struct llm_usage usage;
+	const char *model; /* as the server named it */
+};
+
+struct llm_handler {
+	void (*on_delta)(struct slice text, void *arg); /* optional; whole UTF-8 characters */
+	/* Before waiting for attempt number `attempt` (2, 3, ...). Optional. */
+	void (*on_retry)(int attempt, int64_t wait_ms, const struct error *why, void *arg);
+	/* Exactly once, never from within llm_call_start. turn is NULL when e->code is set; both borrowed for the callback. */
+	void (*on_end)(const struct llm_turn *turn, const struct error *e, void *arg);
+	void *arg;
+};
+
+struct llm;
+struct llm_call;
+
+/* Options are copied. */
+struct llm *llm_new(struct loop *l, const struct llm_options *o);
+void llm_free(struct llm *m); /* cancels what runs */
+const char *llm_provider(const struct llm *m); /* "offline", "openai" */
+const char *llm_model(const struct llm *m);
+/* Everything of the request is copied or encoded before it returns. Never NULL. */
+struct llm_call *llm_call_start(struct llm *m, const struct llm_request *r, struct llm_handler h);
+/* The transfer is dropped; on_end is NOT called; the pointer is gone. */
+void llm_call_cancel(struct llm_call *c);
+
+#endif

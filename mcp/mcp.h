@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Model Context Protocol. Two halves that talk over a Unix socket (messages of ipc/message.def):
+ *
+ *   client half, in each worker: the tool catalogue and tool calls;
+ *   broker half, in the supervisor: owns the servers (children, sessions, credentials) and the catalogue.
+ *
+ * Every call ends exactly once. A server that is missing, dies, floods, is silent or speaks junk harms its own calls only.
+ */
+#ifndef MCP_MCP_H
+#define MCP_MCP_H
+
+#include "base/base.h"
+
+enum { MCP_TOOL_NAME_MAX = 64 };
+
+/* --- the catalogue --- */
+
+struct mcp_tool {
+	const char *server;  /* id in the registry */
+	const char *name;    /* the server's own name of it */
+	const char *exposed; /* "server__tool": [A-Za-z0-9_-]{1,64}, unique, deterministic */
+	const char *title;   /* may be NULL */
+	const char *description;
+	struct slice input_schema;       /* JSON text as the server sent it */
+	const struct json *schema;       /* the same, parsed */
+	struct slice output_schema;      /* empty when there is none */
+	bool read_only, destructive, idempotent, open_world; /* as trusted here: read-only hints of local servers only */
+};
+
+/* Immutable, counted by references; tools sorted by `exposed`. */
+struct mcp_catalog {
+	uint64_t version;
+	size_t count;
+	const struct mcp_tool *tools;
+	struct slice text; /* {"tools":[...]} as GET /v1/tools shows it */
+};
+const struct mcp_catalog *mcp_catalog_hold(const struct mcp_catalog *c);
+void mcp_catalog_drop(const struct mcp_catalog *c); /* NULL is fine */
+/* By exposed name, or by "server.tool" / "server__tool". NULL when unknown. */
+const struct mcp_tool *mcp_catalog_find(const struct mcp_catalog *c, const char *name);
+
+/* --- client half --- */
+
+struct mcp_client;
+
+struct mcp_client_options {
+	size_t frame_bytes_max; /* one message between worker and supervisor */
+	size_t queue_bytes_max;
+	int64_t call_ms_max;    /* a call ends after this whatever happens (the supervisor's own limits are shorter) */
+};
+
+struct mcp_client *mcp_client_new(struct loop *l, const struct mcp_client_options *o);
+void mcp_client_free(struct mcp_client *c);
+/* A (new) socket to the supervisor; takes fd. Calls in flight on an old one end with ERR_LOST. */
+void mcp_client_connect(struct mcp_client *c, int fd);
+/* The present catalogue (held for the caller; drop it), never NULL: empty before the supervisor told. */
+const struct mcp_catalog *mcp_client_catalog(struct mcp_client *c);
+/* false until the supervisor has said that every enabled server is ready or has failed its first start. */
+bool mcp_client_settled(const struct mcp_client *c);
+/* fn(arg) on each change of catalogue or settled; one listener. */
+void mcp_client_on_change(struct mcp_client *c, loop_fn *fn, void *arg);
+
+struct mcp_call;
+
+struct mcp_call_request {
+	const char *server;
+	const char *tool; /* the server's own name */
+	struct slice arguments; /* JSON object text; copied */
+	const char *task_id;    /* for logs */
+	int64_t timeout_ms;     /* 0: the server's own */
+	bool want_progress;
+};
+
+struct mcp_call_end {
+	struct error error;   /* code ERR_NONE: the server answered; see is_error */
+	bool sent;            /* false: it certainly never reached the server, so that a repeat is harmless */
+	bool is_error;        /* the tool itself reports failure; the text is in result */
+	struct slice result;  /* JSON of the result member (content, structuredContent, ...); borrowed for the callback */
+	int64_t duration_ms;
+};
+
+struct mcp_call_handler {
+	/* number texts as the server sent them; total and message may be empty. Optional. */
+	void (*on_progress)(struct slice progress, struct slice total, struct slice message, void *arg);
+	/* Exactly once, never from within mcp_call_start. The call is freed after it. */
+	void (*on_end)(const struct mcp_call_end *end, void *arg);
+	void *arg;
+};
+
+/* Never NULL. Waits in a bounded queue while a server starts. */
+struct mcp_call *mcp_call_start(struct mcp_client *c, const struct mcp_call_request *r, struct mcp_call_handler h);
+/* The server is told; on_end is NOT called; the pointer is gone. */
+void mcp_call_cancel(struct mcp_call *call);
+
+/* State of the servers as JSON text {"servers":[...]}; fn once, text empty and e set when the supervisor is away. */
+void mcp_client_servers(struct mcp_client *c, void (*fn)(struct slice text, const struct error *e, void *arg), void *arg);
+/* Forgets every pending mcp_client_servers answer with this arg. */
+void mcp_client_servers_cancel(struct mcp_client *c, void *arg);
+
+/* --- broker half --- */
+
+enum mcp_transport { MCP_STDIO, MCP_REMOTE };
+
+struct mcp_env {
+	const char *name, *value;
+};
+
+/* One row of the registry. All strings are borrowed for the broker's life. */
+struct mcp_server_options {
+	const char *id;
+	bool enabled;
+	enum mcp_transport transport;
+	const char *command;
+	const char *const *args; /* NULL-terminated, without argv[0] */
+	const struct mcp_env *env;
+	size_t env_count;
+	const char *cwd; /* NULL: "/" is used for nothing; the service's own directory */
+	const char *url;
+};
+
+struct mcp_broker_options {
+	const struct mcp_server_options *servers;
+	size_t servers_count;
+	int64_t start_ms_max;      /* from spawn to the first tools/list */
+	int64_t call_idle_ms_max;  /* without answer or progress */
+	int64_t call_ms_max;       /* absolute */
+	size_t line_bytes_max;     /* one line of a server's output */
+	size_t stderr_tail_bytes;
+	int64_t stop_grace_ms;     /* between EOF, SIGTERM and SIGKILL */
+	int64_t restart_ms_min, restart_ms_max; /* back-off */
+	size_t calls_per_server_max; /* in flight and waiting; more give ERR_FULL */
+	size_t frame_bytes_max, queue_bytes_max;
+	const char *version; /* ours, for clientInfo */
+};
+
+struct mcp_broker;
+/* Starts the enabled servers. The caller must reap children through mcp_broker_child_exited. */
+struct mcp_broker *mcp_broker_new(struct loop *l, const struct mcp_broker_options *o);
+/* A worker's socket; takes fd. Its end cancels the calls that came over it. */
+void mcp_broker_add_worker(struct mcp_broker *b, int fd);
+/* From the SIGCHLD handler of the process; unknown pids are ignored. */
+void mcp_broker_child_exited(struct mcp_broker *b, int pid, int status);
+/* Stop ladder on all servers; fn(arg) once when no child is left. New calls get ERR_UNAVAILABLE. */
+void mcp_broker_stop(struct mcp_broker *b, loop_fn *fn, void *arg);
+void mcp_broker_free(struct mcp_broker *b); /* kills what is left */
+bool mcp_broker_settled(const struct mcp_broker *b);
+void mcp_broker_on_settled(struct mcp_broker *b, loop_fn *fn, void *arg);
+/* The texts of GET /v1/tools and GET /v1/servers, appended. */
+void mcp_broker_tools_text(struct mcp_broker *b, struct buf *out);
+void mcp_broker_servers_text(struct mcp_broker *b, struct buf *out);
+
+#endif
