@@ -79,6 +79,7 @@ struct llm_request {
 	size_t messages_count;
 	const struct llm_tool *tools;
 	size_t tools_count;
+	bool tools_in_text;     /* the messages describe them (planner): encoders of real models leave them out */
 	const char *force_tool;      /* this tool must be called; NULL: as the model likes */
 	struct slice response_schema; /* JSON Schema the text must follow; empty: free text */
 	const char *schema_name;
