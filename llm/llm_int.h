@@ -65,4 +65,133 @@ const struct llm_turn *turn_buf_view(struct llm_turn_buf *t);
  * the same request gives the same turn. Never asks for a tool that is not read-only. */
 must_check enum err llm_offline_answer(const struct llm_request *r, struct llm_turn_buf *out, struct error *e);
 
+/* --- sse.c: lines and events of an event stream (WHATWG HTML section 9.2), pure and bounded -------------------------- */
+
+/* One event, `event` "message" unless named; both borrowed. An error returned ends the feeding and is passed on. */
+typedef enum err llm_sse_fn(const char *event, struct slice data, void *arg, struct error *e);
+
+struct llm_sse {
+	struct buf line, data;
+	char event[64];
+	bool has_data;
+	bool after_cr; /* a CR ended the last line: an LF that follows belongs to it */
+	llm_sse_fn *fn;
+	void *arg;
+};
+void llm_sse_init(struct llm_sse *s, llm_sse_fn *fn, void *arg);
+void llm_sse_release(struct llm_sse *s);
+/* Bytes as they come, cut anywhere. ERR_UPSTREAM when a line or an event is over its limit. */
+must_check enum err llm_sse_feed(struct llm_sse *s, struct slice bytes, struct error *e);
+/* The end of the stream: also gives an event that no blank line ended, as many servers leave it. */
+must_check enum err llm_sse_finish(struct llm_sse *s, struct error *e);
+
+/* --- fault.c: what an answer says went wrong ------------------------------------------------------------------------ */
+
+/* The headers of an answer that matter here; "" when absent. */
+struct llm_wire_head {
+	int status; /* 0 until there is one */
+	char content_type[64], retry_after[64], retry_after_ms[32], should_retry[16], request_id[96], location[256];
+};
+
+struct llm_fault {
+	int status;             /* HTTP's, or the number an error inside a 200 carried; 0: there was no answer */
+	char type[64], code[64]; /* as the server named them; "" when it did not */
+	char message[256];
+};
+
+/* Reads the forms in use: {"error":{message,type,code}}, {"error":"text"}, [{"error":...}], {"message","code"},
+ * {"detail"}. false when `j` holds no error. Members the server left out stay as they are in *f. */
+bool llm_fault_read(const struct json *j, struct llm_fault *f);
+/* From the body of an answer that is no 2xx, JSON or not. */
+void llm_fault_from_body(struct slice body, struct llm_fault *f);
+/* No more money: waiting does not help (reference: codes of OpenAI and Anthropic). */
+bool llm_fault_is_money(const struct llm_fault *f);
+/* Words it for a person: what, from where, what to do. `where` is the address as it may be shown. */
+enum err llm_fault_word(const struct llm_fault *f, const struct llm_wire_head *h, const char *where, struct error *e);
+
+/* --- retry.c: may this be tried again, and when --------------------------------------------------------------------- */
+
+struct llm_retry_case {
+	const struct error *why;     /* how the attempt ended */
+	const struct llm_fault *fault; /* status 0: no answer that said so */
+	const struct llm_wire_head *head;
+	int attempts; /* made so far, 1 or more */
+	int retries_max;
+	bool passed_on;       /* output has reached the caller */
+	int64_t left_ms;      /* until the deadline */
+	int64_t wait_ms_max;  /* longest Retry-After obeyed */
+	int64_t wall_ms;      /* now, for a Retry-After that is a date */
+	uint32_t random;      /* of the jitter */
+};
+/* true: wait *wait_ms and try again. false: it is over, and *e holds why, with what is known about the retry added. */
+bool llm_retry_decide(const struct llm_retry_case *c, int64_t *wait_ms, struct error *e);
+
+/* --- chat_encode.c, chat_decode.c: OpenAI Chat Completions ------------------------------------------------------------ */
+
+/* Appends the request's body. ERR_TOO_LARGE when it does not fit into memory's bound. */
+must_check enum err chat_encode(const struct llm_options *o, const struct llm_request *r, struct buf *out,
+				struct error *e);
+/* base_url + "/chat/completions", a query kept behind it. The caller frees it. */
+char *chat_url(const char *base_url);
+
+enum chat_form { CHAT_FORM_UNKNOWN, CHAT_FORM_STREAM, CHAT_FORM_JSON };
+
+/* From bytes to a turn. Text appears in turn.text as it comes; calls are to be trusted after a finish without error. */
+struct chat_decode {
+	struct llm_turn_buf turn;
+	struct llm_fault fault; /* filled when the server reported an error inside its answer */
+	struct llm_sse sse;
+	struct buf body;     /* form JSON: the whole; else the first bytes, for a message */
+	enum chat_form form;
+	int bom;             /* bytes of a byte order mark seen so far */
+	bool faulted, done, has_usage, has_choice;
+	char finish[32]; /* finish_reason; "" until it came */
+	size_t input_bytes, calls_before;
+};
+/* input_bytes: size of the request, for an estimate. calls_before: calls in the conversation so far, so that ids made here
+ * are new ones. */
+void chat_decode_init(struct chat_decode *d, size_t input_bytes, size_t calls_before);
+void chat_decode_release(struct chat_decode *d);
+must_check enum err chat_decode_feed(struct chat_decode *d, struct slice bytes, struct error *e);
+/* The answer is over. ERR_NONE: d->turn is complete. ERR_LOST: it was cut. */
+must_check enum err chat_decode_finish(struct chat_decode *d, struct error *e);
+
+/* chat_calls.c: tool calls put together from fragments, whatever the server thinks an index is. */
+must_check enum err chat_calls_add(struct llm_turn_buf *t, const struct json *fragments, struct error *e);
+/* Names the nameless, turns empty arguments into {}. *cut: arguments that break off in the middle. */
+must_check enum err chat_calls_finish(struct llm_turn_buf *t, size_t calls_before, bool *cut, struct error *e);
+/* Length of the JSON object or array that `s` begins with, 0 when it does not end within `s`. Looks at nesting only. */
+size_t chat_value_len(struct slice s);
+
+/* --- curl.c: HTTP ------------------------------------------------------------------------------------------------------ */
+
+struct llm_wire;
+struct llm_exchange;
+
+struct llm_wire_options {
+	const char *ca_file, *proxy; /* as in llm_options */
+	int64_t connect_ms, first_byte_ms, idle_ms;
+	size_t response_bytes_max;
+};
+
+/* What became of an exchange since the last time. Called from the loop, never from within llm_exchange_start. */
+struct llm_wire_news {
+	const struct llm_wire_head *head;
+	struct slice body; /* further bytes, may be none */
+	bool over;         /* the last news: the exchange is gone when this is called */
+	const struct error *e; /* of an exchange that is over; e->code ERR_NONE when the answer arrived whole */
+};
+typedef void llm_wire_fn(const struct llm_wire_news *n, void *arg);
+
+/* Options are copied. */
+struct llm_wire *llm_wire_new(struct loop *l, const struct llm_wire_options *o);
+void llm_wire_free(struct llm_wire *w); /* drops what runs, without news */
+/* POST. url, headers ("Name: value", the last NULL) and body are copied. Never NULL. */
+struct llm_exchange *llm_exchange_start(struct llm_wire *w, const char *url, const char *const *headers,
+					struct slice body, llm_wire_fn *fn, void *arg);
+/* No further news; the pointer is gone. Allowed from within the news function. */
+void llm_exchange_cancel(struct llm_exchange *x);
+/* An address without user, password and query, for messages. The caller frees it. */
+char *llm_url_shown(const char *url);
+
 #endif
