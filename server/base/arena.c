@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * struct arena: memory of one request or one parse, given out by moving a pointer and freed in one call. Single
- * allocations are never returned. Chunks come zeroed from calloc and are used once, so what is handed out is zero.
- * Over its limit, or when the system has no memory, arena_alloc returns NULL and the arena stays usable.
+ * struct arena: memory of one request or one parse, given out by moving a pointer and freed in one call.
+ * Single allocations are never returned. Chunks come zeroed from calloc and are used once, so what is handed
+ * out is zero. Over its limit, or when the system has no memory, arena_alloc returns NULL and the arena stays
+ * usable.
  */
 #include "base/base.h"
 
@@ -46,8 +47,8 @@ void arena_free(struct arena *a)
 	free(a);
 }
 
-/* A new chunk that holds at least n bytes. One made for a single large piece goes below the top, so that the rest of
- * the top stays in use. */
+/* A new chunk that holds at least n bytes. One made for a single large piece goes below the top, so that the
+ * rest of the top stays in use. */
 static struct chunk *chunk_add(struct arena *a, size_t n)
 {
 	bool oversized = n > a->chunk_bytes / 2 && a->top;

@@ -36,8 +36,8 @@ struct json_exacts {
 };
 
 /* Checks the whole text; see json_scan.c. Offsets of the one document come back in *begin and *end. */
-must_check enum err json_scan(const char *text, size_t len, int depth_max, struct json_exacts *exact, size_t *begin,
-			      size_t *end, struct error *e);
+must_check enum err json_scan(const char *text, size_t len, int depth_max, struct json_exacts *exact,
+			      size_t *begin, size_t *end, struct error *e);
 
 /* --- json_write.c --- */
 /* Appends s with quotes, escaped; bytes that are not UTF-8 become U+FFFD. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * struct buf and struct slice. A buffer grows by doubling up to its limit; one byte more than its content is always
- * there for the terminating NUL. Failure is sticky: after the first append that did not fit, later ones do nothing, so
- * that a caller may append twenty times and check once, and never sends text with a hole in it.
+ * struct buf and struct slice. A buffer grows by doubling up to its limit; one byte more than its content is
+ * always there for the terminating NUL. Failure is sticky: after the first append that did not fit, later
+ * ones do nothing, so that a caller may append twenty times and check once, and never sends text with a hole
+ * in it.
  */
 #include "base/base.h"
 

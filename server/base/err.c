@@ -2,8 +2,8 @@
 /*
  * Errors: the table of err.def, the functions that fill a struct error, and the two ways to end a process.
  *
- * Nothing here allocates or fails: it runs when other things already have. Messages longer than their buffers are cut
- * at a character boundary, so that what reaches a client stays valid UTF-8.
+ * Nothing here allocates or fails: it runs when other things already have. Messages longer than their buffers
+ * are cut at a character boundary, so that what reaches a client stays valid UTF-8.
  */
 #include "base/base.h"
 #include "base/base_int.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 
 static const struct err_info infos[ERR_COUNT] = {
-#define ERR(name, http, slug, title, rpc, level, retry)                                                                \
+#define ERR(name, http, slug, title, rpc, level, retry) \
 	[ERR_##name] = {#name, (http), (slug), (title), (rpc), LOG_##level, (retry)},
 #include "base/err.def"
 #undef ERR
@@ -121,8 +121,8 @@ enum err err_set_errno(struct error *e, int errnum, const char *fmt, ...)
 
 _Noreturn void ensure_failed(const char *expr, const char *file, int line)
 {
-	log_error("assertion failed: this is a bug in agent-runtime, the process ends", LF_STR("expression", expr),
-		  LF_STR("file", file), LF_INT("line", line));
+	log_error("assertion failed: this is a bug in agent-runtime, the process ends",
+		  LF_STR("expression", expr), LF_STR("file", file), LF_INT("line", line));
 	abort();
 }
 

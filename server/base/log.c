@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log: each line is built in a buffer on the stack and leaves in one write(2), so that lines of several processes
- * on one pipe do not mix: a pipe keeps writes of up to PIPE_BUF (4096) bytes whole, hence LINE_BYTES_MAX.
+ * The log: each line is built in a buffer on the stack and leaves in one write(2), so that lines of several
+ * processes on one pipe do not mix: a pipe keeps writes of up to PIPE_BUF (4096) bytes whole, hence
+ * LINE_BYTES_MAX.
  *
- * It is not a queue and keeps nothing: a line that the descriptor does not take (a full non-blocking pipe, a closed
- * terminal) is lost, because a server must not stop for its log. It never allocates, so it also works when memory is
- * out. What does not fit is cut and the line says "truncated": true; a JSON line stays valid JSON whatever it is given.
+ * It is not a queue and keeps nothing: a line that the descriptor does not take (a full non-blocking pipe, a
+ * closed terminal) is lost, because a server must not stop for its log. It never allocates, so it also works
+ * when memory is out. What does not fit is cut and the line says "truncated": true; a JSON line stays valid
+ * JSON whatever it is given.
  */
 #include "base/base.h"
 #include "base/base_int.h"
@@ -209,7 +211,8 @@ static void field_text(struct line *l, const struct log_field *f)
 		line_add_escaped(l, f->str ? f->str : "null", false);
 }
 
-static void line_build_json(struct line *l, enum log_level level, const char *msg, const struct log_field *fields)
+static void line_build_json(struct line *l, enum log_level level, const char *msg,
+			    const struct log_field *fields)
 {
 	char ts[CLOCK_TEXT_SIZE];
 
@@ -232,7 +235,8 @@ static void line_build_json(struct line *l, enum log_level level, const char *ms
 	l->len += strlen(tail);
 }
 
-static void line_build_text(struct line *l, enum log_level level, const char *msg, const struct log_field *fields)
+static void line_build_text(struct line *l, enum log_level level, const char *msg,
+			    const struct log_field *fields)
 {
 	char ts[CLOCK_TEXT_SIZE];
 
@@ -240,7 +244,8 @@ static void line_build_text(struct line *l, enum log_level level, const char *ms
 	line_add(l, ts + 11, 12); /* the time of day is enough on a terminal */
 	line_add(l, " ", 1);
 	line_add_str(l, level_names[level]);
-	line_add(l, level == LOG_INFO || level == LOG_WARN ? "  [" : " [", level == LOG_INFO || level == LOG_WARN ? 3 : 2);
+	line_add(l, level == LOG_INFO || level == LOG_WARN ? "  [" : " [",
+		 level == LOG_INFO || level == LOG_WARN ? 3 : 2);
 	line_add_str(l, state.role);
 	line_add(l, "] ", 2);
 	line_add_escaped(l, msg, false);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Allocation of small, bounded data. When the system has no memory for a few hundred bytes, nothing sensible can be
- * done in this process any more: it ends and is replaced. Anything whose size a client decides uses struct buf or
- * struct arena instead, which fail with an error.
+ * Allocation of small, bounded data. When the system has no memory for a few hundred bytes, nothing sensible
+ * can be done in this process any more: it ends and is replaced. Anything whose size a client decides uses
+ * struct buf or struct arena instead, which fail with an error.
  */
 #include "base/base.h"
 
