@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Configuration: a YAML file, the environment and --set, checked against one table (options.def) and turned into a
- * plain struct; and the registry of tool servers. Read once, before any process is forked; a running process never
- * reads it again. Order, later wins: defaults, file, environment, --set.
+ * Configuration: a YAML file, the environment and --set, checked against one table (options.def) and turned
+ * into a plain struct; and the registry of tool servers. Read once, before any process is forked; a running
+ * process never reads it again. Order, later wins: defaults, file, environment, --set.
  *
- * Every error is ERR_CONFIG with a message that names the place (file:line:column, the variable, or --set), the key,
- * what is allowed and, for an unknown name, the nearest right one. May block on files: boot path only.
+ * Every error is ERR_CONFIG with a message that names the place (file:line:column, the variable, or --set),
+ * the key, what is allowed and, for an unknown name, the nearest right one. May block on files: boot path
+ * only.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -16,8 +17,9 @@ enum conf_llm_api { CONF_LLM_AUTO, CONF_LLM_OFFLINE, CONF_LLM_CHAT };
 enum conf_json_format { CONF_FORMAT_SCHEMA, CONF_FORMAT_OBJECT, CONF_FORMAT_NONE };
 enum conf_approval { CONF_APPROVAL_REQUIRED, CONF_APPROVAL_AUTO };
 
-/* All options, as conf->server.port, conf->limits.body_bytes and so on; texts are never NULL and owned by the conf.
- * After conf_load llm.api is never CONF_LLM_AUTO; server.workers is 0 for auto. Read-only once loaded. */
+/* All options, as conf->server.port, conf->limits.body_bytes and so on; texts are never NULL and owned by the
+ * conf. After conf_load llm.api is never CONF_LLM_AUTO; server.workers is 0 for auto. Read-only once loaded.
+ */
 struct conf {
 #define OPT_SECTION(section, doc)                        struct conf_##section {
 #define OPT_INT(section, name, def, min, max, unit, doc) int64_t name;
@@ -26,8 +28,8 @@ struct conf {
 #define OPT_URL(section, name, def, doc)                 const char *name;
 #define OPT_SECRET(section, name, doc)                   const char *name;
 #define OPT_ENUM(section, name, type, def, words, doc)   type name;
-#define OPT_END(section)                                                                                     \
-	}                                                                                                    \
+#define OPT_END(section) \
+	}                \
 	section;
 #include "conf/options.def"
 	const char *path; /* the file that was read; NULL when there was none */
@@ -37,8 +39,9 @@ struct conf {
 typedef const char *conf_env_fn(const char *name, void *arg);
 const char *conf_env_process(const char *name, void *arg); /* getenv(3) */
 
-/* path NULL: AGENT_RUNTIME_CONFIG, else ./config.yaml, else /etc/agent-runtime/config.yaml, else defaults alone.
- * sets: "key.path=value" texts of --set, in order. On failure *out is untouched. The caller frees *out. */
+/* path NULL: AGENT_RUNTIME_CONFIG, else ./config.yaml, else /etc/agent-runtime/config.yaml, else defaults
+ * alone. sets: "key.path=value" texts of --set, in order. On failure *out is untouched. The caller frees
+ * *out. */
 must_check enum err conf_load(const char *path, const char *const *sets, size_t sets_count, conf_env_fn *env,
 			      void *env_arg, struct conf **out, struct error *e);
 void conf_free(struct conf *c); /* wipes secrets; NULL is fine */
@@ -59,8 +62,8 @@ struct conf_tool_server {
 	const char *id; /* [A-Za-z0-9_-], at most CONF_TOOL_ID_MAX, unique */
 	bool enabled;
 	enum conf_tool_type type;
-	const char *command;     /* CONF_TOOL_STDIO: as written, looked up in PATH when without '/'; else NULL */
-	const char *const *args; /* NULL-terminated, without the command; never NULL */
+	const char *command; /* CONF_TOOL_STDIO: as written, looked up in PATH when without '/'; else NULL */
+	const char *const *args;         /* NULL-terminated, without the command; never NULL */
 	const struct conf_env_pair *env; /* what the child gets besides the standing allow-list */
 	size_t env_count;
 	const char *cwd; /* NULL: the service's */
@@ -73,12 +76,14 @@ struct conf_registry {
 	size_t servers_count;
 };
 
-/* The file is tools.registry (relative to the folder of the configuration file), else tool_registry.yaml beside the
- * configuration file, else there is none and the registry is empty. ${NAME} in args, env values, command, cwd and url is
- * replaced from the environment; ${REGISTRY_DIR} is the absolute folder of the file. A relative command with '/' and
- * a relative cwd are not touched: say ${REGISTRY_DIR}. The caller frees *out. */
+/* The file is tools.registry (relative to the folder of the configuration file), else tool_registry.yaml
+ * beside the configuration file, else there is none and the registry is empty. ${NAME} in args, env values,
+ * command, cwd and url is replaced from the environment; ${REGISTRY_DIR} is the absolute folder of the file.
+ * A relative command with '/' and a relative cwd are not touched: say ${REGISTRY_DIR}. The caller frees *out.
+ */
 must_check enum err conf_registry_load(const struct conf *c, conf_env_fn *env, void *env_arg,
 				       struct conf_registry **out, struct error *e);
-void conf_registry_free(struct conf_registry *r); /* wipes all its texts (they may be credentials); NULL is fine */
+void conf_registry_free(
+	struct conf_registry *r); /* wipes all its texts (they may be credentials); NULL is fine */
 
 #endif
