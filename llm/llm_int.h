@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The private face of the llm room: what its files share and nobody else sees. From the bottom up: a turn that can
- * grow, the event-stream splitter, the codec of Chat Completions, the retry policy (all four pure: no I/O, no clock),
- * the transport (curl.c, the only file that knows libcurl) and the offline provider.
+ * The private face of the llm room: what its files share and nobody else sees. From the bottom up: a turn
+ * that can grow, the event-stream splitter, the codec of Chat Completions, the retry policy (all four pure:
+ * no I/O, no clock), the transport (curl.c, the only file that knows libcurl) and the offline provider.
  */
 #ifndef LLM_LLM_INT_H
 #define LLM_LLM_INT_H
@@ -10,7 +10,8 @@
 #include "base/base.h"
 #include "llm/llm.h"
 
-/* Bounds of one answer. All but response_bytes_max are of the wire, not of the operator, and so no options. */
+/* Bounds of one answer. All but response_bytes_max are of the wire, not of the operator, and so no options.
+ */
 enum {
 	LLM_SSE_LINE_BYTES_MAX = 1 << 20,
 	LLM_SSE_EVENT_BYTES_MAX = 4 << 20,
@@ -21,7 +22,8 @@ enum {
 	LLM_NAME_BYTES_MAX = 256, /* a tool's name, a call's id, a model's name */
 };
 
-/* --- turn.c: a turn under construction ---------------------------------------------------------------------------- */
+/* --- turn.c: a turn under construction
+ * ---------------------------------------------------------------------------- */
 
 struct llm_call_buf {
 	struct buf id, name, arguments;
@@ -29,7 +31,8 @@ struct llm_call_buf {
 	int64_t key;         /* decoder only: the position the server gave it */
 };
 
-/* Owns all it holds. Every adder returns false once a bound of the answer is reached; what is there stays valid. */
+/* Owns all it holds. Every adder returns false once a bound of the answer is reached; what is there stays
+ * valid. */
 struct llm_turn_buf {
 	struct buf text, refusal, reasoning;
 	bool refused; /* a refusal was given, if only an empty one */
@@ -49,9 +52,11 @@ void turn_buf_init(struct llm_turn_buf *t);
 void turn_buf_release(struct llm_turn_buf *t);
 bool turn_buf_add_text(struct llm_turn_buf *t, const char *s); /* NULL adds nothing */
 bool turn_buf_add_reasoning(struct llm_turn_buf *t, const char *s);
-/* An empty call at the end, to be filled; NULL over LLM_CALLS_MAX. Pointers to earlier calls become invalid. */
+/* An empty call at the end, to be filled; NULL over LLM_CALLS_MAX. Pointers to earlier calls become invalid.
+ */
 struct llm_call_buf *turn_buf_new_call(struct llm_turn_buf *t);
-/* A whole call; id NULL or "" makes "call_<n>", n counting from 0 in this turn; arguments NULL or "" is "{}". */
+/* A whole call; id NULL or "" makes "call_<n>", n counting from 0 in this turn; arguments NULL or "" is "{}".
+ */
 bool turn_buf_add_call(struct llm_turn_buf *t, const char *id, const char *name, const char *arguments);
 void turn_buf_set_model(struct llm_turn_buf *t, const char *model);
 /* Usage nobody counted: a token is four bytes. Output is all that the turn holds now. */
@@ -59,15 +64,19 @@ void turn_buf_estimate(struct llm_turn_buf *t, size_t input_bytes);
 /* The turn as the face shows it; borrowed until the next change of t. */
 const struct llm_turn *turn_buf_view(struct llm_turn_buf *t);
 
-/* --- offline.c: the provider without a model ---------------------------------------------------------------------- */
+/* --- offline.c: the provider without a model
+ * ---------------------------------------------------------------------- */
 
-/* Fills *out (initialised by the caller) with text, calls, stop, model and an estimated usage. Synchronous and pure:
- * the same request gives the same turn. Never asks for a tool that is not read-only. */
-must_check enum err llm_offline_answer(const struct llm_request *r, struct llm_turn_buf *out, struct error *e);
+/* Fills *out (initialised by the caller) with text, calls, stop, model and an estimated usage. Synchronous
+ * and pure: the same request gives the same turn. Never asks for a tool that is not read-only. */
+must_check enum err llm_offline_answer(const struct llm_request *r, struct llm_turn_buf *out,
+				       struct error *e);
 
-/* --- sse.c: lines and events of an event stream (WHATWG HTML section 9.2), pure and bounded -------------------------- */
+/* --- sse.c: lines and events of an event stream (WHATWG HTML section 9.2), pure and bounded
+ * -------------------------- */
 
-/* One event, `event` "message" unless named; both borrowed. An error returned ends the feeding and is passed on. */
+/* One event, `event` "message" unless named; both borrowed. An error returned ends the feeding and is passed
+ * on. */
 typedef enum err llm_sse_fn(const char *event, struct slice data, void *arg, struct error *e);
 
 struct llm_sse {
@@ -85,21 +94,24 @@ must_check enum err llm_sse_feed(struct llm_sse *s, struct slice bytes, struct e
 /* The end of the stream: also gives an event that no blank line ended, as many servers leave it. */
 must_check enum err llm_sse_finish(struct llm_sse *s, struct error *e);
 
-/* --- fault.c: what an answer says went wrong ------------------------------------------------------------------------ */
+/* --- fault.c: what an answer says went wrong
+ * ------------------------------------------------------------------------ */
 
 /* The headers of an answer that matter here; "" when absent. */
 struct llm_wire_head {
 	int status; /* 0 until there is one */
-	char content_type[64], retry_after[64], retry_after_ms[32], should_retry[16], request_id[96], location[256];
+	char content_type[64], retry_after[64], retry_after_ms[32], should_retry[16], request_id[96],
+		location[256];
 };
 
 struct llm_fault {
-	int status;             /* HTTP's, or the number an error inside a 200 carried; 0: there was no answer */
+	int status; /* HTTP's, or the number an error inside a 200 carried; 0: there was no answer */
 	char type[64], code[64]; /* as the server named them; "" when it did not */
 	char message[256];
 };
 
-/* Reads the forms in use: {"error":{message,type,code}}, {"error":"text"}, [{"error":...}], {"message","code"},
+/* Reads the forms in use: {"error":{message,type,code}}, {"error":"text"}, [{"error":...}],
+ * {"message","code"},
  * {"detail"}. false when `j` holds no error. Members the server left out stay as they are in *f. */
 bool llm_fault_read(const struct json *j, struct llm_fault *f);
 /* From the body of an answer that is no 2xx, JSON or not. */
@@ -107,26 +119,30 @@ void llm_fault_from_body(struct slice body, struct llm_fault *f);
 /* No more money: waiting does not help (reference: codes of OpenAI and Anthropic). */
 bool llm_fault_is_money(const struct llm_fault *f);
 /* Words it for a person: what, from where, what to do. `where` is the address as it may be shown. */
-enum err llm_fault_word(const struct llm_fault *f, const struct llm_wire_head *h, const char *where, struct error *e);
+enum err llm_fault_word(const struct llm_fault *f, const struct llm_wire_head *h, const char *where,
+			struct error *e);
 
-/* --- retry.c: may this be tried again, and when --------------------------------------------------------------------- */
+/* --- retry.c: may this be tried again, and when
+ * --------------------------------------------------------------------- */
 
 struct llm_retry_case {
-	const struct error *why;     /* how the attempt ended */
+	const struct error *why;       /* how the attempt ended */
 	const struct llm_fault *fault; /* status 0: no answer that said so */
 	const struct llm_wire_head *head;
 	int attempts; /* made so far, 1 or more */
 	int retries_max;
-	bool passed_on;       /* output has reached the caller */
-	int64_t left_ms;      /* until the deadline */
-	int64_t wait_ms_max;  /* longest Retry-After obeyed */
-	int64_t wall_ms;      /* now, for a Retry-After that is a date */
-	uint32_t random;      /* of the jitter */
+	bool passed_on;      /* output has reached the caller */
+	int64_t left_ms;     /* until the deadline */
+	int64_t wait_ms_max; /* longest Retry-After obeyed */
+	int64_t wall_ms;     /* now, for a Retry-After that is a date */
+	uint32_t random;     /* of the jitter */
 };
-/* true: wait *wait_ms and try again. false: it is over, and *e holds why, with what is known about the retry added. */
+/* true: wait *wait_ms and try again. false: it is over, and *e holds why, with what is known about the retry
+ * added. */
 bool llm_retry_decide(const struct llm_retry_case *c, int64_t *wait_ms, struct error *e);
 
-/* --- chat_encode.c, chat_decode.c: OpenAI Chat Completions ------------------------------------------------------------ */
+/* --- chat_encode.c, chat_decode.c: OpenAI Chat Completions
+ * ------------------------------------------------------------ */
 
 /* Appends the request's body. ERR_TOO_LARGE when it does not fit into memory's bound. */
 must_check enum err chat_encode(const struct llm_options *o, const struct llm_request *r, struct buf *out,
@@ -136,20 +152,22 @@ char *chat_url(const char *base_url);
 
 enum chat_form { CHAT_FORM_UNKNOWN, CHAT_FORM_STREAM, CHAT_FORM_JSON };
 
-/* From bytes to a turn. Text appears in turn.text as it comes; calls are to be trusted after a finish without error. */
+/* From bytes to a turn. Text appears in turn.text as it comes; calls are to be trusted after a finish without
+ * error. */
 struct chat_decode {
 	struct llm_turn_buf turn;
 	struct llm_fault fault; /* filled when the server reported an error inside its answer */
 	struct llm_sse sse;
-	struct buf body;     /* form JSON: the whole; else the first bytes, for a message */
+	struct buf body; /* form JSON: the whole; else the first bytes, for a message */
 	enum chat_form form;
-	int bom;             /* bytes of a byte order mark seen so far */
+	int bom; /* bytes of a byte order mark seen so far */
 	bool faulted, done, has_usage, has_choice;
+	bool flushing;   /* at the end: what breaks off there is the cut, not bad JSON */
 	char finish[32]; /* finish_reason; "" until it came */
 	size_t input_bytes, calls_before;
 };
-/* input_bytes: size of the request, for an estimate. calls_before: calls in the conversation so far, so that ids made here
- * are new ones. */
+/* input_bytes: size of the request, for an estimate. calls_before: calls in the conversation so far, so that
+ * ids made here are new ones. */
 void chat_decode_init(struct chat_decode *d, size_t input_bytes, size_t calls_before);
 void chat_decode_release(struct chat_decode *d);
 must_check enum err chat_decode_feed(struct chat_decode *d, struct slice bytes, struct error *e);
@@ -159,11 +177,14 @@ must_check enum err chat_decode_finish(struct chat_decode *d, struct error *e);
 /* chat_calls.c: tool calls put together from fragments, whatever the server thinks an index is. */
 must_check enum err chat_calls_add(struct llm_turn_buf *t, const struct json *fragments, struct error *e);
 /* Names the nameless, turns empty arguments into {}. *cut: arguments that break off in the middle. */
-must_check enum err chat_calls_finish(struct llm_turn_buf *t, size_t calls_before, bool *cut, struct error *e);
-/* Length of the JSON object or array that `s` begins with, 0 when it does not end within `s`. Looks at nesting only. */
+must_check enum err chat_calls_finish(struct llm_turn_buf *t, size_t calls_before, bool *cut,
+				      struct error *e);
+/* Length of the JSON object or array that `s` begins with, 0 when it does not end within `s`. Looks at
+ * nesting only. */
 size_t chat_value_len(struct slice s);
 
-/* --- curl.c: HTTP ------------------------------------------------------------------------------------------------------ */
+/* --- curl.c: HTTP
+ * ------------------------------------------------------------------------------------------------------ */
 
 struct llm_wire;
 struct llm_exchange;
@@ -174,12 +195,14 @@ struct llm_wire_options {
 	size_t response_bytes_max;
 };
 
-/* What became of an exchange since the last time. Called from the loop, never from within llm_exchange_start. */
+/* What became of an exchange since the last time. Called from the loop, never from within llm_exchange_start.
+ */
 struct llm_wire_news {
 	const struct llm_wire_head *head;
 	struct slice body; /* further bytes, may be none */
 	bool over;         /* the last news: the exchange is gone when this is called */
-	const struct error *e; /* of an exchange that is over; e->code ERR_NONE when the answer arrived whole */
+	const struct error
+		*e; /* of an exchange that is over; e->code ERR_NONE when the answer arrived whole */
 };
 typedef void llm_wire_fn(const struct llm_wire_news *n, void *arg);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A turn of the model under construction: text, refusal, reasoning and tool calls that grow as the answer arrives, within
- * the bounds of llm_int.h, and the read-only view of it that callers of the room get.
+ * A turn of the model under construction: text, refusal, reasoning and tool calls that grow as the answer
+ * arrives, within the bounds of llm_int.h, and the read-only view of it that callers of the room get.
  *
- * It knows no wire format: decoders and the offline provider fill it. All parts are owned by the struct; the view borrows
- * from them and is rebuilt each time it is asked for, so that growing buffers cannot leave dangling pointers in it.
+ * It knows no wire format: decoders and the offline provider fill it. All parts are owned by the struct; the
+ * view borrows from them and is rebuilt each time it is asked for, so that growing buffers cannot leave
+ * dangling pointers in it.
  */
 #include "base/base.h"
 #include "llm/llm.h"

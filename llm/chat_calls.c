@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tool calls of Chat Completions, put together from fragments. Pure.
+ *
+ * By the book each fragment carries the index of its call, the first one id and name, the others a piece of
+ * the argument text. Servers that call themselves compatible leave the index out, send 0 for all parallel
+ * calls, give the arguments as an object, repeat the name, or send a member of their own in a fragment by
+ * itself that must be echoed on the next turn. So a fragment belongs to the newest call at its position
+ * unless something about it says that it begins another; members nobody knows are kept as they are. It does
+ * not judge names or arguments: the agent checks those against the tool's schema.
+ */
+#include "base/base.h"
+#include "llm/llm.h"
+#include "llm/llm_int.h"
+
+#include <string.h>
+
+size_t chat_value_len(struct slice s)
+{
+	size_t depth = 0;
+	bool in_text = false;
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.ptr[i];
+		if (in_text) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				in_text = false;
+		} else if (c == '"') {
+			in_text = true;
+		} else if (c == '{' || c == '[') {
+			depth++;
+		} else if (c == '}' || c == ']') {
+			if (depth <= 1)
+				return i + 1;
+			depth--;
+		}
+	}
+	return 0;
+}
+
+static bool is_complete(const struct buf *arguments)
+{
+	if (arguments->len == 0)
+		return false;
+	struct json *j = json_parse(arguments->data, arguments->len, JSON_DEPTH_MAX, NULL);
+	json_free(j);
+	return j != NULL;
+}
+
+static struct llm_call_buf *find_by_id(struct llm_turn_buf *t, const char *id)
+{
+	for (size_t i = t->calls_count; i > 0; i--) {
+		if (slice_eq_str(buf_slice(&t->calls[i - 1].id), id))
+			return &t->calls[i - 1];
+	}
+	return NULL;
+}
+
+static struct llm_call_buf *find_by_key(struct llm_turn_buf *t, int64_t key)
+{
+	for (size_t i = t->calls_count; i > 0; i--) {
+		if (t->calls[i - 1].key == key)
+			return &t->calls[i - 1];
+	}
+	return NULL;
+}
+
+/* The call a fragment with this position, id and name ("" when absent) continues; NULL: it begins one. */
+static struct llm_call_buf *find_call(struct llm_turn_buf *t, int64_t key, bool keyed, const char *id,
+				      const char *name)
+{
+	struct llm_call_buf *c = find_by_key(t, key);
+	bool other_id = c != NULL && c->id.len > 0 && !slice_eq_str(buf_slice(&c->id), id);
+	if (id[0] != '\0' && (other_id || (c == NULL && !keyed)))
+		return find_by_id(t, id);
+	if (c == NULL || name[0] == '\0' || (id[0] != '\0' && c->id.len > 0))
+		return c;
+	bool other_name = c->name.len > 0 && !slice_eq_str(buf_slice(&c->name), name);
+	return other_name || is_complete(&c->arguments) ? NULL : c;
+}
+
+static void add_arguments(struct llm_call_buf *c, const struct json *arguments)
+{
+	if (json_is(arguments, JSON_STRING)) {
+		buf_add_str(&c->arguments, json_text(arguments));
+	} else if (arguments != NULL && !json_is(arguments, JSON_NULL)) {
+		buf_reset(&c->arguments); /* a value comes whole, also when it is repeated */
+		json_print(arguments, &c->arguments);
+	}
+}
+
+static void keep_opaque(struct llm_call_buf *c, const struct json *fragment)
+{
+	static const char *const known[] = {"index", "id", "type", "function"};
+	for (const struct json *m = json_first(fragment); m != NULL; m = json_next(m)) {
+		bool skip = false;
+		for (size_t i = 0; i < COUNT_OF(known); i++)
+			skip |= strcmp(json_name(m), known[i]) == 0;
+		if (skip)
+			continue;
+		if (c->opaque == NULL)
+			c->opaque = json_new_object();
+		json_set(c->opaque, json_name(m), json_copy(m));
+	}
+}
+
+static enum err add_fragment(struct llm_turn_buf *t, const struct json *fragment, int64_t position,
+			     struct error *e)
+{
+	int64_t key = position;
+	bool keyed = json_integer(json_get(fragment, "index"), &key);
+	const struct json *function = json_get(fragment, "function");
+	const char *id = json_get_text(fragment, "id", "");
+	const char *name = json_get_text(function, "name", "");
+	struct llm_call_buf *c = find_call(t, key, keyed, id, name);
+	if (c == NULL) {
+		c = turn_buf_new_call(t);
+		if (c == NULL)
+			return err_set(e, ERR_UPSTREAM, "the model asked for more than %d tools at once",
+				       LLM_CALLS_MAX);
+		c->key = key;
+	}
+	if (id[0] != '\0' && c->id.len == 0)
+		buf_add_str(&c->id, id);
+	if (name[0] != '\0' && c->name.len == 0)
+		buf_add_str(&c->name, name);
+	add_arguments(c, json_get(function, "arguments"));
+	keep_opaque(c, fragment);
+	if (c->id.overflow || c->name.overflow)
+		return err_set(e, ERR_UPSTREAM, "the model's tool call has a name or id over %d bytes",
+			       LLM_NAME_BYTES_MAX);
+	if (c->arguments.overflow)
+		return err_set(e, ERR_UPSTREAM, "the arguments of the model's call of %s are over %d bytes",
+			       buf_cstr(&c->name), LLM_ARGUMENTS_BYTES_MAX);
+	return ERR_NONE;
+}
+
+enum err chat_calls_add(struct llm_turn_buf *t, const struct json *fragments, struct error *e)
+{
+	int64_t position = 0;
+	for (const struct json *f = json_first(fragments); f != NULL; f = json_next(f), position++) {
+		enum err rc = json_is(f, JSON_OBJECT) ? add_fragment(t, f, position, e) : ERR_NONE;
+		if (rc != ERR_NONE)
+			return rc;
+	}
+	return ERR_NONE;
+}
+
+/* "" and "null" mean no arguments. */
+static void default_arguments(struct buf *arguments)
+{
+	struct slice s = buf_slice(arguments);
+	while (s.len > 0 && strchr(" \t\r\n", s.ptr[s.len - 1]) != NULL)
+		s.len--;
+	if (s.len > 0 && !slice_eq_str(s, "null"))
+		return;
+	buf_reset(arguments);
+	buf_add_str(arguments, "{}");
+}
+
+static bool is_cut(const struct buf *arguments)
+{
+	return arguments->data[0] == '{' && chat_value_len(buf_slice(arguments)) == 0;
+}
+
+/* Results are matched to calls by id, so each must be there and unlike any other of the conversation. */
+static void settle_id(struct llm_turn_buf *t, size_t i, size_t calls_before)
+{
+	struct llm_call_buf *c = &t->calls[i];
+	bool taken = c->id.len == 0;
+	for (size_t k = 0; k < i && !taken; k++)
+		taken = slice_eq(buf_slice(&t->calls[k].id), buf_slice(&c->id));
+	if (!taken)
+		return;
+	buf_reset(&c->id);
+	buf_printf(&c->id, "call_%zu", calls_before + i);
+}
+
+enum err chat_calls_finish(struct llm_turn_buf *t, size_t calls_before, bool *cut, struct error *e)
+{
+	*cut = false;
+	for (size_t i = 0; i < t->calls_count; i++) {
+		struct llm_call_buf *c = &t->calls[i];
+		if (c->name.len == 0)
+			return err_set(e, ERR_UPSTREAM, "the model server sent a tool call without a name");
+		default_arguments(&c->arguments);
+		*cut |= is_cut(&c->arguments);
+		settle_id(t, i, calls_before);
+	}
+	return ERR_NONE;
+}
