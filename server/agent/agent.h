@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The agent: takes leases on tasks that need a worker, plans them with a model, waits for approval where it is asked for,
- * carries the plan out step by step with tools, writes the answer. It keeps nothing that the store does not have: a run can
- * be taken over by any worker from the task's events.
+ * The agent: takes leases on tasks that need a worker, plans them with a model, waits for approval where it
+ * is asked for, carries the plan out step by step with tools, writes the answer. It keeps nothing that the
+ * store does not have: a run can be taken over by any worker from the task's events.
  */
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
@@ -13,13 +13,13 @@
 #include "mcp/mcp.h"
 
 struct agent_options {
-	int runs_max;          /* tasks run at once by this worker; more stay for others */
-	int parallel_steps;    /* read-only steps of one task side by side */
-	int steps_max;         /* of a plan */
-	int turns_max;         /* model turns per step */
-	int calls_max;         /* tool calls per step */
-	int tools_offered_max; /* tools shown to the planner and to a step */
-	int64_t task_ms_max;   /* working time of one task */
+	int runs_max;                  /* tasks run at once by this worker; more stay for others */
+	int parallel_steps;            /* read-only steps of one task side by side */
+	int steps_max;                 /* of a plan */
+	int turns_max;                 /* model turns per step */
+	int calls_max;                 /* tool calls per step */
+	int tools_offered_max;         /* tools shown to the planner and to a step */
+	int64_t task_ms_max;           /* working time of one task */
 	size_t tool_result_bytes_max;  /* kept in the journal */
 	size_t tool_context_bytes_max; /* shown to the model */
 };
@@ -30,8 +30,8 @@ struct agent *agent_new(struct loop *l, struct store *s, struct llm *m, struct m
 void agent_free(struct agent *a);
 /* Called by the worker: there may be tasks to lease. */
 void agent_on_work(struct agent *a);
-/* Called by the worker: a task that this worker leases or watches has changed (cancelled by a person, say). Calls of a task
- * that reached a terminal state are stopped before this returns. */
+/* Called by the worker: a task that this worker leases or watches has changed (cancelled by a person, say).
+ * Calls of a task that reached a terminal state are stopped before this returns. */
 void agent_on_task(struct agent *a, struct task_ref ref);
 /* No new leases, no new calls; calls that run may finish. fn(arg) once when nothing runs. */
 void agent_drain(struct agent *a, loop_fn *fn, void *arg);

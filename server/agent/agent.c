@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which tasks this worker runs. Leases are taken while there is room; what is left stays in the store for
+ * others. The agent is told of changes by the worker and never asks: when nothing happens, nothing runs.
+ */
+#include "base/base.h"
+#include "agent/agent_int.h"
+
+#include <stdlib.h>
+
+static void catalog_changed(void *arg);
+static struct run *run_find(const struct agent *a, struct task_ref ref);
+static void drain_check(struct agent *a);
+
+struct agent *agent_new(struct loop *l, struct store *s, struct llm *m, struct mcp_client *c,
+			const struct agent_options *o)
+{
+	struct agent *a = xcalloc(1, sizeof *a);
+	*a = (struct agent){.loop = l, .store = s, .llm = m, .mcp = c, .options = *o};
+	mcp_client_on_change(c, catalog_changed, a);
+	return a;
+}
+
+void agent_free(struct agent *a)
+{
+	a->draining = true;
+	a->drained = NULL;
+	while (a->runs != NULL)
+		run_drop(a->runs, true);
+	mcp_client_on_change(a->mcp, NULL, NULL);
+	loop_defer(a->loop, free, a);
+}
+
+void agent_on_work(struct agent *a)
+{
+	struct lease l;
+	while (!a->draining && a->runs_count < (size_t)a->options.runs_max && lease_next(a->store, &l))
+		run_start(a, &l);
+}
+
+void agent_on_task(struct agent *a, struct task_ref ref)
+{
+	struct task_head head;
+	struct run *r = run_find(a, ref);
+	if (r == NULL)
+		return;
+	bool gone = task_head_get(a->store, ref, &head) != ERR_NONE;
+	if (gone || task_state_terminal(head.state) || !head.leased || head.lease_epoch != r->lease.epoch)
+		run_drop(r, false);
+}
+
+void agent_drain(struct agent *a, loop_fn *fn, void *arg)
+{
+	a->draining = true;
+	a->drained = fn;
+	a->drained_arg = arg;
+	for (struct run *r = a->runs; r != NULL; r = r->next)
+		run_wake(r);
+	drain_check(a);
+}
+
+size_t agent_runs(const struct agent *a)
+{
+	return a->runs_count;
+}
+
+void agent_run_freed(struct agent *a)
+{
+	drain_check(a);
+	agent_on_work(a);
+}
+
+/* --- helpers --- */
+
+static void catalog_changed(void *arg)
+{
+	struct agent *a = arg;
+	for (struct run *r = a->runs; r != NULL; r = r->next)
+		run_wake(r);
+}
+
+static struct run *run_find(const struct agent *a, struct task_ref ref)
+{
+	for (struct run *r = a->runs; r != NULL; r = r->next)
+		if (r->lease.ref.slot == ref.slot && r->lease.ref.gen == ref.gen)
+			return r;
+	return NULL;
+}
+
+static void drain_check(struct agent *a)
+{
+	loop_fn *fn = a->drained;
+	if (!a->draining || fn == NULL || a->runs != NULL)
+		return;
+	a->drained = NULL;
+	fn(a->drained_arg);
+}

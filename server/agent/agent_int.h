@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private to the agent room.
+ *
+ *   agent.c    which tasks this worker runs: leases in, runs out
+ *   run.c      one task from lease to release: planning, steps in order, answer; where every decision is
+ * taken planner.c  the planner's call, its repair turn, what becomes of its answer executor.c one step: model
+ * turns until finish_step calls.c    the tool calls of one turn; result.c: what their results look like to a
+ * model writer.c   the final answer plan.c     the plan as data: parse, check, digest, print prompt.c   the
+ * words sent to models; toolbox.c: which tools are offered resume.c   a run rebuilt from its events record.c
+ * events written, always through task_move
+ *
+ * A run is driven by run_pump(), which is only ever called from the bottom of the loop (run_wake). Callbacks
+ * of llm and mcp record what happened and wake the run. A run that lost its lease, or whose task ended, is
+ * dropped: its calls are cancelled at once and its memory is freed at the bottom of the loop.
+ */
+#ifndef AGENT_AGENT_INT_H
+#define AGENT_AGENT_INT_H
+
+#include "agent/agent.h"
+
+enum { PLAN_STEP_ID_MAX = 32, PLAN_STEPS_MAX = 64, CALL_ID_SIZE = 24 };
+
+/* --- plan.c --- */
+
+enum step_effect { STEP_EFFECT_NONE, STEP_EFFECT_READ, STEP_EFFECT_WRITE };
+enum step_on_failure { STEP_ABORT, STEP_RETRY, STEP_SKIP };
+enum step_status { STEP_PENDING, STEP_RUNNING, STEP_COMPLETED, STEP_FAILED, STEP_SKIPPED };
+
+struct plan_step {
+	const char *id, *title, *objective, *expected_output, *success_criteria;
+	size_t depends_on[PLAN_STEPS_MAX]; /* indexes of steps */
+	size_t depends_count;
+	const char **hints; /* exposed tool names that exist */
+	size_t hints_count;
+	const struct json *inputs; /* array, borrowed from the plan's tree; NULL */
+	enum step_effect effect;
+	enum step_on_failure on_failure;
+};
+
+/* Immutable once parsed. Strings live in the arena, json in the tree. */
+struct plan {
+	struct arena *arena;
+	struct json *tree; /* as it was written, normalised */
+	const char *goal, *final_output;
+	const struct json *questions; /* array or NULL */
+	struct plan_step *steps;
+	size_t steps_count;
+	char digest[SHA256_HEX_SIZE];
+	uint64_t version;
+};
+
+/* The JSON Schema a planner's answer must follow, within the subset every provider accepts as strict. */
+struct slice plan_schema_text(void);
+/* Finds the first balanced JSON object in `text` (a bare object, in a code fence, or within prose), checks it
+ * against the schema and the rules (unique ids, known acyclic dependencies, at most steps_max), drops tool
+ * hints that are not in the catalogue, raises the effect of steps whose hinted tools may write. On failure
+ * NULL and a sentence the model can act on. */
+struct plan *plan_parse(struct slice text, const struct mcp_catalog *tools, size_t steps_max,
+			struct error *e);
+/* A plan of one step that just pursues the goal: what is left when a model cannot plan. */
+struct plan *plan_single_step(const char *goal, const struct mcp_catalog *tools);
+/* From the "plan" member of a task document. */
+struct plan *plan_load(const struct json *doc_plan, const struct mcp_catalog *tools, struct error *e);
+void plan_free(struct plan *p);
+/* The plan object as plan.created carries it. */
+void plan_print(const struct plan *p, struct buf *out);
+const struct plan_step *plan_step_find(const struct plan *p, const char *id, size_t *index);
+
+/* --- toolbox.c --- */
+
+/* The tools shown to a model, `finish_step` last where it is offered. Names and texts are borrowed from the
+ * held catalogue. */
+struct toolbox {
+	const struct mcp_catalog *catalog; /* held */
+	struct llm_tool *tools;
+	size_t count;
+	struct json *finish_schema;
+};
+/* At most `max` tools that fit `query`, after the hinted ones; all of them when there are no more than max.
+ */
+void toolbox_init(struct toolbox *t, const struct mcp_catalog *c, const char *query, const char *const *hints,
+		  size_t hints_count, size_t max, bool finish_step);
+void toolbox_release(struct toolbox *t);
+/* NULL when this name was not offered. */
+const struct llm_tool *toolbox_find(const struct toolbox *t, const char *name);
+#define FINISH_STEP "finish_step"
+
+/* --- runs --- */
+
+struct run;
+struct exec;
+
+/* One call a model asked for, in the turn that is being carried out. */
+struct exec_call {
+	struct exec *exec;
+	char id[CALL_ID_SIZE]; /* ours, unique within the task: "c12" */
+	const char *model_id;  /* the model's id of it */
+	const char *name, *arguments;
+	const struct llm_tool *tool; /* NULL: not offered */
+	enum { CALL_WAITING, CALL_RUNNING, CALL_DONE } state;
+	bool started_before; /* resume: tool.started stands in the journal without an end */
+	struct mcp_call *mcp;
+};
+
+/* A step while it runs. Owned by its run. */
+struct exec {
+	struct run *run;
+	size_t step;
+	int attempt;
+	struct arena *arena; /* texts of the conversation */
+	struct llm_message *messages;
+	size_t messages_count, messages_cap;
+	struct toolbox box;
+	struct llm_call *model;
+	char model_call_id[CALL_ID_SIZE];
+	int turns, calls_made, turns_idle;
+	struct exec_call *calls; /* of the last turn; COUNT calls_count */
+	size_t calls_count;
+	bool forced_once; /* finish_step was demanded and did not come */
+	bool over;        /* finished or failed: freed by the run's pump */
+};
+
+struct run_step {
+	enum step_status status;
+	int attempts;
+	char *result;      /* text, NULL until completed */
+	char *error;       /* message, NULL unless failed */
+	struct exec *exec; /* while it runs */
+};
+
+struct run {
+	struct agent *agent;
+	struct run *next;
+	struct lease lease;
+	enum task_state state;
+	char task_id[ID_TEXT_SIZE];
+	char *prompt, *feedback; /* feedback of the last rejection, NULL */
+	bool approval_required;
+	struct plan *plan;
+	uint64_t plan_version; /* of the newest plan.created */
+	struct run_step steps[PLAN_STEPS_MAX];
+	uint64_t calls_named;   /* for call ids */
+	struct llm_call *model; /* planner's or writer's */
+	char model_call_id[CALL_ID_SIZE];
+	char *rejected_answer; /* planner: what did not parse, for the repair turn */
+	struct error rejected_why;
+	int64_t deadline_mono_ms;
+	struct loop_timer *timer; /* deadline, or the wait for the first catalogue */
+	int64_t settle_until_mono_ms;
+	bool woken, dropped;
+};
+
+struct agent {
+	struct loop *loop;
+	struct store *store;
+	struct llm *llm;
+	struct mcp_client *mcp;
+	struct agent_options options;
+	struct run *runs;
+	size_t runs_count;
+	bool draining;
+	loop_fn *drained;
+	void *drained_arg;
+};
+
+/* agent.c: after a run's memory is gone: there is room for another */
+void agent_run_freed(struct agent *a);
+
+/* run.c */
+void run_start(struct agent *a, const struct lease *l);
+/* Pump at the bottom of the loop. */
+void run_wake(struct run *r);
+/* Cancels calls now, frees at the bottom of the loop; may be called from any callback. release: gives the
+ * lease back so that another worker goes on. */
+void run_drop(struct run *r, bool release);
+/* Ends the task as failed and drops the run. */
+void run_fail(struct run *r, const char *code, const char *message);
+void run_call_name(struct run *r, char out[CALL_ID_SIZE]);
+bool run_busy(const struct run *r); /* a model or tool call is in flight */
+
+/* planner.c, writer.c */
+void planner_start(struct run *r);
+void writer_start(struct run *r);
+
+/* executor.c */
+struct exec *exec_new(struct run *r, size_t step);
+void exec_free(struct exec *x); /* cancels its calls */
+/* Starts whatever can go on: the next model turn or waiting tool calls. */
+void exec_pump(struct exec *x);
+bool exec_busy(const struct exec *x);
+void exec_say(struct exec *x, enum llm_speaker speaker, const char *text);
+/* Adds an assistant turn; its calls become the calls to be carried out. Texts are copied. */
+void exec_add_turn(struct exec *x, const char *text, const char *reasoning, const struct llm_tool_call *calls,
+		   size_t n);
+void exec_step_failed(struct exec *x, const char *code, const char *message);
+/* Longest text of a tool result or step result that is shown to the model. */
+size_t exec_context_bytes_max(const struct agent *a);
+
+/* calls.c */
+void calls_pump(struct exec *x);
+/* Records what came of a call for the model: a tool message in the conversation. */
+void calls_answer(struct exec_call *c, const char *text);
+bool calls_all_done(const struct exec *x);
+/* Stops the calls in flight; their callbacks do not come. */
+void calls_cancel(struct exec *x);
+
+/* result.c: text of an MCP tool result for a model: blocks joined, binary described, bounded with a marker.
+ */
+void result_text(const struct json *result, size_t bytes_max, struct buf *out);
+/* Appends text of at most bytes_max bytes: head and tail with a marker between when it is longer. */
+void result_bound(struct slice text, size_t bytes_max, struct buf *out);
+
+/* prompt.c: appended, English */
+void prompt_planner_system(const struct run *r, struct buf *out);
+void prompt_planner_user(const struct run *r, const struct toolbox *t, struct buf *out);
+void prompt_executor_system(struct buf *out);
+void prompt_executor_user(const struct run *r, size_t step, struct buf *out);
+void prompt_writer_system(struct buf *out);
+void prompt_writer_user(const struct run *r, struct buf *out);
+
+/* resume.c: fills the run from document and events. ERR_GONE when the task vanished. */
+must_check enum err resume_load(struct run *r, struct error *e);
+
+/* record.c: each appends to the task; false when the run is not ours any more or cannot be written (then it
+ * was dropped). */
+struct record {
+	struct buf text; /* the event's object being written */
+	struct jw w;
+};
+void record_begin(struct record *rec); /* writes "{" */
+bool record_event(struct run *r, struct record *rec, enum event_type type);
+/* Several in one change, with a new state or TASK_SAME. Takes the records (released). */
+bool record_events(struct run *r, struct record *recs, const enum event_type *types, size_t n,
+		   enum task_state to, struct record *state_data);
+void record_error(struct record *rec, const char *code, const char *message); /* "error": {...} */
+void record_live(struct run *r, struct record *rec, enum event_type type);
+void record_model_started(struct run *r, const char *call, enum llm_role role, const char *step);
+/* Fills a model.completed object. */
+void record_model_completed(struct record *rec, const char *call, enum llm_role role, const char *step,
+			    const struct llm_turn *t);
+bool record_model_failed(struct run *r, const char *call, enum llm_role role, const char *step,
+			 const struct error *e);
+void record_model_retried(struct run *r, const char *call, int attempt, int64_t wait_ms,
+			  const struct error *why);
+/* Slug of an error code as documents show it: "timeout". */
+const char *record_error_code(const struct error *e);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One step: a conversation of its own with the executor model, turn by turn, until finish_step. The step's
+ * success is what finish_step says, never what a text claims. A model that neither calls a tool nor finishes
+ * is asked twice, then finish_step is demanded; a model that ignores that fails the step.
+ */
+#include "base/base.h"
+#include "agent/agent_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { IDLE_TURNS_MAX = 2, ATTEMPTS_MAX = 2 };
+
+static void model_start(struct exec *x);
+static void model_delta(struct slice text, void *arg);
+static void model_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg);
+static void model_end(const struct llm_turn *turn, const struct error *e, void *arg);
+static void turn_take(struct exec *x, const struct llm_turn *turn);
+static bool finish_take(struct exec *x, const struct llm_turn *turn);
+static const char *step_id(const struct exec *x);
+static size_t dependency_results(const struct exec *x, struct llm_result_of *out);
+
+struct exec *exec_new(struct run *r, size_t step)
+{
+	const struct plan_step *s = &r->plan->steps[step];
+	struct exec *x = xcalloc(1, sizeof *x);
+	struct buf text = BUF_INIT;
+	x->run = r;
+	x->step = step;
+	x->arena = arena_new(0);
+	buf_printf(&text, "%s %s", s->title, s->objective);
+	const struct mcp_catalog *catalog = mcp_client_catalog(r->agent->mcp);
+	toolbox_init(&x->box, catalog, buf_cstr(&text), s->hints, s->hints_count,
+		     (size_t)r->agent->options.tools_offered_max, true);
+	mcp_catalog_drop(catalog);
+	buf_reset(&text);
+	prompt_executor_system(&text);
+	exec_say(x, LLM_SYSTEM, buf_cstr(&text));
+	buf_reset(&text);
+	prompt_executor_user(r, step, &text);
+	exec_say(x, LLM_USER, buf_cstr(&text));
+	buf_release(&text);
+	return x;
+}
+
+void exec_free(struct exec *x)
+{
+	if (x == NULL)
+		return;
+	if (x->model != NULL)
+		llm_call_cancel(x->model);
+	calls_cancel(x);
+	toolbox_release(&x->box);
+	free(x->calls);
+	free(x->messages);
+	arena_free(x->arena);
+	free(x);
+}
+
+bool exec_busy(const struct exec *x)
+{
+	bool busy = x->model != NULL;
+	for (size_t i = 0; i < x->calls_count; i++)
+		busy = busy || x->calls[i].state == CALL_RUNNING;
+	return busy;
+}
+
+void exec_pump(struct exec *x)
+{
+	if (x->over || x->model != NULL)
+		return;
+	calls_pump(x);
+	if (x->run->dropped || x->run->agent->draining || !calls_all_done(x))
+		return;
+	x->calls_count = 0;
+	if (x->turns >= x->run->agent->options.turns_max)
+		exec_step_failed(x, "stuck",
+				 "the model used all its turns (agent.turns_max) without finishing the step");
+	else if (x->forced_once)
+		exec_step_failed(x, "stuck", "the model did not finish the step although it was told to");
+	else
+		model_start(x);
+}
+
+void exec_say(struct exec *x, enum llm_speaker speaker, const char *text)
+{
+	if (x->messages_count == x->messages_cap) {
+		x->messages_cap = x->messages_cap * 2 + 8;
+		x->messages = xrealloc(x->messages, x->messages_cap * sizeof *x->messages);
+	}
+	x->messages[x->messages_count++] =
+		(struct llm_message){.speaker = speaker, .text = arena_strndup(x->arena, text, strlen(text))};
+}
+
+static char *arena_copy(struct arena *a, const char *s)
+{
+	return s != NULL ? arena_strndup(a, s, strlen(s)) : NULL;
+}
+
+void exec_add_turn(struct exec *x, const char *text, const char *reasoning, const struct llm_tool_call *calls,
+		   size_t n)
+{
+	struct llm_tool_call *kept = arena_alloc(x->arena, (n + 1) * sizeof *kept);
+	free(x->calls);
+	x->calls = xcalloc(n + 1, sizeof *x->calls);
+	x->calls_count = n;
+	for (size_t i = 0; i < n; i++) {
+		kept[i] = (struct llm_tool_call){.id = arena_copy(x->arena, calls[i].id),
+						 .name = arena_copy(x->arena, calls[i].name),
+						 .arguments = arena_copy(x->arena, calls[i].arguments),
+						 .opaque = arena_copy(x->arena, calls[i].opaque)};
+		x->calls[i] = (struct exec_call){.exec = x,
+						 .model_id = kept[i].id,
+						 .name = kept[i].name,
+						 .arguments = kept[i].arguments,
+						 .tool = toolbox_find(&x->box, kept[i].name)};
+	}
+	exec_say(x, LLM_ASSISTANT, text != NULL ? text : "");
+	struct llm_message *m = &x->messages[x->messages_count - 1];
+	m->calls = kept;
+	m->calls_count = n;
+	m->reasoning = arena_copy(x->arena, reasoning);
+	x->turns++;
+	x->turns_idle = n > 0 ? 0 : x->turns_idle + 1;
+}
+
+void exec_step_failed(struct exec *x, const char *code, const char *message)
+{
+	struct run *r = x->run;
+	struct run_step *s = &r->steps[x->step];
+	struct record rec;
+	record_begin(&rec);
+	jw_kv_text(&rec.w, "step", step_id(x));
+	record_error(&rec, code, message);
+	if (!record_event(r, &rec, EVENT_STEP_FAILED))
+		return;
+	bool again = r->plan->steps[x->step].on_failure == STEP_RETRY && s->attempts < ATTEMPTS_MAX;
+	s->status = again ? STEP_PENDING : STEP_FAILED;
+	free(s->error);
+	s->error = xstrdup(message);
+	x->over = true;
+	run_wake(r);
+}
+
+size_t exec_context_bytes_max(const struct agent *a)
+{
+	/* The offline rules work on the text itself and cost nothing by its length. */
+	return strcmp(llm_provider(a->llm), "offline") == 0 ? a->options.tool_result_bytes_max
+							    : a->options.tool_context_bytes_max;
+}
+
+/* --- helpers --- */
+
+static const char *step_id(const struct exec *x)
+{
+	return x->run->plan->steps[x->step].id;
+}
+
+static bool must_finish(const struct exec *x)
+{
+	const struct agent_options *o = &x->run->agent->options;
+	return x->turns + 1 >= o->turns_max || x->turns_idle >= IDLE_TURNS_MAX ||
+	       x->calls_made >= o->calls_max;
+}
+
+static void model_start(struct exec *x)
+{
+	struct run *r = x->run;
+	run_call_name(r, x->model_call_id);
+	record_model_started(r, x->model_call_id, LLM_EXECUTOR, step_id(x));
+	if (r->dropped)
+		return;
+	struct llm_result_of results[PLAN_STEPS_MAX];
+	struct llm_context context = {
+		.goal = r->prompt, .plan = r->plan->tree, .step_id = step_id(x), .results = results};
+	context.results_count = dependency_results(x, results);
+	x->forced_once = must_finish(x);
+	struct llm_request req = {.role = LLM_EXECUTOR,
+				  .messages = x->messages,
+				  .messages_count = x->messages_count,
+				  .tools = x->box.tools,
+				  .tools_count = x->box.count,
+				  .force_tool = x->forced_once ? FINISH_STEP : NULL,
+				  .context = &context,
+				  .deadline_mono_ms = r->deadline_mono_ms,
+				  .task_id = r->task_id};
+	struct llm_handler h = {
+		.on_delta = model_delta, .on_retry = model_retry, .on_end = model_end, .arg = x};
+	x->model = llm_call_start(r->agent->llm, &req, h);
+}
+
+static void model_delta(struct slice text, void *arg)
+{
+	struct exec *x = arg;
+	struct record rec;
+	record_begin(&rec);
+	jw_kv_text(&rec.w, "role", llm_role_text(LLM_EXECUTOR));
+	jw_kv_text(&rec.w, "step", step_id(x));
+	jw_name(&rec.w, "text");
+	jw_text_n(&rec.w, text.ptr, text.len);
+	record_live(x->run, &rec, EVENT_MODEL_DELTA);
+}
+
+static void model_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg)
+{
+	struct exec *x = arg;
+	record_model_retried(x->run, x->model_call_id, attempt, wait_ms, why);
+}
+
+static void model_end(const struct llm_turn *turn, const struct error *e, void *arg)
+{
+	struct exec *x = arg;
+	x->model = NULL;
+	if (turn != NULL)
+		turn_take(x, turn);
+	else if (record_model_failed(x->run, x->model_call_id, LLM_EXECUTOR, step_id(x), e))
+		exec_step_failed(x, record_error_code(e), e->msg);
+	if (!x->run->dropped)
+		run_wake(x->run);
+}
+
+static void turn_take(struct exec *x, const struct llm_turn *turn)
+{
+	if (finish_take(x, turn) || x->run->dropped)
+		return;
+	struct record rec;
+	record_model_completed(&rec, x->model_call_id, LLM_EXECUTOR, step_id(x), turn);
+	if (!record_event(x->run, &rec, EVENT_MODEL_COMPLETED))
+		return;
+	if (turn->refusal != NULL) {
+		exec_step_failed(x, "refused", turn->refusal);
+		return;
+	}
+	exec_add_turn(x, turn->text, turn->reasoning, turn->calls, turn->calls_count);
+	if (turn->calls_count == 0)
+		exec_say(x, LLM_USER,
+			 turn->stop == LLM_STOP_LENGTH ? "Your answer was cut off for its length. Be "
+							 "shorter: call a tool, or call " FINISH_STEP "."
+						       : "Call a tool, or call " FINISH_STEP
+							 " with the result of this step.");
+}
+
+/* A turn that is one well-formed finish_step ends the step; turn and end are one change, so that no crash
+ * falls between. */
+static bool finish_take(struct exec *x, const struct llm_turn *turn)
+{
+	if (turn->calls_count != 1 || strcmp(turn->calls[0].name, FINISH_STEP) != 0)
+		return false;
+	struct json *arguments =
+		json_parse(turn->calls[0].arguments, strlen(turn->calls[0].arguments), 0, NULL);
+	const char *status = json_get_text(arguments, "status", "");
+	const char *result = json_get_text(arguments, "result", NULL);
+	bool success = strcmp(status, "success") == 0;
+	if (result == NULL || (!success && strcmp(status, "failed") != 0)) {
+		json_free(arguments);
+		return false;
+	}
+	struct run *r = x->run;
+	struct run_step *s = &r->steps[x->step];
+	if (success) {
+		struct buf bounded = BUF_INIT;
+		struct record recs[2];
+		result_bound(slice_str(result), r->agent->options.tool_result_bytes_max, &bounded);
+		record_model_completed(&recs[0], x->model_call_id, LLM_EXECUTOR, step_id(x), turn);
+		record_begin(&recs[1]);
+		jw_kv_text(&recs[1].w, "step", step_id(x));
+		jw_kv_text(&recs[1].w, "result", buf_cstr(&bounded));
+		enum event_type types[] = {EVENT_MODEL_COMPLETED, EVENT_STEP_COMPLETED};
+		if (record_events(r, recs, types, 2, TASK_SAME, NULL)) {
+			s->status = STEP_COMPLETED;
+			free(s->result);
+			s->result = buf_take(&bounded);
+			x->over = true;
+		}
+		buf_release(&bounded);
+	} else {
+		struct record rec;
+		record_model_completed(&rec, x->model_call_id, LLM_EXECUTOR, step_id(x), turn);
+		if (record_event(r, &rec, EVENT_MODEL_COMPLETED))
+			exec_step_failed(x, "step-failed", result);
+	}
+	json_free(arguments);
+	return true;
+}
+
+static size_t dependency_results(const struct exec *x, struct llm_result_of *out)
+{
+	const struct run *r = x->run;
+	const struct plan_step *s = &r->plan->steps[x->step];
+	size_t n = 0;
+	for (size_t i = 0; i < s->depends_count; i++) {
+		const struct run_step *d = &r->steps[s->depends_on[i]];
+		const struct plan_step *p = &r->plan->steps[s->depends_on[i]];
+		if (d->status == STEP_COMPLETED)
+			out[n++] = (struct llm_result_of){p->id, p->title, d->result};
+	}
+	return n;
+}

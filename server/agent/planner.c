@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The planner's call: goal and tools in, plan out. An answer that is no valid plan is shown to the model once
+ * with what is wrong; if that does not help, the plan is the single step of pursuing the goal, which still
+ * needs approval where approval is required. A plan without steps ends the task: done with its final text, or
+ * failed with the questions it asks.
+ */
+#include "base/base.h"
+#include "agent/agent_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void planner_delta(struct slice text, void *arg);
+static void planner_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg);
+static void planner_end(const struct llm_turn *turn, const struct error *e, void *arg);
+static bool answer_refused(struct run *r, const struct llm_turn *turn, struct record *completed,
+			   const struct error *why);
+static void plan_take(struct run *r, struct plan *p, struct record *completed);
+static void plan_empty(struct run *r, struct plan *p, struct record *recs);
+
+void planner_start(struct run *r)
+{
+	struct agent *a = r->agent;
+	const struct mcp_catalog *catalog = mcp_client_catalog(a->mcp);
+	struct toolbox box;
+	struct buf system = BUF_INIT, user = BUF_INIT, repair = BUF_INIT;
+	toolbox_init(&box, catalog, r->prompt, NULL, 0, (size_t)a->options.tools_offered_max, false);
+	mcp_catalog_drop(catalog);
+	prompt_planner_system(r, &system);
+	prompt_planner_user(r, &box, &user);
+	struct llm_message messages[4] = {{.speaker = LLM_SYSTEM, .text = buf_cstr(&system)},
+					  {.speaker = LLM_USER, .text = buf_cstr(&user)}};
+	size_t count = 2;
+	if (r->rejected_answer != NULL) {
+		buf_printf(&repair,
+			   "That is not a valid plan: %s%s%s. Answer with the corrected object only.",
+			   r->rejected_why.field, r->rejected_why.field[0] ? ": " : "", r->rejected_why.msg);
+		messages[count++] =
+			(struct llm_message){.speaker = LLM_ASSISTANT, .text = r->rejected_answer};
+		messages[count++] = (struct llm_message){.speaker = LLM_USER, .text = buf_cstr(&repair)};
+	}
+	struct llm_context context = {.goal = r->prompt, .feedback = r->feedback};
+	struct llm_request req = {.role = LLM_PLANNER,
+				  .messages = messages,
+				  .messages_count = count,
+				  .tools = box.tools,
+				  .tools_count = box.count,
+				  .tools_in_text = true,
+				  .response_schema = plan_schema_text(),
+				  .schema_name = "plan",
+				  .context = &context,
+				  .deadline_mono_ms = r->deadline_mono_ms,
+				  .task_id = r->task_id};
+	struct llm_handler h = {
+		.on_delta = planner_delta, .on_retry = planner_retry, .on_end = planner_end, .arg = r};
+	run_call_name(r, r->model_call_id);
+	record_model_started(r, r->model_call_id, LLM_PLANNER, NULL);
+	if (!r->dropped)
+		r->model = llm_call_start(a->llm, &req, h);
+	toolbox_release(&box);
+	buf_release(&system);
+	buf_release(&user);
+	buf_release(&repair);
+}
+
+/* --- helpers --- */
+
+static void planner_delta(struct slice text, void *arg)
+{
+	struct record rec;
+	record_begin(&rec);
+	jw_kv_text(&rec.w, "role", llm_role_text(LLM_PLANNER));
+	jw_name(&rec.w, "text");
+	jw_text_n(&rec.w, text.ptr, text.len);
+	record_live(arg, &rec, EVENT_MODEL_DELTA);
+}
+
+static void planner_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg)
+{
+	struct run *r = arg;
+	record_model_retried(r, r->model_call_id, attempt, wait_ms, why);
+}
+
+static void planner_end(const struct llm_turn *turn, const struct error *e, void *arg)
+{
+	struct run *r = arg;
+	struct record completed;
+	struct error why = {0};
+	r->model = NULL;
+	if (turn == NULL) {
+		if (record_model_failed(r, r->model_call_id, LLM_PLANNER, NULL, e))
+			run_fail(r, record_error_code(e), e->msg);
+		return;
+	}
+	record_model_completed(&completed, r->model_call_id, LLM_PLANNER, NULL, turn);
+	if (turn->refusal != NULL) {
+		if (record_event(r, &completed, EVENT_MODEL_COMPLETED))
+			run_fail(r, "refused", turn->refusal);
+		return;
+	}
+	const struct mcp_catalog *catalog = mcp_client_catalog(r->agent->mcp);
+	struct plan *p =
+		plan_parse(slice_str(turn->text), catalog, (size_t)r->agent->options.steps_max, &why);
+	if (p == NULL && answer_refused(r, turn, &completed, &why)) {
+		mcp_catalog_drop(catalog);
+		return;
+	}
+	if (p == NULL)
+		p = plan_single_step(r->prompt, catalog);
+	mcp_catalog_drop(catalog);
+	plan_take(r, p, &completed);
+}
+
+/* true: the model gets its one chance to put the plan right (or the run is gone). */
+static bool answer_refused(struct run *r, const struct llm_turn *turn, struct record *completed,
+			   const struct error *why)
+{
+	log_info("the model's plan was refused", LF_STR("task_id", r->task_id), LF_STR("field", why->field),
+		 LF_STR("why", why->msg));
+	if (r->rejected_answer != NULL)
+		return false;
+	if (!record_event(r, completed, EVENT_MODEL_COMPLETED))
+		return true;
+	r->rejected_answer = xstrdup(turn->text);
+	r->rejected_why = *why;
+	run_wake(r);
+	return true;
+}
+
+static void plan_take(struct run *r, struct plan *p, struct record *completed)
+{
+	struct record recs[3] = {*completed};
+	enum event_type types[3] = {EVENT_MODEL_COMPLETED, EVENT_PLAN_CREATED, EVENT_PLAN_APPROVED};
+	struct buf text = BUF_INIT;
+	recs[0].w.out = &recs[0].text;
+	p->version = ++r->plan_version;
+	plan_print(p, &text);
+	record_begin(&recs[1]);
+	jw_kv_raw(&recs[1].w, "plan", text.data, text.len);
+	buf_release(&text);
+	plan_free(r->plan);
+	r->plan = p;
+	if (p->steps_count == 0) {
+		plan_empty(r, p, recs);
+		return;
+	}
+	if (r->approval_required) {
+		if (record_events(r, recs, types, 2, TASK_AWAITING_APPROVAL, NULL))
+			run_drop(r, false);
+		return;
+	}
+	record_begin(&recs[2]);
+	jw_kv_text(&recs[2].w, "digest", p->digest);
+	jw_kv_int(&recs[2].w, "version", (int64_t)p->version);
+	jw_kv_text(&recs[2].w, "by", "policy");
+	if (record_events(r, recs, types, 3, TASK_RUNNING, NULL))
+		run_wake(r);
+}
+
+static void plan_empty(struct run *r, struct plan *p, struct record *recs)
+{
+	enum event_type types[3] = {EVENT_MODEL_COMPLETED, EVENT_PLAN_CREATED, EVENT_TASK_RESULT};
+	if (json_count(p->questions) > 0) {
+		struct buf text = BUF_INIT;
+		buf_add_str(&text, "more information is needed; submit the task again with it. Missing:");
+		for (const struct json *q = json_first(p->questions); q != NULL; q = json_next(q)) {
+			buf_add_char(&text, ' ');
+			if (json_text(q) != NULL)
+				buf_add_str(&text, json_text(q));
+			else
+				json_print(q, &text);
+			if (json_next(q) != NULL)
+				buf_add_char(&text, ';');
+		}
+		if (record_events(r, recs, types, 2, TASK_SAME, NULL))
+			run_fail(r, "needs-input", buf_cstr(&text));
+		buf_release(&text);
+		return;
+	}
+	record_begin(&recs[2]);
+	jw_kv_text(&recs[2].w, "result", p->final_output);
+	if (record_events(r, recs, types, 3, TASK_COMPLETED, NULL))
+		run_drop(r, false);
+}

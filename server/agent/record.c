@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a run writes its events: JSON objects handed to the store's one mover under the run's lease. A refusal
+ * means that the task was ended or taken meanwhile: the run is dropped and the caller must not go on. A limit
+ * that is reached ends the task as failed, with the limit named.
+ */
+#include "base/base.h"
+#include "agent/agent_int.h"
+
+#include <string.h>
+
+enum { RECORDS_MAX = 8 };
+
+static bool refused(struct run *r, enum err code, const struct error *e, bool terminal);
+
+void record_begin(struct record *rec)
+{
+	rec->text = BUF_INIT;
+	rec->w = JW(&rec->text);
+	jw_object(&rec->w);
+}
+
+bool record_event(struct run *r, struct record *rec, enum event_type type)
+{
+	return record_events(r, rec, &type, 1, TASK_SAME, NULL);
+}
+
+bool record_events(struct run *r, struct record *recs, const enum event_type *types, size_t n,
+		   enum task_state to, struct record *state_data)
+{
+	struct task_event events[RECORDS_MAX];
+	ensure(n <= RECORDS_MAX && !r->dropped);
+	for (size_t i = 0; i < n; i++) {
+		jw_object_end(&recs[i].w);
+		events[i] = (struct task_event){types[i], buf_slice(&recs[i].text)};
+	}
+	struct task_change change = {.events = events, .events_count = n, .to = to, .lease = &r->lease};
+	if (state_data != NULL) {
+		jw_object_end(&state_data->w);
+		change.state_data = buf_slice(&state_data->text);
+	}
+	struct error e = {0};
+	enum err code = task_move(r->agent->store, r->lease.ref, &change, NULL, &e);
+	for (size_t i = 0; i < n; i++)
+		buf_release(&recs[i].text);
+	if (state_data != NULL)
+		buf_release(&state_data->text);
+	bool terminal = to != TASK_SAME && task_state_terminal(to);
+	if (code != ERR_NONE)
+		return refused(r, code, &e, terminal);
+	if (to != TASK_SAME)
+		r->state = to;
+	return true;
+}
+
+void record_error(struct record *rec, const char *code, const char *message)
+{
+	jw_name(&rec->w, "error");
+	jw_object(&rec->w);
+	jw_kv_text(&rec->w, "code", code);
+	jw_kv_text(&rec->w, "message", message);
+	jw_object_end(&rec->w);
+}
+
+void record_live(struct run *r, struct record *rec, enum event_type type)
+{
+	jw_object_end(&rec->w);
+	live_publish(r->agent->store, &r->lease, type, buf_slice(&rec->text));
+	buf_release(&rec->text);
+}
+
+static void model_head(struct record *rec, const char *call, enum llm_role role, const char *step)
+{
+	record_begin(rec);
+	jw_kv_text(&rec->w, "call", call);
+	jw_kv_text(&rec->w, "role", llm_role_text(role));
+	if (step != NULL)
+		jw_kv_text(&rec->w, "step", step);
+}
+
+void record_model_started(struct run *r, const char *call, enum llm_role role, const char *step)
+{
+	struct record rec;
+	model_head(&rec, call, role, step);
+	jw_kv_text(&rec.w, "provider", llm_provider(r->agent->llm));
+	jw_kv_text(&rec.w, "model", llm_model(r->agent->llm));
+	store_count(r->agent->store, COUNTER_MODEL_CALLS, 1);
+	/* A refusal drops the run, and with it the call that was just started. */
+	(void)record_event(r, &rec, EVENT_MODEL_STARTED);
+}
+
+void record_model_completed(struct record *rec, const char *call, enum llm_role role, const char *step,
+			    const struct llm_turn *t)
+{
+	model_head(rec, call, role, step);
+	struct jw *w = &rec->w;
+	jw_kv_text(w, "model", t->model);
+	jw_kv_text(w, "text", t->text);
+	if (t->refusal != NULL)
+		jw_kv_text(w, "refusal", t->refusal);
+	if (t->reasoning != NULL)
+		jw_kv_text(w, "reasoning", t->reasoning);
+	jw_name(w, "calls");
+	jw_array(w);
+	for (size_t i = 0; i < t->calls_count; i++) {
+		jw_object(w);
+		jw_kv_text(w, "id", t->calls[i].id);
+		jw_kv_text(w, "name", t->calls[i].name);
+		jw_kv_text(w, "arguments", t->calls[i].arguments);
+		if (t->calls[i].opaque != NULL)
+			jw_kv_text(w, "opaque", t->calls[i].opaque);
+		jw_object_end(w);
+	}
+	jw_array_end(w);
+	jw_kv_text(w, "stop", llm_stop_text(t->stop));
+	jw_name(w, "usage");
+	jw_object(w);
+	jw_kv_int(w, "input_tokens", t->usage.input_tokens);
+	jw_kv_int(w, "output_tokens", t->usage.output_tokens);
+	jw_kv_int(w, "cached_tokens", t->usage.cached_tokens);
+	jw_kv_int(w, "reasoning_tokens", t->usage.reasoning_tokens);
+	jw_kv_bool(w, "estimated", t->usage.estimated);
+	jw_object_end(w);
+}
+
+bool record_model_failed(struct run *r, const char *call, enum llm_role role, const char *step,
+			 const struct error *e)
+{
+	struct record rec;
+	model_head(&rec, call, role, step);
+	record_error(&rec, record_error_code(e), e->msg);
+	return record_event(r, &rec, EVENT_MODEL_FAILED);
+}
+
+void record_model_retried(struct run *r, const char *call, int attempt, int64_t wait_ms,
+			  const struct error *why)
+{
+	struct record rec;
+	record_begin(&rec);
+	jw_kv_text(&rec.w, "call", call);
+	jw_kv_int(&rec.w, "attempt", attempt);
+	jw_kv_int(&rec.w, "wait_ms", wait_ms);
+	record_error(&rec, record_error_code(why), why->msg);
+	(void)record_event(r, &rec, EVENT_MODEL_RETRIED);
+}
+
+const char *record_error_code(const struct error *e)
+{
+	return err_info(e->code)->slug;
+}
+
+/* --- helpers --- */
+
+static bool refused(struct run *r, enum err code, const struct error *e, bool terminal)
+{
+	if (code == ERR_FULL && !terminal) {
+		run_fail(r, record_error_code(e), e->msg);
+		return false;
+	}
+	if (code != ERR_CONFLICT && code != ERR_GONE)
+		log_error("an event could not be written; the run is given up here",
+			  LF_STR("task_id", r->task_id), LF_STR("error", e->msg));
+	run_drop(r, false);
+	return false;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One task from the moment this worker leases it until it is over, waits for a person, or is given back.
+ * Every decision is taken in run_pump(), at the bottom of the loop, from the state of the run alone: which is
+ * why a run rebuilt from its events goes on like one that never stopped.
+ *
+ * A run ends in run_drop(), which may be called from any callback: calls are cancelled at once, memory goes
+ * at the bottom of the loop.
+ */
+#include "base/base.h"
+#include "agent/agent_int.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+/* How long planning waits for tool servers that are still starting, after which it plans with the tools there
+ * are. */
+enum { SETTLE_MS_MAX = 10000 };
+
+static void run_pump(void *arg);
+static void pump_queued(struct run *r);
+static void pump_steps(struct run *r);
+static bool steps_failed(struct run *r);
+static void steps_start(struct run *r);
+static void step_start(struct run *r, size_t i);
+static bool steps_over(const struct run *r);
+static void timer_fired(void *arg);
+static void timer_arm(struct run *r);
+static void run_free(void *arg);
+
+void run_start(struct agent *a, const struct lease *l)
+{
+	struct error e = {0};
+	struct run *r = xcalloc(1, sizeof *r);
+	r->agent = a;
+	r->lease = *l;
+	r->next = a->runs;
+	a->runs = r;
+	a->runs_count++;
+	r->timer = loop_timer_new(a->loop, timer_fired, r);
+	r->deadline_mono_ms = clock_mono_ms() + a->options.task_ms_max;
+	r->settle_until_mono_ms = clock_mono_ms() + SETTLE_MS_MAX;
+	enum err code = resume_load(r, &e);
+	if (code != ERR_NONE && code != ERR_GONE) {
+		log_error("a task could not be taken up from its events", LF_STR("task_id", r->task_id),
+			  LF_STR("error", e.msg));
+		run_fail(r, record_error_code(&e), e.msg);
+		return;
+	}
+	if (code == ERR_GONE) {
+		run_drop(r, false);
+		return;
+	}
+	timer_arm(r);
+	run_wake(r);
+}
+
+void run_wake(struct run *r)
+{
+	if (r->woken || r->dropped)
+		return;
+	r->woken = true;
+	loop_defer(r->agent->loop, run_pump, r);
+}
+
+void run_drop(struct run *r, bool release)
+{
+	struct agent *a = r->agent;
+	if (r->dropped)
+		return;
+	r->dropped = true;
+	for (struct run **p = &a->runs; *p != NULL; p = &(*p)->next) {
+		if (*p == r) {
+			*p = r->next;
+			break;
+		}
+	}
+	a->runs_count--;
+	if (r->model != NULL)
+		llm_call_cancel(r->model);
+	r->model = NULL;
+	for (size_t i = 0; i < PLAN_STEPS_MAX; i++) {
+		struct exec *x = r->steps[i].exec;
+		if (x == NULL)
+			continue;
+		if (x->model != NULL)
+			llm_call_cancel(x->model);
+		x->model = NULL;
+		calls_cancel(x);
+	}
+	if (release)
+		lease_release(a->store, &r->lease);
+	loop_defer_cancel(a->loop, r);
+	loop_defer(a->loop, run_free, r);
+}
+
+void run_fail(struct run *r, const char *code, const char *message)
+{
+	struct record why;
+	record_begin(&why);
+	jw_kv_text(&why.w, "reason", message);
+	record_error(&why, code, message);
+	log_info("a task failed", LF_STR("task_id", r->task_id), LF_STR("code", code),
+		 LF_STR("error", message));
+	if (record_events(r, NULL, NULL, 0, TASK_FAILED, &why))
+		run_drop(r, false);
+}
+
+void run_call_name(struct run *r, char out[CALL_ID_SIZE])
+{
+	snprintf(out, CALL_ID_SIZE, "c%llu", (unsigned long long)++r->calls_named);
+}
+
+bool run_busy(const struct run *r)
+{
+	bool busy = r->model != NULL;
+	for (size_t i = 0; i < PLAN_STEPS_MAX; i++)
+		busy = busy || (r->steps[i].exec != NULL && exec_busy(r->steps[i].exec));
+	return busy;
+}
+
+/* --- helpers --- */
+
+static void run_pump(void *arg)
+{
+	struct run *r = arg;
+	r->woken = false;
+	if (clock_mono_ms() >= r->deadline_mono_ms) {
+		run_fail(r, "timeout", "the task used up its working time (agent.task_seconds)");
+		return;
+	}
+	if (r->state == TASK_QUEUED)
+		pump_queued(r);
+	if (!r->dropped && r->state == TASK_PLANNING && r->model == NULL && !r->agent->draining)
+		planner_start(r);
+	else if (!r->dropped && r->state == TASK_RUNNING)
+		pump_steps(r);
+	if (!r->dropped && r->agent->draining && !run_busy(r))
+		run_drop(r, true);
+}
+
+/* A plan made before the tool servers have said what they offer would be a plan without tools. */
+static void pump_queued(struct run *r)
+{
+	if (!mcp_client_settled(r->agent->mcp) && clock_mono_ms() < r->settle_until_mono_ms)
+		return;
+	if (!r->agent->draining)
+		(void)record_events(r, NULL, NULL, 0, TASK_PLANNING, NULL);
+}
+
+static void pump_steps(struct run *r)
+{
+	for (size_t i = 0; i < r->plan->steps_count; i++) {
+		struct exec *x = r->steps[i].exec;
+		if (x == NULL || !x->over)
+			continue;
+		r->steps[i].exec = NULL;
+		exec_free(x);
+	}
+	if (steps_failed(r))
+		return;
+	if (!r->agent->draining)
+		steps_start(r);
+	for (size_t i = 0; i < r->plan->steps_count && !r->dropped; i++)
+		if (r->steps[i].exec != NULL)
+			exec_pump(r->steps[i].exec);
+	if (!r->dropped && steps_over(r) && r->model == NULL && !r->agent->draining)
+		writer_start(r);
+}
+
+static bool steps_failed(struct run *r)
+{
+	for (size_t i = 0; i < r->plan->steps_count; i++) {
+		if (r->steps[i].status != STEP_FAILED || r->plan->steps[i].on_failure == STEP_SKIP)
+			continue;
+		char *text =
+			xasprintf("step %s (%s) failed: %s", r->plan->steps[i].id, r->plan->steps[i].title,
+				  r->steps[i].error != NULL ? r->steps[i].error : "no reason given");
+		run_fail(r, "step-failed", text);
+		free(text);
+		return true;
+	}
+	return false;
+}
+
+static bool step_ready(const struct run *r, size_t i)
+{
+	const struct plan_step *s = &r->plan->steps[i];
+	if (r->steps[i].status != STEP_PENDING)
+		return false;
+	for (size_t k = 0; k < s->depends_count; k++) {
+		enum step_status d = r->steps[s->depends_on[k]].status;
+		if (d == STEP_PENDING || d == STEP_RUNNING)
+			return false;
+	}
+	return true;
+}
+
+/* In plan order; reading steps side by side, a writing step alone. A writing step whose turn has come is not
+ * overtaken. */
+static void steps_start(struct run *r)
+{
+	int running = 0;
+	for (size_t i = 0; i < r->plan->steps_count; i++) {
+		if (r->steps[i].status != STEP_RUNNING)
+			continue;
+		if (r->plan->steps[i].effect == STEP_EFFECT_WRITE)
+			return;
+		running++;
+	}
+	for (size_t i = 0;
+	     i < r->plan->steps_count && running < r->agent->options.parallel_steps && !r->dropped; i++) {
+		if (!step_ready(r, i))
+			continue;
+		bool writes = r->plan->steps[i].effect == STEP_EFFECT_WRITE;
+		if (writes && running > 0)
+			return;
+		step_start(r, i);
+		running++;
+		if (writes)
+			return;
+	}
+}
+
+static void step_start(struct run *r, size_t i)
+{
+	struct record rec;
+	record_begin(&rec);
+	jw_kv_text(&rec.w, "step", r->plan->steps[i].id);
+	jw_kv_int(&rec.w, "attempt", r->steps[i].attempts + 1);
+	if (!record_event(r, &rec, EVENT_STEP_STARTED))
+		return;
+	r->steps[i].status = STEP_RUNNING;
+	r->steps[i].attempts++;
+	r->steps[i].exec = exec_new(r, i);
+}
+
+static bool steps_over(const struct run *r)
+{
+	for (size_t i = 0; i < r->plan->steps_count; i++)
+		if (r->steps[i].status == STEP_PENDING || r->steps[i].status == STEP_RUNNING)
+			return false;
+	return true;
+}
+
+static void timer_fired(void *arg)
+{
+	struct run *r = arg;
+	run_wake(r);
+	timer_arm(r);
+}
+
+static void timer_arm(struct run *r)
+{
+	int64_t now = clock_mono_ms(), until = r->deadline_mono_ms;
+	if (r->state == TASK_QUEUED && r->settle_until_mono_ms > now && r->settle_until_mono_ms < until)
+		until = r->settle_until_mono_ms;
+	loop_timer_set(r->timer, until > now ? until - now : 1);
+}
+
+static void run_free(void *arg)
+{
+	struct run *r = arg;
+	struct agent *a = r->agent;
+	for (size_t i = 0; i < PLAN_STEPS_MAX; i++) {
+		exec_free(r->steps[i].exec);
+		free(r->steps[i].result);
+		free(r->steps[i].error);
+	}
+	loop_timer_free(r->timer);
+	plan_free(r->plan);
+	free(r->prompt);
+	free(r->feedback);
+	free(r->rejected_answer);
+	free(r);
+	agent_run_freed(a);
+}

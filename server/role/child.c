@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The first steps of every child, the same for all roles and in the same order. */
+#include "base/base.h"
+#include "role/role_int.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+void child_log_init(const struct conf *c, const char *role)
+{
+	log_init(role, (enum log_level)c->log.level, (enum log_format)c->log.format);
+}
+
+void child_begin(const struct heritage *h, const char *role, int death_signal)
+{
+	char title[64];
+	sigset_t none;
+	snprintf(title, sizeof title, "agent-runtime: %s", role);
+	title_set(title);
+	child_log_init(h->conf, role);
+	prctl(PR_SET_PDEATHSIG, death_signal);
+	if (getppid() != h->master_pid)
+		_exit(EXIT_OK); /* the master died before the signal was asked for */
+	/* A terminal sends SIGINT to the whole group; the master alone decides what it means. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}

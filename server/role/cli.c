@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line: options, then a command, then its words. Options may stand before or after the command. A
+ * mistake is told with the nearest right word and ends with EX_USAGE.
+ */
+#include "base/base.h"
+#include "role/role_int.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage_text[] =
+	"Usage: agent-runtime [OPTION]... COMMAND\n"
+	"\n"
+	"Commands:\n"
+	"  serve         run the service in the foreground until SIGTERM or SIGINT\n"
+	"  check         check configuration and registry, print the effective configuration\n"
+	"  run PROMPT    plan and carry out one task, on --server or on a private server\n"
+	"  tools         start the tool servers, list their tools, stop them\n"
+	"  version       print the version\n"
+	"\n"
+	"Options:\n"
+	"  -c, --config FILE     configuration (else $AGENT_RUNTIME_CONFIG, ./config.yaml,\n"
+	"                        /etc/agent-runtime/config.yaml, or the defaults)\n"
+	"      --set KEY=VALUE   override one option, as in --set server.port=9000; repeatable\n"
+	"      --server URL      run: use this server, as in http://127.0.0.1:8080\n"
+	"  -y, --yes             run: approve the plan without asking\n"
+	"      --json            run: print the events; tools: print JSON\n"
+	"  -h, --help            this text\n"
+	"\n"
+	"Exit codes of run: 0 completed, 1 any other end; 64 usage, 69 unavailable, 78 configuration.\n";
+
+struct command {
+	const char *name;
+	int (*main)(const struct cli *cli);
+};
+
+static int command_version(const struct cli *cli);
+static int command_help(const struct cli *cli);
+
+static const struct command commands[] = {
+	{"serve", command_serve}, {"check", command_check},     {"run", command_run},
+	{"tools", command_tools}, {"version", command_version}, {"help", command_help},
+};
+
+static const struct option options[] = {
+	{"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
+	{"server", required_argument, NULL, 'u'}, {"yes", no_argument, NULL, 'y'},
+	{"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
+};
+
+static int usage_error(const char *what, const char *word);
+static int options_read(int argc, char **argv, struct cli *cli);
+
+int role_main(int argc, char **argv)
+{
+	struct cli cli = {0};
+	title_init(argc, argv);
+	log_init("cli", LOG_INFO, LOG_FORMAT_AUTO);
+	cli.sets = xcalloc((size_t)argc + 1, sizeof *cli.sets);
+	cli.args = xcalloc((size_t)argc + 1, sizeof *cli.args);
+	int code = options_read(argc, argv, &cli);
+	if (code < 0 && cli.args_count == 0)
+		code = usage_error("no command given", NULL);
+	for (size_t i = 0; code < 0 && i < COUNT_OF(commands); i++)
+		if (strcmp(cli.args[0], commands[i].name) == 0)
+			code = commands[i].main(&cli);
+	if (code < 0)
+		code = usage_error("unknown command", cli.args[0]);
+	free(cli.sets);
+	free(cli.args);
+	return code;
+}
+
+void cli_load(const struct cli *cli, struct conf **c, struct conf_registry **r)
+{
+	struct error e = {0};
+	if (conf_load(cli->config_path, cli->sets, cli->sets_count, conf_env_process, NULL, c, &e) !=
+	    ERR_NONE)
+		die(EXIT_CONFIG, "%s", e.msg);
+	if (conf_registry_load(*c, conf_env_process, NULL, r, &e) != ERR_NONE)
+		die(EXIT_CONFIG, "%s", e.msg);
+}
+
+/* --- helpers --- */
+
+/* -1: go on; else the exit code. */
+static int options_read(int argc, char **argv, struct cli *cli)
+{
+	int c;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "c:yhV", options, NULL)) != -1) {
+		switch (c) {
+		case 'c': cli->config_path = optarg; break;
+		case 's': cli->sets[cli->sets_count++] = optarg; break;
+		case 'u': cli->server_url = optarg; break;
+		case 'y': cli->yes = true; break;
+		case 'j': cli->json = true; break;
+		case 'h': return command_help(cli);
+		case 'V': return command_version(cli);
+		default: return usage_error("unknown option, or its value is missing", argv[optind - 1]);
+		}
+	}
+	while (optind < argc)
+		cli->args[cli->args_count++] = argv[optind++];
+	return -1;
+}
+
+static int usage_error(const char *what, const char *word)
+{
+	const char *near = NULL;
+	for (size_t i = 0; word != NULL && i < COUNT_OF(commands); i++)
+		if (text_distance(word, commands[i].name, 2) <= 2)
+			near = commands[i].name;
+	fprintf(stderr, "agent-runtime: %s%s%s", what, word != NULL ? ": " : "", word != NULL ? word : "");
+	if (near != NULL)
+		fprintf(stderr, " (did you mean \"%s\"?)", near);
+	fprintf(stderr, "\nTry 'agent-runtime --help'.\n");
+	return EXIT_USAGE;
+}
+
+static int command_version(const struct cli *cli)
+{
+	(void)cli;
+	printf("agent-runtime %s\n", AGENT_RUNTIME_VERSION);
+	return EXIT_OK;
+}
+
+static int command_help(const struct cli *cli)
+{
+	(void)cli;
+	fputs(usage_text, stdout);
+	return EXIT_OK;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The master: prepares what all processes share (listening socket, mapping), forks the supervisor and the
+ * workers, keeps them alive, hands them their sockets to each other, and ends them in order. It parses no
+ * request and touches no task: it has to outlive every bug of the others. It has no event loop, because what
+ * it has at a fork its children have, too.
+ */
+#include "base/base.h"
+#include "role/role_int.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* Beyond server.drain_seconds: for a worker to notice that its time is over. */
+enum { DRAIN_SLACK_MS = 3000 };
+
+static void master_prepare(struct master *m);
+static void port_file_write(const struct master *m);
+static void signals_open(struct master *m);
+static void master_run(struct master *m);
+static void signals_read(struct master *m);
+static void drain_begin(struct master *m, int signo);
+static void phase_step(struct master *m);
+static void control_read(struct master *m, struct child *c);
+static void ready_announce(struct master *m);
+static int poll_timeout(const struct master *m, int64_t respawn_ms);
+
+int master_main(struct conf *c, struct conf_registry *r)
+{
+	struct master *m = xcalloc(1, sizeof *m);
+	m->heritage = (struct heritage){.conf = c, .registry = r, .listen_fd = -1, .master_pid = getpid()};
+	m->started_ms = clock_mono_ms();
+	title_set("agent-runtime: master");
+	child_log_init(c, "master");
+	signal(SIGPIPE, SIG_IGN);
+	master_prepare(m);
+	signals_open(m);
+	m->children_count = 1 + wire_workers(c);
+	for (size_t i = 1; i < m->children_count; i++)
+		m->children[i] =
+			(struct child){.role = CHILD_WORKER, .index = (uint32_t)(i - 1), .control_fd = -1};
+	m->children[0] = (struct child){.role = CHILD_SUPERVISOR, .control_fd = -1};
+	master_run(m);
+	log_info("stopped");
+	if (*c->server.port_file != '\0')
+		unlink(c->server.port_file);
+	fd_close(&m->signal_fd);
+	fd_close(&m->heritage.listen_fd);
+	store_destroy(m->heritage.store);
+	conf_registry_free(r);
+	conf_free(c);
+	free(m);
+	return EXIT_OK;
+}
+
+/* --- helpers --- */
+
+static void master_prepare(struct master *m)
+{
+	struct conf *c = m->heritage.conf;
+	struct store_options o;
+	struct error e = {0};
+	/* Bind before the mapping is paid for: a port in use is the commonest mistake. */
+	if (listen_open(c, &m->heritage.listen_fd, &m->port, &e) != ERR_NONE)
+		die(EXIT_UNAVAILABLE, "%s", e.msg);
+	wire_store(c, wire_workers(c), &o);
+	if (store_create(&o, &m->heritage.store, &e) != ERR_NONE)
+		die(e.code == ERR_CONFIG ? EXIT_CONFIG : EXIT_OS, "the task table cannot be made: %s", e.msg);
+	if (store_prove_locks(m->heritage.store, &e) != ERR_NONE)
+		die(EXIT_OS, "%s", e.msg);
+	port_file_write(m);
+	if (strcmp(c->server.host, "127.0.0.1") != 0 && strcmp(c->server.host, "localhost") != 0 &&
+	    strcmp(c->server.host, "::1") != 0)
+		log_warn("the service listens beyond this machine and asks nobody who they are; put a "
+			 "gateway in front",
+			 LF_STR("server.host", c->server.host));
+}
+
+/* Written aside and renamed, so that whoever waits for the file reads a whole number. */
+static void port_file_write(const struct master *m)
+{
+	const char *path = m->heritage.conf->server.port_file;
+	if (*path == '\0')
+		return;
+	char *aside = xasprintf("%s.%d", path, getpid());
+	FILE *f = fopen(aside, "w");
+	if (f == NULL || fprintf(f, "%d\n", m->port) < 0 || fclose(f) != 0 || rename(aside, path) != 0)
+		die(EXIT_CANNOT_CREATE, "cannot write %s (server.port_file): %s", path, strerror(errno));
+	free(aside);
+}
+
+static void signals_open(struct master *m)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	m->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (m->signal_fd < 0)
+		die(EXIT_OS, "cannot make a signalfd: %s", strerror(errno));
+}
+
+static void master_run(struct master *m)
+{
+	struct pollfd fds[CHILDREN_MAX + 1];
+	struct child *of[CHILDREN_MAX + 1];
+	for (;;) {
+		int64_t respawn_ms = children_respawn(m);
+		nfds_t n = 1;
+		fds[0] = (struct pollfd){.fd = m->signal_fd, .events = POLLIN};
+		for (size_t i = 0; i < m->children_count; i++) {
+			if (m->children[i].pid == 0 || m->children[i].control_fd < 0)
+				continue;
+			of[n] = &m->children[i];
+			fds[n++] = (struct pollfd){.fd = m->children[i].control_fd, .events = POLLIN};
+		}
+		if (poll(fds, n, poll_timeout(m, respawn_ms)) < 0 && errno != EINTR)
+			die(EXIT_OS, "poll failed: %s", strerror(errno));
+		for (nfds_t i = 1; i < n; i++)
+			if (fds[i].revents != 0)
+				control_read(m, of[i]);
+		signals_read(m);
+		phase_step(m);
+		if (m->phase == MASTER_STOPPING && children_alive(m, CHILD_SUPERVISOR) == 0)
+			return;
+	}
+}
+
+static void signals_read(struct master *m)
+{
+	struct signalfd_siginfo s;
+	while (read(m->signal_fd, &s, sizeof s) == (ssize_t)sizeof s) {
+		if (s.ssi_signo == SIGCHLD)
+			children_reap(m);
+		else if (s.ssi_signo == SIGHUP)
+			log_warn("SIGHUP is ignored: the configuration is read at start only; restart to "
+				 "change it");
+		else
+			drain_begin(m, (int)s.ssi_signo);
+	}
+}
+
+static void drain_begin(struct master *m, int signo)
+{
+	if (m->phase != MASTER_SERVING) {
+		log_warn("second signal: stopping now, calls in flight are lost",
+			 LF_STR("signal", strsignal(signo)));
+		m->hurried = true;
+		m->phase_deadline_ms = clock_mono_ms();
+		return;
+	}
+	log_info("draining", LF_STR("signal", strsignal(signo)),
+		 LF_INT("drain_seconds", m->heritage.conf->server.drain_seconds));
+	notify_send("STOPPING=1\nSTATUS=draining");
+	m->phase = MASTER_DRAINING;
+	m->phase_deadline_ms =
+		clock_mono_ms() + m->heritage.conf->server.drain_seconds * 1000 + DRAIN_SLACK_MS;
+	/* With the workers' copies gone, too, new connections are refused rather than left waiting. */
+	fd_close(&m->heritage.listen_fd);
+	children_signal(m, CHILD_WORKER, SIGTERM);
+}
+
+/* Workers first, since their calls need the supervisor; then the supervisor with its tool servers. */
+static void phase_step(struct master *m)
+{
+	bool late = m->phase != MASTER_SERVING && clock_mono_ms() >= m->phase_deadline_ms;
+	if (m->phase == MASTER_DRAINING && late && children_alive(m, CHILD_WORKER) > 0) {
+		children_signal(m, CHILD_WORKER, SIGKILL);
+		m->phase_deadline_ms = clock_mono_ms() + DRAIN_SLACK_MS;
+	}
+	if (m->phase == MASTER_DRAINING && children_alive(m, CHILD_WORKER) == 0) {
+		m->phase = MASTER_STOPPING;
+		m->phase_deadline_ms =
+			clock_mono_ms() + 3 * m->heritage.conf->tools.stop_grace_ms + DRAIN_SLACK_MS;
+		children_signal(m, CHILD_SUPERVISOR, SIGTERM);
+	} else if (m->phase == MASTER_STOPPING && late) {
+		children_signal(m, CHILD_SUPERVISOR, SIGKILL);
+		m->phase_deadline_ms = clock_mono_ms() + DRAIN_SLACK_MS;
+	}
+}
+
+static void control_read(struct master *m, struct child *c)
+{
+	enum ipc_msg msg;
+	int fd, got;
+	while ((got = control_receive(c->control_fd, &msg, &fd)) > 0) {
+		fd_close(&fd);
+		if (msg == IPC_READY)
+			c->ready = true;
+	}
+	if (got < 0)
+		fd_close(&c->control_fd); /* it is dying; SIGCHLD brings the rest */
+	ready_announce(m);
+}
+
+static void ready_announce(struct master *m)
+{
+	char status[96];
+	struct store_usage usage;
+	for (size_t i = 0; i < m->children_count; i++)
+		if (!m->children[i].ready)
+			return;
+	if (m->announced)
+		return;
+	m->announced = true;
+	store_usage_get(m->heritage.store, &usage);
+	log_info("ready", LF_STR("host", m->heritage.conf->server.host), LF_INT("port", m->port),
+		 LF_INT("workers", m->children_count - 1), LF_INT("ms", clock_mono_ms() - m->started_ms),
+		 LF_INT("mapping_bytes", usage.bytes));
+	snprintf(status, sizeof status, "READY=1\nSTATUS=serving on port %d with %zu workers", m->port,
+		 m->children_count - 1);
+	notify_send(status);
+}
+
+static int poll_timeout(const struct master *m, int64_t respawn_ms)
+{
+	int64_t ms = respawn_ms;
+	if (m->phase != MASTER_SERVING) {
+		int64_t left = m->phase_deadline_ms - clock_mono_ms();
+		ms = left < 0 ? 0 : left;
+	}
+	return ms > 60000 ? 60000 : (int)ms;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private to the role room. `struct heritage` is everything that crosses a fork: what the master prepared,
+ * plus which child this is. A child makes its own loop, store handle, model and tool clients, and never
+ * touches the master's tables.
+ */
+#ifndef ROLE_ROLE_INT_H
+#define ROLE_ROLE_INT_H
+
+#include "role/role.h"
+#include "conf/conf.h"
+#include "ipc/ipc.h"
+#include "store/store.h"
+#include "llm/llm.h"
+#include "mcp/mcp.h"
+#include "agent/agent.h"
+#include "http/http.h"
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_NOT_COMPLETED = 1, /* run: the task ended otherwise than completed */
+	EXIT_USAGE = 64,
+	EXIT_UNAVAILABLE = 69,
+	EXIT_SOFTWARE = 70,
+	EXIT_OS = 71,
+	EXIT_CANNOT_CREATE = 73,
+	EXIT_CONFIG = 78,
+};
+
+struct heritage {
+	struct conf *conf;
+	struct conf_registry *registry;
+	struct store *store; /* as created; children attach */
+	int listen_fd;
+	int control_fd; /* child's end of its control socket to the master */
+	int master_pid;
+	uint32_t index; /* worker number, 0 ... */
+};
+
+/* --- title.c --- */
+/* Must come first in main: moves the environment away from argv's memory, so that titles fit and the
+ * environment the process was started with (which may hold keys) is no longer to be read in /proc. */
+void title_init(int argc, char **argv);
+void title_set(const char *text); /* "agent-runtime: worker 0" */
+
+/* --- notify.c: systemd's readiness protocol; no effect without NOTIFY_SOCKET --- */
+void notify_send(const char *state); /* "READY=1\nSTATUS=..." */
+
+/* --- control.c: one message each way over a SEQPACKET socket between master and child --- */
+must_check enum err control_pair(int pair[2], struct error *e);
+/* fd -1: none. Never blocks. */
+must_check enum err control_send(int control_fd, enum ipc_msg msg, int fd, struct error *e);
+/* 1: got one (*fd is ours, or -1), 0: nothing there, -1: the peer is gone. */
+int control_receive(int control_fd, enum ipc_msg *msg, int *fd);
+
+/* --- listen.c --- */
+/* Binds server.host:server.port, sets *port to the one bound. */
+must_check enum err listen_open(const struct conf *c, int *fd, int *port, struct error *e);
+
+/* --- wire.c: configuration into the options of each room; pointers borrow from conf and registry --- */
+void wire_store(const struct conf *c, uint32_t procs, struct store_options *o);
+void wire_http(const struct conf *c, struct http_options *o);
+void wire_llm(const struct conf *c, struct llm_options *o);
+void wire_agent(const struct conf *c, struct agent_options *o);
+void wire_client(const struct conf *c, struct mcp_client_options *o);
+/* *servers is referred to by *o: wire_broker_release it after the broker. */
+void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp_broker_options *o,
+		 struct mcp_server_options **servers);
+void wire_broker_release(struct mcp_server_options *servers, size_t count);
+uint32_t wire_workers(const struct conf *c); /* "auto" resolved */
+
+/* --- the roles; the child ones never return --- */
+/* Serves until a signal ends it; returns the exit code. Takes conf and registry. */
+int master_main(struct conf *c, struct conf_registry *r);
+_Noreturn void worker_main(struct heritage *h);
+_Noreturn void supervisor_main(struct heritage *h);
+
+/* --- child.c: what the roles of children share --- */
+/* First thing in a child: title, log, signals back to normal, death with the master. */
+void child_begin(const struct heritage *h, const char *role, int death_signal);
+/* Logging as configured; also for the master. */
+void child_log_init(const struct conf *c, const char *role);
+
+/* --- spawn.c: the master's table of children --- */
+enum child_role { CHILD_SUPERVISOR, CHILD_WORKER };
+enum { CHILDREN_MAX = STORE_PROCS_MAX + 1 };
+
+/* One slot for each process the master keeps alive. pid 0: not running now; then respawn_at_ms says when it
+ * is to be. */
+struct child {
+	enum child_role role;
+	uint32_t index; /* of the worker; also its participant number in the store */
+	pid_t pid;
+	int control_fd;
+	bool ready;
+	int64_t started_ms, respawn_at_ms;
+	int deaths_in_a_row; /* without having lived for a while in between */
+};
+
+struct master {
+	struct heritage heritage;
+	struct child children[CHILDREN_MAX]; /* [0] is the supervisor, then the workers */
+	size_t children_count;
+	int signal_fd, port;
+	int64_t started_ms;
+	bool announced; /* everything was ready once */
+	enum { MASTER_SERVING, MASTER_DRAINING, MASTER_STOPPING } phase;
+	int64_t phase_deadline_ms;
+	bool hurried; /* second signal */
+};
+
+/* Forks the child of a slot and gives it its sockets to its peers. ERR_* when the system refuses. */
+must_check enum err child_spawn(struct master *m, struct child *c, struct error *e);
+/* Reaps what has died; plans respawns with back-off while serving. */
+void children_reap(struct master *m);
+/* Spawns what is due; returns the milliseconds until the next one, -1 when none is planned. */
+int64_t children_respawn(struct master *m);
+size_t children_alive(const struct master *m, enum child_role role);
+void children_signal(const struct master *m, enum child_role role, int signo);
+const char *child_name(const struct child *c, char out[24]);
+
+/* --- commands --- */
+struct cli {
+	const char *config_path;
+	const char **sets;
+	size_t sets_count;
+	const char *server_url; /* run --server */
+	bool yes, json;
+	const char **args; /* what is left */
+	size_t args_count;
+};
+int command_serve(const struct cli *cli);
+int command_check(const struct cli *cli);
+int command_run(const struct cli *cli);
+int command_tools(const struct cli *cli);
+/* Loads configuration and registry or dies with what to do. */
+void cli_load(const struct cli *cli, struct conf **c, struct conf_registry **r);
+
+#endif

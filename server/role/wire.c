@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the configuration to the options struct of each room: the one place where option names and rooms meet.
+ */
+#include "base/base.h"
+#include "role/role_int.h"
+
+#include <sched.h>
+#include <stdlib.h>
+
+enum { SECOND_MS = 1000, WORKERS_MAX = 32, FRAME_SLACK_BYTES = 1 << 20 };
+
+uint32_t wire_workers(const struct conf *c)
+{
+	cpu_set_t cpus;
+	int count = 1;
+	if (c->server.workers > 0)
+		return (uint32_t)c->server.workers;
+	if (sched_getaffinity(0, sizeof cpus, &cpus) == 0)
+		count = CPU_COUNT(&cpus);
+	return (uint32_t)(count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : count);
+}
+
+void wire_store(const struct conf *c, uint32_t procs, struct store_options *o)
+{
+	*o = (struct store_options){.bytes = (size_t)c->store.size_mb << 20,
+				    .tasks_max = (uint32_t)c->store.tasks_max,
+				    .procs_max = procs,
+				    .task_events_max = (uint32_t)c->store.task_events_max,
+				    .task_bytes_max = (size_t)c->store.task_bytes,
+				    .live_ring_bytes = (size_t)c->store.live_ring_bytes};
+}
+
+void wire_http(const struct conf *c, struct http_options *o)
+{
+	*o = (struct http_options){.header_bytes_max = (size_t)c->limits.header_bytes,
+				   .header_count_max = (size_t)c->limits.header_count,
+				   .target_bytes_max = (size_t)c->limits.target_bytes,
+				   .body_bytes_max = (size_t)c->limits.body_bytes,
+				   .json_depth_max = (int)c->limits.json_depth,
+				   .prompt_bytes_max = (size_t)c->limits.prompt_bytes,
+				   .metadata_bytes_max = (size_t)c->limits.metadata_bytes,
+				   .request_ms_max = c->limits.request_seconds * SECOND_MS,
+				   .idle_ms_max = c->limits.idle_seconds * SECOND_MS,
+				   .send_ms_max = c->limits.send_seconds * SECOND_MS,
+				   .heartbeat_ms = c->server.heartbeat_seconds * SECOND_MS,
+				   .wait_ms_max = c->limits.wait_seconds * SECOND_MS,
+				   .connections_max = (int)c->server.connections_max,
+				   .stream_chunk_bytes = (size_t)c->limits.stream_chunk_bytes,
+				   .approval_required = c->agent.approval == CONF_APPROVAL_REQUIRED,
+				   .version = AGENT_RUNTIME_VERSION};
+}
+
+void wire_llm(const struct conf *c, struct llm_options *o)
+{
+	*o = (struct llm_options){.api = c->llm.api == CONF_LLM_OFFLINE ? LLM_OFFLINE : LLM_CHAT,
+				  .base_url = c->openai.base_url,
+				  .api_key = c->openai.api_key,
+				  .model = c->llm.model,
+				  .ca_file = *c->llm.ca_file != '\0' ? c->llm.ca_file : NULL,
+				  .proxy = *c->llm.proxy != '\0' ? c->llm.proxy : NULL,
+				  .connect_ms = c->llm.connect_seconds * SECOND_MS,
+				  .first_byte_ms = c->llm.first_byte_seconds * SECOND_MS,
+				  .idle_ms = c->llm.idle_seconds * SECOND_MS,
+				  .call_ms_max = c->llm.call_seconds * SECOND_MS,
+				  .retries_max = (int)c->llm.retries_max,
+				  .retry_wait_ms_max = c->llm.retry_wait_seconds * SECOND_MS,
+				  .max_output_tokens = (int)c->llm.max_output_tokens,
+				  .response_bytes_max = (size_t)c->llm.response_bytes,
+				  .concurrency_max = (int)c->llm.concurrency_max};
+	o->json_format = c->llm.json_format == CONF_FORMAT_SCHEMA   ? LLM_FORMAT_SCHEMA
+			 : c->llm.json_format == CONF_FORMAT_OBJECT ? LLM_FORMAT_OBJECT
+								    : LLM_FORMAT_NONE;
+}
+
+void wire_agent(const struct conf *c, struct agent_options *o)
+{
+	*o = (struct agent_options){.runs_max = (int)c->agent.runs_max,
+				    .parallel_steps = (int)c->agent.parallel_steps,
+				    .steps_max = (int)c->agent.steps_max,
+				    .turns_max = (int)c->agent.turns_max,
+				    .calls_max = (int)c->agent.calls_max,
+				    .tools_offered_max = (int)c->agent.tools_offered_max,
+				    .task_ms_max = c->agent.task_seconds * SECOND_MS,
+				    .tool_result_bytes_max = (size_t)c->limits.tool_result_bytes,
+				    .tool_context_bytes_max = (size_t)c->limits.tool_context_bytes};
+}
+
+/* A frame holds one line of a server's output, or the catalogue. */
+static size_t frame_bytes_max(const struct conf *c)
+{
+	return (size_t)c->tools.line_bytes + FRAME_SLACK_BYTES;
+}
+
+void wire_client(const struct conf *c, struct mcp_client_options *o)
+{
+	*o = (struct mcp_client_options){.frame_bytes_max = frame_bytes_max(c),
+					 .queue_bytes_max = 2 * frame_bytes_max(c),
+					 .call_ms_max = (c->tools.start_seconds + c->tools.call_seconds + 5) *
+							SECOND_MS};
+}
+
+void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp_broker_options *o,
+		 struct mcp_server_options **servers)
+{
+	struct mcp_server_options *list = xcalloc(r->servers_count + 1, sizeof *list);
+	for (size_t i = 0; i < r->servers_count; i++) {
+		const struct conf_tool_server *s = &r->servers[i];
+		struct mcp_env *env = xcalloc(s->env_count + 1, sizeof *env);
+		for (size_t k = 0; k < s->env_count; k++)
+			env[k] = (struct mcp_env){s->env[k].name, s->env[k].value};
+		list[i] = (struct mcp_server_options){.id = s->id,
+						      .enabled = s->enabled,
+						      .transport = s->type == CONF_TOOL_STDIO ? MCP_STDIO
+											      : MCP_REMOTE,
+						      .command = s->command,
+						      .args = s->args,
+						      .env = env,
+						      .env_count = s->env_count,
+						      .cwd = s->cwd,
+						      .url = s->url};
+	}
+	*o = (struct mcp_broker_options){.servers = list,
+					 .servers_count = r->servers_count,
+					 .start_ms_max = c->tools.start_seconds * SECOND_MS,
+					 .call_idle_ms_max = c->tools.call_idle_seconds * SECOND_MS,
+					 .call_ms_max = c->tools.call_seconds * SECOND_MS,
+					 .line_bytes_max = (size_t)c->tools.line_bytes,
+					 .stderr_tail_bytes = (size_t)c->tools.stderr_bytes,
+					 .stop_grace_ms = c->tools.stop_grace_ms,
+					 .restart_ms_min = c->tools.restart_ms_min,
+					 .restart_ms_max = c->tools.restart_ms_max,
+					 .calls_per_server_max = (size_t)c->tools.calls_per_server_max,
+					 .frame_bytes_max = frame_bytes_max(c),
+					 .queue_bytes_max = 2 * frame_bytes_max(c),
+					 .version = AGENT_RUNTIME_VERSION};
+	*servers = list;
+}
+
+void wire_broker_release(struct mcp_server_options *servers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free((void *)(uintptr_t)servers[i].env);
+	free(servers);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker: HTTP connections and task runs on one event loop. It wires the rooms to each other: the store's
+ * wake-ups go to agent and http, the master's messages to the tool client. It opens no database, reads no
+ * configuration file, starts no program. When it drains, the runs end at their next call border first, and
+ * only then are streams reset, so that subscribers see everything that still happened.
+ */
+#include "base/base.h"
+#include "role/role_int.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct worker {
+	struct heritage *heritage;
+	struct loop *loop;
+	struct store *store;
+	struct llm *llm;
+	struct mcp_client *mcp;
+	struct agent *agent;
+	struct http *http;
+	struct loop_io *control, *wake;
+	struct loop_timer *drain_timer;
+	bool draining, http_draining;
+};
+
+static void worker_open(struct worker *w);
+static void worker_close(struct worker *w);
+static void control_ready(int fd, int ready, void *arg);
+static void wake_ready(int fd, int ready, void *arg);
+static void task_changed(struct task_ref ref, void *arg);
+static void term_caught(int signo, void *arg);
+static void runs_over(void *arg);
+static void connections_over(void *arg);
+
+_Noreturn void worker_main(struct heritage *h)
+{
+	char role[24];
+	struct error e = {0};
+	struct worker w = {.heritage = h};
+	snprintf(role, sizeof role, "worker %u", h->index);
+	child_begin(h, role, SIGKILL);
+	/* What only the supervisor needs (credentials of tool servers) is not kept here. */
+	conf_registry_free(h->registry);
+	worker_open(&w);
+	if (control_send(h->control_fd, IPC_READY, -1, &e) != ERR_NONE)
+		die(EXIT_OS, "the master is gone: %s", e.msg);
+	loop_run(w.loop);
+	worker_close(&w);
+	exit(EXIT_OK);
+}
+
+/* --- helpers --- */
+
+static void worker_open(struct worker *w)
+{
+	struct conf *c = w->heritage->conf;
+	struct llm_options llm;
+	struct mcp_client_options mcp;
+	struct agent_options agent;
+	struct http_options http;
+	wire_llm(c, &llm);
+	wire_client(c, &mcp);
+	wire_agent(c, &agent);
+	wire_http(c, &http);
+	w->loop = loop_new();
+	w->store = store_attach(w->heritage->store, w->heritage->index);
+	w->llm = llm_new(w->loop, &llm);
+	w->mcp = mcp_client_new(w->loop, &mcp);
+	w->agent = agent_new(w->loop, w->store, w->llm, w->mcp, &agent);
+	w->http = http_new(w->loop, w->heritage->listen_fd, w->store, w->mcp, &http);
+	w->control = loop_io_new(w->loop, w->heritage->control_fd, LOOP_READ, control_ready, w);
+	w->wake = loop_io_new(w->loop, store_wake_fd(w->store), LOOP_READ, wake_ready, w);
+	w->drain_timer = loop_timer_new(w->loop, runs_over, w);
+	loop_signal(w->loop, SIGTERM, term_caught, w);
+	/* A predecessor may have died with tasks in its hands. */
+	agent_on_work(w->agent);
+}
+
+static void worker_close(struct worker *w)
+{
+	loop_timer_free(w->drain_timer);
+	loop_io_free(w->wake);
+	loop_io_free(w->control);
+	http_free(w->http);
+	agent_free(w->agent);
+	loop_turn(w->loop, 0); /* what is freed at the bottom of the loop */
+	mcp_client_free(w->mcp);
+	llm_free(w->llm);
+	loop_turn(w->loop, 0);
+	store_detach(w->store);
+	loop_free(w->loop);
+	conf_free(w->heritage->conf);
+	fd_close(&w->heritage->control_fd);
+	fd_close(&w->heritage->listen_fd);
+}
+
+static void control_ready(int fd, int ready, void *arg)
+{
+	struct worker *w = arg;
+	enum ipc_msg msg;
+	int passed, got;
+	(void)ready;
+	while ((got = control_receive(fd, &msg, &passed)) > 0) {
+		if (msg == IPC_CHANNEL && passed >= 0)
+			mcp_client_connect(w->mcp, passed);
+		else
+			fd_close(&passed);
+	}
+	if (got < 0)
+		_exit(EXIT_SOFTWARE); /* the master is gone; nothing here may outlive it */
+}
+
+static void wake_ready(int fd, int ready, void *arg)
+{
+	struct worker *w = arg;
+	(void)fd;
+	(void)ready;
+	unsigned what = wake_take(w->store, task_changed, w);
+	if (what & WAKE_LIVE)
+		http_on_live(w->http);
+	if (what & (WAKE_WORK | WAKE_PEER_DIED))
+		agent_on_work(w->agent);
+}
+
+static void task_changed(struct task_ref ref, void *arg)
+{
+	struct worker *w = arg;
+	agent_on_task(w->agent, ref);
+	http_on_task(w->http, ref);
+}
+
+static void term_caught(int signo, void *arg)
+{
+	struct worker *w = arg;
+	(void)signo;
+	if (w->draining)
+		return;
+	w->draining = true;
+	log_info("draining", LF_INT("runs", agent_runs(w->agent)));
+	http_quiesce(w->http);
+	loop_timer_set(w->drain_timer, w->heritage->conf->server.drain_seconds * 1000);
+	agent_drain(w->agent, runs_over, w);
+}
+
+/* Every run has come to a border, or the time for that is over. */
+static void runs_over(void *arg)
+{
+	struct worker *w = arg;
+	if (w->http_draining)
+		return;
+	w->http_draining = true;
+	if (agent_runs(w->agent) > 0)
+		log_warn("the drain time is over with calls in flight; raise server.drain_seconds to let "
+			 "them finish",
+			 LF_INT("runs", agent_runs(w->agent)));
+	http_drain(w->http, 1000, connections_over, w);
+}
+
+static void connections_over(void *arg)
+{
+	struct worker *w = arg;
+	loop_stop(w->loop);
+}
