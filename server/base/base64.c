@@ -12,7 +12,7 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 void base64_encode(const void *data, size_t n, struct buf *out)
 {
 	const unsigned char *p = data;
-	char *to = buf_grow(out, (n / 3 + 1) * 4);
+	char *to = buf_grow(out, (n + 2) / 3 * 4);
 	char *begin = to;
 
 	if (!to)

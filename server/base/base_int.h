@@ -21,23 +21,41 @@ size_t text_plain_run(const char *s, size_t n);
 /* Writes one code point (no surrogate, at most 0x10FFFF) and returns its bytes, 1 to 4. */
 size_t utf8_put(uint32_t cp, char out[4]);
 
+/* --- json_token.c: a place in JSON text and what may stand there --- */
+struct json_cursor {
+	const char *text;
+	size_t pos, len;
+	struct error *e;
+};
+
+/* Fails at offset `at` with a message like "line 3, column 14: ...". */
+#define json_fail_at(cur, at, ...) (err_set((cur)->e, ERR_JSON, __VA_ARGS__), json_fail_prefix((cur), (at)))
+enum err json_fail_prefix(struct json_cursor *cur, size_t at);
+enum err json_fail_expected(struct json_cursor *cur, const char *what); /* "expected <what>, found ..." */
+void json_space_skip(struct json_cursor *cur);
+/* pos is at the opening quote; afterwards behind the closing one. With `unescaped` the value is appended to
+ * it. */
+must_check enum err json_token_string(struct json_cursor *cur, struct buf *unescaped, bool *escapes);
+/* *exact: the number is an integer whose text says more than a double can hold. */
+must_check enum err json_token_number(struct json_cursor *cur, bool *exact);
+must_check enum err json_token_literal(struct json_cursor *cur);
+
 /* --- json_scan.c --- */
-/* A number whose text says more than a double can hold. Filled in document order. */
+/* A number whose text must be kept. */
 struct json_exact {
 	size_t index; /* how many numbers come before it in the document */
 	size_t at;    /* offset of its text */
 	size_t len;
 };
 
-struct json_exacts {
-	struct json_exact *list; /* owned; free() */
-	size_t count;
-	size_t cap;
-};
+/* Checks the whole text; see json_scan.c. *begin and *end are the offsets of the document in it; *exact, the
+ * caller's to release, holds a struct json_exact for each such number, in document order. */
+must_check enum err json_scan(const char *text, size_t len, int depth_max, struct buf *exact, size_t *begin,
+			      size_t *end, struct error *e);
 
-/* Checks the whole text; see json_scan.c. Offsets of the one document come back in *begin and *end. */
-must_check enum err json_scan(const char *text, size_t len, int depth_max, struct json_exacts *exact,
-			      size_t *begin, size_t *end, struct error *e);
+/* --- json.c --- */
+/* The digits of an integer that a double cannot hold; NULL for any other value. Borrowed. */
+const char *json_number_text(const struct json *j);
 
 /* --- json_write.c --- */
 /* Appends s with quotes, escaped; bytes that are not UTF-8 become U+FFFD. */

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The JSON writer: appends text to a buffer as it is told, keeps no tree and checks no structure (a missing
+ * jw_object_end is a bug that the reader's parser finds). What it does guarantee is that every value is valid
+ * JSON: text is escaped and made valid UTF-8, numbers that JSON cannot say become null. Failure to append is
+ * the buffer's sticky overflow; look at it once, at the end.
+ */
+#include "base/base.h"
+#include "base/base_int.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The escape of one ASCII character that text may not hold as it is; returns its bytes. */
+static size_t escape_put(unsigned char c, char out[6])
+{
+	static const char hex[] = "0123456789abcdef";
+	static const char shorts[] = {
+		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n',  ['\f'] = 'f',
+		['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\',
+	};
+
+	out[0] = '\\';
+	if (c < sizeof(shorts) && shorts[c]) {
+		out[1] = shorts[c];
+		return 2;
+	}
+	memcpy(out + 1, "u00", 3);
+	out[4] = hex[c >> 4];
+	out[5] = hex[c & 15];
+	return 6;
+}
+
+/* Bytes at the front that stand in JSON text as they are, characters beyond ASCII included. */
+static size_t verbatim_run(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n) {
+		i += text_plain_run(s + i, n - i);
+		size_t bytes = utf8_char_bytes(s + i, n - i);
+		unsigned char c = i < n ? (unsigned char)s[i] : 0;
+		if (bytes == 0 || c < 0x20 || c == '"' || c == '\\')
+			break;
+		i += bytes;
+	}
+	return i;
+}
+
+bool json_put_text(struct buf *out, const char *s, size_t n)
+{
+	buf_add(out, "\"", 1);
+	while (n > 0) {
+		size_t run = verbatim_run(s, n);
+		buf_add(out, s, run);
+		s += run;
+		n -= run;
+		if (n == 0)
+			break;
+		if (utf8_char_bytes(s, n) == 0) {
+			buf_add(out, "\xEF\xBF\xBD", 3);
+		} else {
+			char escape[6];
+			buf_add(out, escape, escape_put((unsigned char)*s, escape));
+		}
+		s++;
+		n--;
+	}
+	return buf_add(out, "\"", 1);
+}
+
+bool json_put_double(struct buf *out, double v)
+{
+	char text[32];
+
+	if (!isfinite(v))
+		return buf_add(out, "null", 4);
+	if (v == trunc(v) && fabs(v) < 1e15 && !(v == 0 && signbit(v)))
+		return buf_add_i64(out, (int64_t)v);
+	/* 15 digits survive text-double-text, so %.15g is shortest when it reads back; 17 always read back.
+	 * Below DBL_MIN there are fewer digits to keep. */
+	for (int digits = fabs(v) < DBL_MIN ? 1 : DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, v);
+		if (strtod(text, NULL) == v)
+			break;
+	}
+	return buf_add(out, text, strlen(text));
+}
+
+static void value_begin(struct jw *w)
+{
+	if (w->comma)
+		buf_add(w->out, ",", 1);
+	w->comma = true;
+}
+
+void jw_object(struct jw *w)
+{
+	value_begin(w);
+	buf_add(w->out, "{", 1);
+	w->comma = false;
+}
+
+void jw_object_end(struct jw *w)
+{
+	buf_add(w->out, "}", 1);
+	w->comma = true;
+}
+
+void jw_array(struct jw *w)
+{
+	value_begin(w);
+	buf_add(w->out, "[", 1);
+	w->comma = false;
+}
+
+void jw_array_end(struct jw *w)
+{
+	buf_add(w->out, "]", 1);
+	w->comma = true;
+}
+
+void jw_name(struct jw *w, const char *name)
+{
+	size_t n = strlen(name);
+
+	value_begin(w);
+	char *to = buf_grow(w->out, n + 3);
+	if (to) {
+		to[0] = '"';
+		memcpy(to + 1, name, n);
+		memcpy(to + 1 + n, "\":", 2);
+		w->out->len += n + 3;
+	}
+	w->comma = false;
+}
+
+void jw_text(struct jw *w, const char *s)
+{
+	if (s)
+		jw_text_n(w, s, strlen(s));
+	else
+		jw_null(w);
+}
+
+void jw_text_n(struct jw *w, const char *s, size_t n)
+{
+	value_begin(w);
+	json_put_text(w->out, s, n);
+}
+
+void jw_int(struct jw *w, int64_t v)
+{
+	value_begin(w);
+	buf_add_i64(w->out, v);
+}
+
+void jw_uint(struct jw *w, uint64_t v)
+{
+	value_begin(w);
+	buf_add_u64(w->out, v);
+}
+
+void jw_double(struct jw *w, double v)
+{
+	value_begin(w);
+	json_put_double(w->out, v);
+}
+
+void jw_bool(struct jw *w, bool v)
+{
+	value_begin(w);
+	buf_add_str(w->out, v ? "true" : "false");
+}
+
+void jw_null(struct jw *w)
+{
+	value_begin(w);
+	buf_add(w->out, "null", 4);
+}
+
+void jw_raw(struct jw *w, const char *json, size_t n)
+{
+	if (n == 0) {
+		jw_null(w);
+		return;
+	}
+	value_begin(w);
+	buf_add(w->out, json, n);
+}
+
+void jw_json(struct jw *w, const struct json *j)
+{
+	if (!j) {
+		jw_null(w);
+		return;
+	}
+	value_begin(w);
+	json_print(j, w->out);
+}
+
+void jw_kv_text(struct jw *w, const char *name, const char *s)
+{
+	jw_name(w, name);
+	jw_text(w, s);
+}
+
+void jw_kv_int(struct jw *w, const char *name, int64_t v)
+{
+	jw_name(w, name);
+	jw_int(w, v);
+}
+
+void jw_kv_bool(struct jw *w, const char *name, bool v)
+{
+	jw_name(w, name);
+	jw_bool(w, v);
+}
+
+void jw_kv_raw(struct jw *w, const char *name, const char *json, size_t n)
+{
+	jw_name(w, name);
+	jw_raw(w, json, n);
+}
+
+void jw_kv_json(struct jw *w, const char *name, const struct json *j)
+{
+	jw_name(w, name);
+	jw_json(w, j);
+}
