@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/json.h"
+#include "base/loop.h"
 
 /* --- log.c --- */
 /* true when the log is plain text on stderr, so that printing there as well would say everything twice. */
@@ -61,5 +62,27 @@ const char *json_number_text(const struct json *j);
 /* Appends s with quotes, escaped; bytes that are not UTF-8 become U+FFFD. */
 bool json_put_text(struct buf *out, const char *s, size_t n);
 bool json_put_double(struct buf *out, double v);
+
+/* --- loop_heap.c --- */
+#define TIMER_DISARMED SIZE_MAX
+
+struct loop_timer {
+	struct loop *loop;
+	loop_fn *fn;
+	void *arg;
+	int64_t deadline_us; /* on clock_mono_us */
+	uint64_t seq;        /* order of arming */
+	size_t slot;         /* place in the heap, or TIMER_DISARMED */
+};
+
+struct timer_heap {
+	struct loop_timer **at; /* owned array of borrowed timers */
+	size_t count, cap;
+};
+
+void timer_heap_add(struct timer_heap *h, struct loop_timer *t);
+void timer_heap_remove(struct timer_heap *h, struct loop_timer *t);
+struct loop_timer *timer_heap_first(const struct timer_heap *h); /* NULL when empty */
+void timer_heap_release(struct timer_heap *h);                   /* must be empty */
 
 #endif
