@@ -6,6 +6,7 @@ PREFIX  ?= /usr/local
 VERSION := 0.1.0
 CC      ?= cc
 Q       := $(if $(V),,@)
+export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
 PKGS    := libevent libcurl libcjson yaml-0.1 libcrypto
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wundef \
@@ -42,8 +43,26 @@ USES_http   := http mcp ipc store base
 USES_role   := role http agent mcp llm store ipc conf base
 libs_of      = $(patsubst %,$(BUILD)/lib/%.a,$(USES_$1))
 
-.PHONY: all deps run check unit proc e2e lint asan tsan fuzz bench cover install clean format
+.PHONY: all deps deps-run run check unit proc e2e lint asan tsan fuzz bench cover install clean format
 all: $(BUILD)/agent-runtime
+
+deps:
+	$(Q)deploy/deps.sh check
+
+# --- the two commands of README ---
+PROMPT ?= Read a file and summarize its contents
+# Builds, serves on a free port with the filesystem server over etc/sample_data, runs PROMPT, stops. MODEL=name uses that model
+# with OPENAI_API_KEY or OPENAI_BASE_URL; without them the offline rules answer.
+run:
+	$(Q)deploy/deps.sh run
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(BUILD)/agent-runtime run --yes -c etc/config.yaml --set log.level=warn \
+		$(if $(MODEL),--set llm.model=$(MODEL)) "$$PROMPT"
+export PROMPT
+
+check:
+	$(Q)deploy/deps.sh check
+	$(Q)$(MAKE) --no-print-directory all lint unit proc fuzz-replay e2e
 
 define ROOM_RULES
 SRC_$1 := $$(filter-out $$(DIR_$1)/main.c,$$(wildcard $$(DIR_$1)/*.c))
@@ -75,6 +94,72 @@ $(BUILD)/agent-runtime: $(BUILD)/obj/server/role/main.o $(call libs_of,role)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 unit: $(foreach r,$(ROOMS),unit-$r)
+
+# --- process tests: several processes, kills at named points ---
+# They need the kill-point flavour, in a build folder of their own.
+PROC_TESTS := $(patsubst tests/proc/%.c,$(BUILD)/tests/proc/%,$(wildcard tests/proc/test_*.c))
+$(PROC_TESTS): $(BUILD)/tests/proc/%: $(BUILD)/obj/tests/proc/%.o $(call libs_of,store)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+.PHONY: proc-run
+proc-run: $(PROC_TESTS)
+	@set -e; for t in $^; do echo "== $$t"; $$t; done
+proc:
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=kill proc-run
+
+# --- scripted peers ---
+$(BUILD)/tests/fake/%: $(BUILD)/obj/tests/fake/%.o $(call libs_of,base)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+fakes: $(patsubst tests/fake/%.c,$(BUILD)/tests/fake/%,$(wildcard tests/fake/*.c))
+unit-mcp: fakes
+
+# --- end to end: Node's test runner against the real binary, real MCP servers, real Chromium ---
+E2E ?= tests/e2e/*.test.mjs
+e2e: all fakes
+	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake \
+		node --test --test-concurrency=2 $(E2E)
+
+lint:
+	$(Q)tests/lint/run.sh
+
+# --- flavours of the tests ---
+asan:
+	$(Q)deploy/deps.sh check
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=asan all unit fuzz-replay e2e
+tsan:
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=tsan unit-store
+cover:
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=cover unit
+	$(Q)cd build-cover && gcov -r -s $(CURDIR) $$(find obj -name '*.gcda' | grep -v tests) 2>/dev/null | \
+		awk '/^File/ {f=$$2} /^Lines/ {print $$2, f}' | sort -t: -k2 -n
+
+# --- fuzzing: libFuzzer where clang is, replay of the corpora everywhere ---
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 60
+FUZZ_ROOM_parse := http
+FUZZ_ROOM_chat  := llm
+FUZZ_ROOM_mcp   := mcp
+define FUZZ_RULES
+$$(BUILD)/tests/fuzz/replay_$1: $$(BUILD)/obj/tests/fuzz/fuzz_$1.o $$(BUILD)/obj/tests/fuzz/replay_main.o $$(call libs_of,$$(FUZZ_ROOM_$1))
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(LIBS)
+endef
+$(foreach f,$(FUZZERS),$(eval $(call FUZZ_RULES,$f)))
+fuzz-replay: $(FUZZERS:%=$(BUILD)/tests/fuzz/replay_%)
+	@set -e; for f in $(FUZZERS); do $(BUILD)/tests/fuzz/replay_$$f tests/fuzz/corpus_$$f; done
+fuzz:
+	$(Q)tests/fuzz/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+bench: all fakes
+	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake node tests/bench/bench.mjs
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/agent-runtime $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 $(BUILD)/agent-runtime $(DESTDIR)$(PREFIX)/bin/agent-runtime
+	install -m 644 etc/config.yaml etc/tool_registry.yaml $(DESTDIR)$(PREFIX)/share/agent-runtime/
+	sed 's|/usr/local|$(PREFIX)|g' deploy/agent-runtime.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/agent-runtime.service
 
 clean:
 	rm -rf build build-*
