@@ -227,8 +227,8 @@ struct http_intake {
 	struct http_chunked chunked;
 	struct buf body;   /* decoded body, unless it lies whole in `in` */
 	size_t scanned;    /* of the head that is arriving */
-	size_t body_at;    /* in `in`: first byte of the body that was not yet eaten */
-	size_t at, len;    /* in `in`: first byte of the present request; end of what was read */
+	/* places in `in`: present request, end of its head, what of its body is not yet eaten, end of what was read */
+	size_t at, head_end, body_at, len;
 	size_t cap;
 	char in[];
 };
@@ -270,8 +270,9 @@ struct http_conns {
 	int count, overflow;  /* connections within, and beyond, connections_max */
 	char id_prefix[17];   /* of request ids, random */
 	uint64_t id_next;
-	int64_t date_s;       /* the second `date` was made for */
-	char date[40];
+	int64_t common_s;     /* the second `common` was made for */
+	size_t common_bytes;
+	char common[96];      /* lines that every answer has */
 	struct http_limits limits;
 	char scratch[16 << 10]; /* input that nobody wants */
 };
@@ -290,8 +291,9 @@ void conn_defer(struct http_conn *c);
 /* After anything happened: sends what waits, moves on when that was the last, sets interest and deadline. */
 void conn_settle(struct http_conn *c);
 
-/* conn_io.c: bytes and time */
+/* conn_io.c: bytes and events */
 void conn_events_init(struct http_conn *c, bool edge);
+void conn_events_del(struct http_conn *c);
 void conn_interest_set(struct http_conn *c);
 /* false when the connection broke (it is closed then) */
 bool conn_flush(struct http_conn *c);
@@ -300,8 +302,11 @@ bool conn_send(struct http_conn *c, struct iovec *iov, int n);
 size_t conn_out_pending(const struct http_conn *c);
 void conn_out_take(struct http_conn *c); /* makes `out` ready to be appended to */
 void conn_out_release(struct http_conn *c);
+
+/* conn_time.c: deadlines */
 void conn_deadline_set(struct http_conn *c, enum http_deadline d, int64_t from_ms);
-void http_conns_tick(struct http *h); /* ends what is over its deadline */
+void conn_deadline_clear(struct http_conn *c);
+void http_conns_tick(void *http); /* ends what is over its deadline */
 
 /* conn_request.c: from bytes to handlers */
 struct http_intake *conn_intake_take(struct http_conns *cs);
@@ -310,8 +315,13 @@ void conn_intake_give(struct http_conns *cs, struct http_intake *in);
 void conn_process(struct http_conn *c);
 /* Answers a request that never became one, and closes. */
 void conn_refuse(struct http_conn *c, const struct error *e);
-/* The present request is over: frees it, ready for the next. */
+/* The present request was answered: frees it, ready for the next one or for the end. */
 void conn_request_done(struct http_conn *c);
+void conn_request_free(struct http_conn *c);
+extern const struct http_head http_head_empty;
+
+/* conn_stream.c: on_ready and on_gone from the bottom of the loop */
+void conn_stream_bottom(struct http_conn *c);
 
 /* reply.c */
 /* Status line and headers into c->out; length < 0: a stream. false when content_type or headers would break the head. */
