@@ -71,9 +71,11 @@ static int size_step(struct http_chunked *c, char ch, const struct http_limits *
 	int digit = http_hex(ch);
 
 	if (digit >= 0) {
-		if (++c->line_bytes > SIZE_DIGITS_MAX || c->left >= CHUNK_BYTES_MAX >> 4)
+		if (++c->line_bytes > SIZE_DIGITS_MAX || c->left > CHUNK_BYTES_MAX >> 4)
 			return bad(e, ERR_INVALID, "the size of a chunk is not a reasonable number");
 		c->left = c->left << 4 | (uint64_t)digit;
+		if (c->left > CHUNK_BYTES_MAX)
+			return bad(e, ERR_INVALID, "the size of a chunk is not a reasonable number");
 		return SIZE;
 	}
 	if (c->state == SIZE_FIRST)
