@@ -199,7 +199,7 @@ struct loop_io *loop_io_new(struct loop *l, int fd, int interest, loop_io_fn *fn
 	return io;
 }
 
-static void event_switch(struct event *event, bool on)
+static void interest_switch(struct event *event, bool on)
 {
 	/* Fails only for a descriptor that epoll refuses (closed, or a plain file): a bug of the caller. */
 	ensure((on ? event_add(event, NULL) : event_del(event)) == 0);
@@ -210,9 +210,9 @@ void loop_io_set(struct loop_io *io, int interest)
 	int changed = interest ^ io->interest;
 
 	if (changed & LOOP_READ)
-		event_switch(&io->read, interest & LOOP_READ);
+		interest_switch(&io->read, interest & LOOP_READ);
 	if (changed & LOOP_WRITE)
-		event_switch(&io->write, interest & LOOP_WRITE);
+		interest_switch(&io->write, interest & LOOP_WRITE);
 	io->interest = interest;
 }
 
