@@ -32,6 +32,15 @@ static void text_trim(char *s)
 	s[utf8_valid_prefix(s, strlen(s))] = '\0';
 }
 
+/* As much of `more` as fits behind the text in msg. */
+static void text_append(char msg[ERROR_MSG_MAX], const char *more)
+{
+	size_t used = strlen(msg), room = ERROR_MSG_MAX - 1 - used, n = strnlen(more, room);
+
+	memcpy(msg + used, more, n);
+	msg[used + n] = '\0';
+}
+
 static void message_fill(struct error *e, enum err code, const char *fmt, va_list ap)
 {
 	e->code = code;
@@ -76,9 +85,9 @@ enum err err_prefix(struct error *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 	va_end(ap);
-	size_t used = n < 0 ? 0 : (size_t)n;
-	if (used < sizeof(e->msg))
-		snprintf(e->msg + used, sizeof(e->msg) - used, ": %s", old);
+	ensure(n >= 0);
+	text_append(e->msg, ": ");
+	text_append(e->msg, old);
 	text_trim(e->msg);
 	return e->code;
 }
@@ -113,8 +122,8 @@ enum err err_set_errno(struct error *e, int errnum, const char *fmt, ...)
 		message_fill(e, code, fmt, ap);
 		va_end(ap);
 		const char *why = strerrordesc_np(errnum);
-		size_t used = strlen(e->msg);
-		snprintf(e->msg + used, sizeof(e->msg) - used, ": %s", why ? why : "unknown error");
+		text_append(e->msg, ": ");
+		text_append(e->msg, why ? why : "unknown error");
 	}
 	return code;
 }

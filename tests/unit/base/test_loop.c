@@ -92,9 +92,11 @@ static void loop_defer_cancel__works_within_the_batch(void **state)
 
 static void many_more(void *arg)
 {
+	static char letter[] = "m"; /* outlives this call */
+
 	(void)arg;
 	for (int i = 0; i < 100; i++) /* moves the queue while it is being run */
-		loop_defer(loop, note, LETTER("m"));
+		loop_defer(loop, note, letter);
 }
 
 static void loop_defer__survives_growth_while_running(void **state)
