@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* loop.c and loop_heap.c: order of a turn, freeing inside callbacks, injected time, waking. */
+/* loop.c: order of a turn, freeing inside callbacks, injected time, waking. */
 #include "base/base.h"
 
 #include <signal.h>
@@ -191,50 +191,6 @@ static void loop_timer__rearmed_at_zero_does_not_hold_the_turn(void **state)
 	loop_timer_free(own);
 }
 
-static int64_t fired_at[400];
-static size_t fired;
-
-static void note_time(void *arg)
-{
-	fired_at[fired++] = *(int64_t *)arg;
-}
-
-/* Random arming, re-arming and disarming against the plain rule: what is due fires, in the order of
- * deadlines. */
-static void timer_heap__fires_in_order_whatever_is_removed(void **state)
-{
-	struct loop_timer *timers[200];
-	int64_t due[200];
-	uint64_t seed = 42;
-	size_t armed = 0;
-
-	(void)state;
-	fired = 0;
-	for (size_t i = 0; i < COUNT_OF(timers); i++)
-		timers[i] = loop_timer_new(loop, note_time, &due[i]);
-	for (size_t i = 0; i < 2000; i++) {
-		seed = hash64(&seed, sizeof(seed));
-		size_t k = seed % COUNT_OF(timers);
-		due[k] = (int64_t)(seed >> 32) % 1000 - 100;
-		loop_timer_set(timers[k], due[k] < 0 ? -1 : due[k]);
-	}
-	for (size_t i = 0; i < COUNT_OF(timers); i++)
-		armed += loop_timer_armed(timers[i]);
-	advance_ms(400);
-	loop_turn(loop, 0);
-	for (size_t i = 0; i < fired; i++)
-		assert_true(fired_at[i] <= 400);
-	for (size_t i = 0; i < COUNT_OF(timers); i++)
-		assert_false(loop_timer_armed(timers[i]) && due[i] <= 400);
-	advance_ms(600);
-	loop_turn(loop, 0);
-	assert_int_equal(fired, armed);
-	for (size_t i = 1; i < fired; i++)
-		assert_true(fired_at[i - 1] <= fired_at[i]);
-	for (size_t i = 0; i < COUNT_OF(timers); i++)
-		loop_timer_free(timers[i]);
-}
-
 static void stop(void *arg)
 {
 	note(arg);
@@ -400,7 +356,6 @@ int main(void)
 		loop_test(loop_timer__follows_the_injected_clock),
 		loop_test(loop_timer_free__is_allowed_inside_the_callback),
 		loop_test(loop_timer__rearmed_at_zero_does_not_hold_the_turn),
-		loop_test(timer_heap__fires_in_order_whatever_is_removed),
 		loop_test(loop_run__sleeps_until_a_real_timer),
 		loop_test(loop_stop__before_run_is_kept),
 		loop_test(loop_turn__gives_up_after_max_ms),
