@@ -41,8 +41,7 @@ void chat_decode_release(struct chat_decode *d)
 	buf_release(&d->body);
 }
 
-/* --- one chunk
- * ------------------------------------------------------------------------------------------------------ */
+/* --- one chunk --- */
 
 static void usage_take(struct chat_decode *d, const struct json *usage)
 {
@@ -123,8 +122,7 @@ static enum err chunk_take(struct chat_decode *d, const char *event, const struc
 	return ERR_NONE;
 }
 
-/* --- the data of an event: objects, possibly glued, re-wrapped comments, [DONE]
- * ------------------------------------- */
+/* --- the data of an event: objects, possibly glued, re-wrapped comments, [DONE] --- */
 
 static struct slice skip(struct slice s, size_t n)
 {
@@ -192,9 +190,7 @@ static enum err event_take(const char *event, struct slice s, void *arg, struct 
 	return ERR_NONE;
 }
 
-/* --- bytes
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- bytes --- */
 
 /* Drops a byte order mark and white space, then tells the form by the first byte. Returns what is left. */
 static struct slice form_find(struct chat_decode *d, struct slice s)
@@ -229,9 +225,7 @@ enum err chat_decode_feed(struct chat_decode *d, struct slice bytes, struct erro
 	return llm_sse_feed(&d->sse, bytes, e);
 }
 
-/* --- the end
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- the end --- */
 
 static bool is_event_stream(struct slice s)
 {

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { KEY_PART_MIN = 4 }; /* fewer bytes of a key tell nothing, and would be found in plain words */
+
 /* Copies what fits, whole characters only, controls and line ends as spaces. */
 static void text_copy(char *out, size_t size, struct slice s)
 {
@@ -48,7 +50,7 @@ bool llm_fault_read(const struct json *j, struct llm_fault *f)
 	if (json_is(j, JSON_ARRAY))
 		j = json_at(j, 0);
 	const struct json *error = json_get(j, "error");
-	if (json_is(error, JSON_STRING)) {
+	if (json_text(error) != NULL && json_text(error)[0] != '\0') {
 		member_copy(f->message, sizeof(f->message), error);
 		return true;
 	}
@@ -76,11 +78,34 @@ void llm_fault_from_body(struct slice body, struct llm_fault *f)
 	json_free(j);
 	if (known || body.len == 0)
 		return;
-	size_t skip = strspn(body.ptr, " \t\r\n");
-	if (skip < body.len && body.ptr[skip] == '<')
+	size_t start = 0;
+	while (start < body.len && strchr(" \t\r\n", body.ptr[start]) != NULL)
+		start++;
+	if (start < body.len && body.ptr[start] == '<')
 		snprintf(f->message, sizeof(f->message), "(a page of HTML, not an answer of an API)");
 	else
 		text_copy(f->message, sizeof(f->message), body);
+}
+
+static void text_mask(char *text, const char *key)
+{
+	size_t key_len = strlen(key);
+	for (char *at = strstr(text, key); at != NULL; at = strstr(at, key))
+		memset(at, '*', key_len);
+	size_t len = strlen(text);
+	for (size_t n = key_len - 1; n >= KEY_PART_MIN; n--) {
+		if (n <= len && memcmp(text + len - n, key, n) == 0)
+			memset(text + len - n, '*', n);
+	}
+}
+
+void llm_fault_mask(struct llm_fault *f, const char *key)
+{
+	if (strlen(key) <= KEY_PART_MIN)
+		return; /* a placeholder for servers that want just any key */
+	text_mask(f->message, key);
+	text_mask(f->type, key);
+	text_mask(f->code, key);
 }
 
 bool llm_fault_is_money(const struct llm_fault *f)

@@ -22,8 +22,7 @@ enum {
 	LLM_NAME_BYTES_MAX = 256, /* a tool's name, a call's id, a model's name */
 };
 
-/* --- turn.c: a turn under construction
- * ---------------------------------------------------------------------------- */
+/* --- turn.c: a turn under construction --- */
 
 struct llm_call_buf {
 	struct buf id, name, arguments;
@@ -64,16 +63,14 @@ void turn_buf_estimate(struct llm_turn_buf *t, size_t input_bytes);
 /* The turn as the face shows it; borrowed until the next change of t. */
 const struct llm_turn *turn_buf_view(struct llm_turn_buf *t);
 
-/* --- offline.c: the provider without a model
- * ---------------------------------------------------------------------- */
+/* --- offline.c: the provider without a model --- */
 
 /* Fills *out (initialised by the caller) with text, calls, stop, model and an estimated usage. Synchronous
  * and pure: the same request gives the same turn. Never asks for a tool that is not read-only. */
 must_check enum err llm_offline_answer(const struct llm_request *r, struct llm_turn_buf *out,
 				       struct error *e);
 
-/* --- sse.c: lines and events of an event stream (WHATWG HTML section 9.2), pure and bounded
- * -------------------------- */
+/* --- sse.c: lines and events of an event stream (WHATWG HTML section 9.2), pure and bounded --- */
 
 /* One event, `event` "message" unless named; both borrowed. An error returned ends the feeding and is passed
  * on. */
@@ -94,14 +91,12 @@ must_check enum err llm_sse_feed(struct llm_sse *s, struct slice bytes, struct e
 /* The end of the stream: also gives an event that no blank line ended, as many servers leave it. */
 must_check enum err llm_sse_finish(struct llm_sse *s, struct error *e);
 
-/* --- fault.c: what an answer says went wrong
- * ------------------------------------------------------------------------ */
+/* --- fault.c: what an answer says went wrong --- */
 
 /* The headers of an answer that matter here; "" when absent. */
 struct llm_wire_head {
 	int status; /* 0 until there is one */
-	char content_type[64], retry_after[64], retry_after_ms[32], should_retry[16], request_id[96],
-		location[256];
+	char retry_after[64], retry_after_ms[32], should_retry[16], request_id[96], location[256];
 };
 
 struct llm_fault {
@@ -116,14 +111,15 @@ struct llm_fault {
 bool llm_fault_read(const struct json *j, struct llm_fault *f);
 /* From the body of an answer that is no 2xx, JSON or not. */
 void llm_fault_from_body(struct slice body, struct llm_fault *f);
+/* Overwrites the key, and the beginning of it where a text was cut within it, in all that the server said. */
+void llm_fault_mask(struct llm_fault *f, const char *key);
 /* No more money: waiting does not help (reference: codes of OpenAI and Anthropic). */
 bool llm_fault_is_money(const struct llm_fault *f);
 /* Words it for a person: what, from where, what to do. `where` is the address as it may be shown. */
 enum err llm_fault_word(const struct llm_fault *f, const struct llm_wire_head *h, const char *where,
 			struct error *e);
 
-/* --- retry.c: may this be tried again, and when
- * --------------------------------------------------------------------- */
+/* --- retry.c: may this be tried again, and when --- */
 
 struct llm_retry_case {
 	const struct error *why;       /* how the attempt ended */
@@ -141,8 +137,7 @@ struct llm_retry_case {
  * added. */
 bool llm_retry_decide(const struct llm_retry_case *c, int64_t *wait_ms, struct error *e);
 
-/* --- chat_encode.c, chat_decode.c: OpenAI Chat Completions
- * ------------------------------------------------------------ */
+/* --- chat_encode.c, chat_decode.c: OpenAI Chat Completions --- */
 
 /* Appends the request's body. ERR_TOO_LARGE when it does not fit into memory's bound. */
 must_check enum err chat_encode(const struct llm_options *o, const struct llm_request *r, struct buf *out,
@@ -183,8 +178,7 @@ must_check enum err chat_calls_finish(struct llm_turn_buf *t, size_t calls_befor
  * nesting only. */
 size_t chat_value_len(struct slice s);
 
-/* --- curl.c: HTTP
- * ------------------------------------------------------------------------------------------------------ */
+/* --- curl.c: HTTP --- */
 
 struct llm_wire;
 struct llm_exchange;
@@ -214,7 +208,61 @@ struct llm_exchange *llm_exchange_start(struct llm_wire *w, const char *url, con
 					struct slice body, llm_wire_fn *fn, void *arg);
 /* No further news; the pointer is gone. Allowed from within the news function. */
 void llm_exchange_cancel(struct llm_exchange *x);
+/* The answer is of no further interest: no news, but the connection may be kept for the next exchange if the
+ * rest comes soon. The pointer is gone. */
+void llm_exchange_forget(struct llm_exchange *x);
+
+/* --- wire_head.c --- */
+
+/* Takes one line of an answer's head, the status line too. */
+void llm_wire_head_line(struct llm_wire_head *h, struct slice line);
+
+/* --- url.c --- */
+
 /* An address without user, password and query, for messages. The caller frees it. */
 char *llm_url_shown(const char *url);
+/* localhost, 127.0.0.0/8 or ::1: never reached through a proxy of the environment. */
+bool llm_url_is_loopback(const char *url);
+
+/* --- llm.c, attempt.c: the calls --- */
+
+enum call_state { CALL_QUEUED, CALL_SENT, CALL_WAITING, CALL_OVER, CALL_ENDING };
+
+struct llm {
+	struct loop *loop;
+	struct llm_options options; /* texts owned */
+	struct llm_wire *wire;      /* NULL for offline */
+	char *url, *shown, *authorization;
+	struct llm_call *first, *last; /* all calls in order of start; those in QUEUED wait in this order */
+	int places_taken;
+};
+
+struct llm_call {
+	struct llm *llm;
+	struct llm_call *next, *prev;
+	enum call_state state;
+	struct llm_handler handler;
+	char *task_id;
+	struct buf request; /* encoded once, sent once per attempt */
+	size_t calls_before;
+	int attempts;
+	int64_t deadline_mono_ms; /* INT64_MAX: none */
+	struct loop_timer *deadline, *retry;
+	struct llm_exchange *exchange; /* in SENT only */
+	struct chat_decode decode;     /* of this attempt; the turn of one that ended well */
+	struct error decode_error;     /* the decoder gave up: nothing more is fed */
+	struct buf refused;            /* body of an answer that is no 2xx */
+	size_t passed_bytes;           /* of the turn's text, given to on_delta */
+	struct error e;                /* how the call ended */
+};
+
+/* llm.c. c->e says how it ended, ERR_NONE: c->decode.turn is the answer. on_end comes at the bottom of the
+ * loop. */
+void llm_call_over(struct llm_call *c);
+/* attempt.c. Sends the request; the call has a place. */
+void llm_attempt_start(struct llm_call *c);
+void llm_on_retry_due(void *call);
+/* Gives text that came since the last time. Last act of whatever happened: c may be gone afterwards. */
+void llm_text_pass(struct llm_call *c);
 
 #endif

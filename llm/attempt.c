@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The attempts of one call at a model server: send, feed the decoder, judge how it ended, try again or be
+ * over.
+ *
+ * An attempt ends in one of four ways: the answer is whole (also when the connection broke after the answer's
+ * own end), the server refused with a status, it reported an error inside its answer, or the answer was cut,
+ * silent or not understood. Only the first ends the call well; for the others retry.c decides. Callers'
+ * functions are called last in each path, since they may cancel the call.
+ */
+#include "base/base.h"
+#include "llm/llm.h"
+#include "llm/llm_int.h"
+
+#include <string.h>
+
+void llm_on_retry_due(void *arg)
+{
+	llm_attempt_start(arg);
+}
+
+/* The attempt failed with *why. Its last act may call on_retry: c may be gone afterwards. */
+static void attempt_failed(struct llm_call *c, const struct llm_fault *f, const struct llm_wire_head *head,
+			   const struct error *why)
+{
+	const struct llm_options *o = &c->llm->options;
+	int64_t wait_ms = 0;
+	struct llm_retry_case rc = {
+		.why = why,
+		.fault = f,
+		.head = head,
+		.attempts = c->attempts,
+		.retries_max = o->retries_max,
+		.passed_on = c->passed_bytes > 0,
+		.left_ms = c->deadline_mono_ms - clock_mono_ms(),
+		.wait_ms_max = o->retry_wait_ms_max,
+		.wall_ms = clock_wall_ms(),
+		.random = (uint32_t)random_u64(),
+	};
+	if (!llm_retry_decide(&rc, &wait_ms, &c->e)) {
+		llm_call_over(c);
+		return;
+	}
+	log_info("model call will be tried again", LF_STR("task_id", c->task_id),
+		 LF_INT("attempts", c->attempts), LF_INT("wait_ms", wait_ms), LF_STR("error", c->e.msg));
+	struct error said = c->e;
+	c->e = (struct error){0};
+	c->state = CALL_WAITING;
+	loop_timer_set(c->retry, wait_ms);
+	if (c->handler.on_retry != NULL)
+		c->handler.on_retry(c->attempts + 1, wait_ms, &said, c->handler.arg);
+}
+
+/* What the decoder or the transport says, in a person's words with the address. */
+static void attempt_failed_within(struct llm_call *c, const struct llm_wire_head *head, const struct error *e)
+{
+	struct error why = *e;
+	struct llm_fault f = c->decode.fault;
+	if (c->decode.faulted) {
+		llm_fault_mask(&f, c->llm->options.api_key);
+		(void)llm_fault_word(&f, head, c->llm->shown, &why);
+	} else if (strstr(why.msg, c->llm->shown) == NULL) {
+		err_prefix(&why, "%s", c->llm->shown);
+	}
+	attempt_failed(c, &f, head, &why);
+}
+
+static void attempt_refused(struct llm_call *c, const struct llm_wire_head *head)
+{
+	struct error why = {0};
+	struct llm_fault f = {.status = head->status};
+	llm_fault_from_body(buf_slice(&c->refused), &f);
+	llm_fault_mask(&f, c->llm->options.api_key);
+	(void)llm_fault_word(&f, head, c->llm->shown, &why);
+	attempt_failed(c, &f, head, &why);
+}
+
+/* The connection is over. A cut or a silence after the answer's own end is none. */
+static bool attempt_is_whole(struct llm_call *c, const struct llm_wire_news *n, struct error *e)
+{
+	bool may_be = n->e->code == ERR_NONE || n->e->code == ERR_LOST || n->e->code == ERR_TIMEOUT;
+	if (may_be && n->head->status != 0 && chat_decode_finish(&c->decode, e) == ERR_NONE)
+		return true;
+	if (n->e->code != ERR_NONE && !c->decode.faulted)
+		*e = *n->e;
+	return false;
+}
+
+/* Gives text that came since the last time, as the last act of whatever happened: c may be gone afterwards.
+ */
+void llm_text_pass(struct llm_call *c)
+{
+	size_t from = c->passed_bytes, to = c->decode.turn.text.len;
+	if (c->handler.on_delta == NULL || to == from)
+		return;
+	c->passed_bytes = to;
+	c->handler.on_delta((struct slice){c->decode.turn.text.data + from, to - from}, c->handler.arg);
+}
+
+static void exchange_drop(struct llm_call *c)
+{
+	if (c->exchange != NULL)
+		llm_exchange_cancel(c->exchange);
+	c->exchange = NULL;
+}
+
+static void on_answer(struct llm_call *c, const struct llm_wire_news *n)
+{
+	struct error e = {0};
+	bool ended = n->over, well = true;
+	if (n->body.len > 0)
+		well = chat_decode_feed(&c->decode, n->body, &e) == ERR_NONE;
+	if (well && n->over) {
+		well = attempt_is_whole(c, n, &e);
+	} else if (well && c->decode.done) {
+		ended = true;
+		well = chat_decode_finish(&c->decode, &e) == ERR_NONE;
+	}
+	if (!well) {
+		exchange_drop(c);
+		attempt_failed_within(c, n->head, &e);
+		return;
+	}
+	if (ended) {
+		if (c->exchange != NULL)
+			llm_exchange_forget(c->exchange); /* its connection is good for the next call */
+		c->exchange = NULL;
+		llm_call_over(c);
+	}
+	llm_text_pass(c);
+}
+
+static void on_news(const struct llm_wire_news *n, void *arg)
+{
+	struct llm_call *c = arg;
+	if (n->over)
+		c->exchange = NULL;
+	if (n->head->status < 300) {
+		on_answer(c, n);
+		return;
+	}
+	if (n->body.len > 0 && c->refused.len < LLM_ERROR_BODY_BYTES_MAX)
+		buf_add_slice(&c->refused, n->body);
+	if (n->over)
+		attempt_refused(c, n->head);
+}
+
+void llm_attempt_start(struct llm_call *c)
+{
+	struct llm *m = c->llm;
+	const char *headers[] = {"Content-Type: application/json",
+				 "Accept: text/event-stream, application/json", m->authorization, NULL};
+	c->state = CALL_SENT;
+	c->attempts++;
+	buf_reset(&c->refused);
+	chat_decode_release(&c->decode);
+	chat_decode_init(&c->decode, c->request.len, c->calls_before);
+	c->exchange = llm_exchange_start(m->wire, m->url, headers, buf_slice(&c->request), on_news, c);
+}

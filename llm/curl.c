@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP for model calls: libcurl's multi interface, driven by the process's event loop. The only file that
+ * knows curl.
+ *
+ * It sends one POST and hands out what comes back as it comes; it knows neither API nor retries. Three rules
+ * keep it out of trouble with libcurl 7.88 (Debian 12). Inside curl's callbacks facts are recorded and
+ * nothing else: whoever uses an exchange hears of it from loop_defer, where it may start and cancel exchanges
+ * as it likes. curl is entered only from the loop, in wire_act. Times are our own: its low-speed watch was
+ * measured to fire after 9 s when set to 3.
+ *
+ * Owner: the wire owns its exchanges, an exchange its easy handle, headers and copy of the body. Sockets are
+ * close-on-exec by our own open function, else tool servers would inherit them. A connection that died while
+ * it was idle costs one resend, when nothing of an answer had come. An error of the multi handle itself can
+ * only be lack of memory or a bug of ours: it aborts the process, which is replaced.
+ */
+#include "base/base.h"
+#include "llm/llm.h"
+#include "llm/llm_int.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { CONNECTION_AGE_SECONDS_MAX = 60, FORGOTTEN_MS_MAX = 1000 };
+
+struct llm_wire {
+	struct loop *loop;
+	CURLM *multi;
+	struct loop_timer *timer; /* curl's */
+	struct llm_exchange *exchanges;
+	struct llm_wire_options options;
+};
+
+struct llm_exchange {
+	struct llm_wire *wire;
+	struct llm_exchange *next, **link; /* in wire->exchanges */
+	CURL *easy;                        /* NULL once it is over */
+	struct curl_slist *headers;
+	char *request;              /* the body sent; curl reads it in place */
+	char *shown;                /* the address for messages */
+	struct loop_timer *silence; /* first byte, then idle */
+	struct llm_wire_head head;
+	struct buf body; /* received, not yet handed out */
+	size_t body_bytes;
+	bool deferred, over, resent, too_large;
+	struct error e;
+	char curl_text[CURL_ERROR_SIZE];
+	llm_wire_fn *fn; /* NULL: forgotten */
+	void *arg;
+};
+
+/* --- the exchange's end and news --- */
+
+static void exchange_free(struct llm_exchange *x)
+{
+	struct llm_wire *w = x->wire;
+	loop_defer_cancel(w->loop, x);
+	loop_timer_free(x->silence);
+	if (x->easy != NULL) {
+		ensure(curl_multi_remove_handle(w->multi, x->easy) == CURLM_OK);
+		curl_easy_cleanup(x->easy);
+	}
+	*x->link = x->next;
+	if (x->next != NULL)
+		x->next->link = x->link;
+	/* The headers hold the API key. */
+	for (struct curl_slist *h = x->headers; h != NULL; h = h->next)
+		explicit_bzero(h->data, strlen(h->data));
+	curl_slist_free_all(x->headers);
+	buf_release(&x->body);
+	free(x->request);
+	free(x->shown);
+	free(x);
+}
+
+/* Takes all it needs out of the exchange first: the function called may cancel it, or free the whole wire. */
+static void exchange_deliver(void *arg)
+{
+	struct llm_exchange *x = arg;
+	struct buf body = x->body;
+	struct llm_wire_head head = x->head;
+	struct error e = x->e;
+	struct llm_wire_news news = {.head = &head, .body = buf_slice(&body), .over = x->over, .e = &e};
+	llm_wire_fn *fn = x->fn;
+	void *fn_arg = x->arg;
+	x->body = BUF_INIT;
+	x->deferred = false;
+	if (x->over)
+		exchange_free(x);
+	if (fn != NULL)
+		fn(&news, fn_arg);
+	buf_release(&body);
+}
+
+static void deliver_later(struct llm_exchange *x)
+{
+	if (x->deferred)
+		return;
+	x->deferred = true;
+	loop_defer(x->wire->loop, exchange_deliver, x);
+}
+
+/* Not from within curl's callbacks. x->e is set. */
+static void exchange_end(struct llm_exchange *x)
+{
+	ensure(!x->over);
+	x->over = true;
+	loop_timer_set(x->silence, -1);
+	ensure(curl_multi_remove_handle(x->wire->multi, x->easy) == CURLM_OK);
+	curl_easy_cleanup(x->easy);
+	x->easy = NULL;
+	deliver_later(x);
+}
+
+static void on_silence(void *arg)
+{
+	struct llm_exchange *x = arg;
+	const struct llm_wire_options *o = &x->wire->options;
+	bool first = x->body_bytes == 0;
+	err_set(&x->e, ERR_TIMEOUT,
+		"the model server at %s sent nothing for %lld ms %s; see whether it is overloaded, or raise "
+		"%s",
+		x->shown, (long long)(first ? o->first_byte_ms : o->idle_ms),
+		first ? "before an answer" : "within its answer",
+		first ? "llm.first_byte_seconds" : "llm.idle_seconds");
+	exchange_end(x);
+}
+
+/* --- what curl's results mean --- */
+
+struct result_row {
+	CURLcode result;
+	enum err code;
+	const char *what, *hint;
+};
+
+static const struct result_row *result_find(CURLcode result)
+{
+	static const struct result_row rows[] = {
+		{CURLE_URL_MALFORMAT, ERR_CONFIG, "is no usable address", "check openai.base_url"},
+		{CURLE_UNSUPPORTED_PROTOCOL, ERR_CONFIG, "cannot be used", "check openai.base_url"},
+		{CURLE_COULDNT_RESOLVE_PROXY, ERR_UNAVAILABLE,
+		 "has a proxy before it whose name is not found",
+		 "check llm.proxy and the environment's proxy"},
+		{CURLE_COULDNT_RESOLVE_HOST, ERR_UNAVAILABLE, "has a name that is not found",
+		 "check openai.base_url and this machine's DNS"},
+		{CURLE_COULDNT_CONNECT, ERR_UNAVAILABLE, "cannot be reached",
+		 "check openai.base_url and that the server runs"},
+		{CURLE_OPERATION_TIMEDOUT, ERR_TIMEOUT, "was not reached in time",
+		 "check openai.base_url, or raise llm.connect_seconds"},
+		{CURLE_GOT_NOTHING, ERR_LOST, "closed the connection without an answer", "see its log"},
+		{CURLE_PARTIAL_FILE, ERR_LOST, "closed the connection within its answer", "see its log"},
+		{CURLE_SEND_ERROR, ERR_LOST, "dropped the connection", "see its log"},
+		{CURLE_RECV_ERROR, ERR_LOST, "dropped the connection", "see its log"},
+		{CURLE_SSL_CONNECT_ERROR, ERR_UNAVAILABLE, "does not agree on TLS",
+		 "check whether openai.base_url should begin with http or https"},
+		{CURLE_PEER_FAILED_VERIFICATION, ERR_CONFIG, "has a certificate that is not trusted",
+		 "check openai.base_url and llm.ca_file"},
+		{CURLE_SSL_CACERT_BADFILE, ERR_CONFIG,
+		 "cannot be verified: the file of authorities is unreadable",
+		 "check llm.ca_file, or install ca-certificates"},
+		{CURLE_OUT_OF_MEMORY, ERR_MEMORY, "cannot be called: memory ran out", "free some"},
+	};
+	static const struct result_row other = {CURLE_OK, ERR_UPSTREAM, "failed the call",
+						"check openai.base_url"};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		if (rows[i].result == result)
+			return &rows[i];
+	}
+	return &other;
+}
+
+static void result_word(struct llm_exchange *x, CURLcode result)
+{
+	long os_error = 0;
+	curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os_error);
+	const struct result_row *row = result_find(result);
+	const char *detail = x->curl_text[0] != '\0' ? x->curl_text : curl_easy_strerror(result);
+	if (x->too_large)
+		err_set(&x->e, ERR_UPSTREAM,
+			"the answer of the model server at %s is over %zu bytes; raise llm.response_bytes if "
+			"it may be",
+			x->shown, x->wire->options.response_bytes_max);
+	else if (result == CURLE_COULDNT_CONNECT && os_error == ECONNREFUSED)
+		err_set(&x->e, ERR_UNAVAILABLE, "the model server at %s refused the connection; %s", x->shown,
+			row->hint);
+	else
+		err_set(&x->e, row->code, "the model server at %s %s (%s); %s", x->shown, row->what, detail,
+			row->hint);
+}
+
+/* A kept connection may have been closed by the server just as it was used again: that says nothing about the
+ * request. */
+static bool is_stale_connection(const struct llm_exchange *x, CURLcode result)
+{
+	long connects = 1;
+	curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connects);
+	return (result == CURLE_GOT_NOTHING || result == CURLE_SEND_ERROR || result == CURLE_RECV_ERROR) &&
+	       connects == 0 && x->head.status == 0 && !x->resent;
+}
+
+static void exchange_done(struct llm_exchange *x, CURLcode result)
+{
+	if (is_stale_connection(x, result)) {
+		x->resent = true;
+		ensure(curl_multi_remove_handle(x->wire->multi, x->easy) == CURLM_OK);
+		curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 1L);
+		ensure(curl_multi_add_handle(x->wire->multi, x->easy) == CURLM_OK);
+		return;
+	}
+	if (result != CURLE_OK)
+		result_word(x, result);
+	exchange_end(x);
+}
+
+/* --- curl on the loop --- */
+
+/* The one entrance into curl's machinery. */
+static void wire_act(struct llm_wire *w, curl_socket_t fd, int ready)
+{
+	int running, left;
+	ensure(curl_multi_socket_action(w->multi, fd, ready, &running) == CURLM_OK);
+	for (CURLMsg *m = curl_multi_info_read(w->multi, &left); m != NULL;
+	     m = curl_multi_info_read(w->multi, &left)) {
+		char *private = NULL;
+		CURLcode result = m->data.result;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
+		exchange_done((struct llm_exchange *)(void *)private, result);
+	}
+}
+
+static void on_timer(void *arg)
+{
+	wire_act(arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_ready(int fd, int ready, void *arg)
+{
+	int mask = (ready & LOOP_READ ? CURL_CSELECT_IN : 0) | (ready & LOOP_WRITE ? CURL_CSELECT_OUT : 0);
+	wire_act(arg, fd, mask);
+}
+
+static int on_curl_timer(CURLM *multi, long ms, void *arg)
+{
+	struct llm_wire *w = arg;
+	(void)multi;
+	loop_timer_set(w->timer, ms);
+	return 0;
+}
+
+/* Also called for the resolver's descriptors, and while the multi is cleaned up. */
+static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *watch)
+{
+	struct llm_wire *w = arg;
+	struct loop_io *io = watch;
+	(void)easy;
+	int interest = what == CURL_POLL_IN      ? LOOP_READ
+		       : what == CURL_POLL_OUT   ? LOOP_WRITE
+		       : what == CURL_POLL_INOUT ? LOOP_READ | LOOP_WRITE
+						 : 0;
+	if (what == CURL_POLL_REMOVE) {
+		loop_io_free(io);
+		curl_multi_assign(w->multi, fd, NULL);
+	} else if (io != NULL) {
+		loop_io_set(io, interest);
+	} else {
+		curl_multi_assign(w->multi, fd, loop_io_new(w->loop, fd, interest, on_ready, w));
+	}
+	return 0;
+}
+
+static curl_socket_t on_curl_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	(void)arg;
+	(void)purpose;
+	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+static size_t on_curl_body(char *p, size_t size, size_t n, void *arg)
+{
+	struct llm_exchange *x = arg;
+	n *= size;
+	x->body_bytes += n;
+	if (x->body_bytes > x->wire->options.response_bytes_max || !buf_add(&x->body, p, n)) {
+		x->too_large = true;
+		return 0; /* ends the transfer with an error */
+	}
+	if (x->fn != NULL)
+		loop_timer_set(x->silence, x->wire->options.idle_ms);
+	deliver_later(x);
+	return n;
+}
+
+static size_t on_curl_header(char *p, size_t size, size_t n, void *arg)
+{
+	struct llm_exchange *x = arg;
+	llm_wire_head_line(&x->head, (struct slice){p, size * n});
+	return size * n;
+}
+
+/* --- the face --- */
+
+struct llm_wire *llm_wire_new(struct loop *l, const struct llm_wire_options *o)
+{
+	ensure(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK); /* counted: once for each cleanup */
+	struct llm_wire *w = xcalloc(1, sizeof(*w));
+	w->loop = l;
+	w->options = *o;
+	w->options.ca_file = xstrdup(o->ca_file);
+	w->options.proxy = xstrdup(o->proxy);
+	w->timer = loop_timer_new(l, on_timer, w);
+	w->multi = curl_multi_init();
+	ensure(w->multi != NULL);
+	curl_multi_setopt(w->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+	curl_multi_setopt(w->multi, CURLMOPT_SOCKETDATA, w);
+	curl_multi_setopt(w->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+	curl_multi_setopt(w->multi, CURLMOPT_TIMERDATA, w);
+	return w;
+}
+
+void llm_wire_free(struct llm_wire *w)
+{
+	while (w->exchanges != NULL)
+		exchange_free(w->exchanges);
+	curl_multi_cleanup(w->multi);
+	loop_timer_free(w->timer);
+	free((void *)(uintptr_t)w->options.ca_file);
+	free((void *)(uintptr_t)w->options.proxy);
+	free(w);
+	curl_global_cleanup();
+}
+
+static void easy_callbacks(struct llm_exchange *x)
+{
+	CURL *easy = x->easy;
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->curl_text);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_curl_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_curl_open);
+}
+
+static void easy_options(struct llm_exchange *x, const char *url, size_t body_len)
+{
+	const struct llm_wire_options *o = &x->wire->options;
+	CURL *easy = x->easy;
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_URL, url);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	/* 7.88's pausing and flow control of HTTP/2 streams were repaired only later. */
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "agent-runtime/" AGENT_RUNTIME_VERSION);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_len);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, x->request);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
+	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)CONNECTION_AGE_SECONDS_MAX);
+	if (o->ca_file != NULL && o->ca_file[0] != '\0')
+		curl_easy_setopt(easy, CURLOPT_CAINFO, o->ca_file);
+	if (o->proxy != NULL)
+		curl_easy_setopt(easy, CURLOPT_PROXY, o->proxy);
+	else if (llm_url_is_loopback(url))
+		curl_easy_setopt(easy, CURLOPT_PROXY, "");
+}
+
+static void header_add(struct llm_exchange *x, const char *header)
+{
+	x->headers = curl_slist_append(x->headers, header);
+	ensure(x->headers != NULL);
+}
+
+struct llm_exchange *llm_exchange_start(struct llm_wire *w, const char *url, const char *const *headers,
+					struct slice body, llm_wire_fn *fn, void *arg)
+{
+	struct llm_exchange *x = xcalloc(1, sizeof(*x));
+	*x = (struct llm_exchange){
+		.wire = w, .fn = fn, .arg = arg, .next = w->exchanges, .link = &w->exchanges};
+	if (x->next != NULL)
+		x->next->link = &x->next;
+	w->exchanges = x;
+	x->shown = llm_url_shown(url);
+	x->request = slice_dup(body);
+	for (; *headers != NULL; headers++)
+		header_add(x, *headers);
+	header_add(x, "Expect:"); /* else a second of waiting before large bodies */
+	x->silence = loop_timer_new(w->loop, on_silence, x);
+	loop_timer_set(x->silence, w->options.first_byte_ms);
+	x->easy = curl_easy_init();
+	ensure(x->easy != NULL);
+	easy_callbacks(x);
+	easy_options(x, url, body.len);
+	ensure(curl_multi_add_handle(w->multi, x->easy) == CURLM_OK);
+	return x;
+}
+
+void llm_exchange_cancel(struct llm_exchange *x)
+{
+	exchange_free(x);
+}
+
+void llm_exchange_forget(struct llm_exchange *x)
+{
+	x->fn = NULL;
+	if (!x->over)
+		loop_timer_set(x->silence, FORGOTTEN_MS_MAX);
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls of a language model, from start to the one end: waiting for room, sending, decoding, trying again,
+ * cancelling.
+ *
+ *   QUEUED --room--> SENT --fails, may be tried again--> WAITING --time--> SENT
+ *      any state --answer, failure, deadline--> OVER --bottom of the loop--> on_end, freed
+ *
+ * A call holds one of `concurrency_max` places from SENT to OVER, also while it waits for a retry: a server
+ * that asks us to slow down gets no further calls in its place. Callers' functions are called last, when
+ * everything else is in order, since they may cancel this call or free the whole llm; on_end always comes
+ * from loop_defer. Between on_end and its return, cancelling the same call does nothing.
+ *
+ * It knows no wire: chat_*.c code and decode, curl.c carries, retry.c decides, offline.c answers without a
+ * server.
+ */
+#include "base/base.h"
+#include "llm/llm.h"
+#include "llm/llm_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- texts --- */
+
+const char *llm_role_text(enum llm_role r)
+{
+	static const char *const text[] = {"planner", "executor", "writer"};
+	ensure((size_t)r < COUNT_OF(text));
+	return text[r];
+}
+
+const char *llm_stop_text(enum llm_stop s)
+{
+	static const char *const text[] = {"end", "tool", "length", "refusal", "filter"};
+	ensure((size_t)s < COUNT_OF(text));
+	return text[s];
+}
+
+const char *llm_provider(const struct llm *m)
+{
+	return m->options.api == LLM_OFFLINE ? "offline" : "openai";
+}
+
+const char *llm_model(const struct llm *m)
+{
+	return m->options.api == LLM_OFFLINE ? "builtin-rules" : m->options.model;
+}
+
+/* --- the end of a call --- */
+
+static void call_unlink(struct llm_call *c)
+{
+	struct llm *m = c->llm;
+	*(c->prev != NULL ? &c->prev->next : &m->first) = c->next;
+	*(c->next != NULL ? &c->next->prev : &m->last) = c->prev;
+	c->next = c->prev = NULL;
+}
+
+static void call_free(struct llm_call *c)
+{
+	if (c->exchange != NULL)
+		llm_exchange_cancel(c->exchange);
+	loop_timer_free(c->deadline);
+	loop_timer_free(c->retry);
+	chat_decode_release(&c->decode);
+	buf_release(&c->request);
+	buf_release(&c->refused);
+	free(c->task_id);
+	free(c);
+}
+
+static void on_call_end(void *arg)
+{
+	struct llm_call *c = arg;
+	const struct llm_turn *turn = c->e.code == ERR_NONE ? turn_buf_view(&c->decode.turn) : NULL;
+	call_unlink(c);
+	c->state = CALL_ENDING;
+	c->handler.on_end(turn, &c->e, c->handler.arg);
+	call_free(c);
+}
+
+static void place_take(struct llm_call *c)
+{
+	c->llm->places_taken++;
+	llm_attempt_start(c);
+}
+
+/* Gives the places that are free to those that wait longest. */
+static void places_fill(struct llm *m)
+{
+	for (struct llm_call *c = m->first; c != NULL; c = c->next) {
+		if (m->places_taken >= m->options.concurrency_max)
+			return;
+		if (c->state == CALL_QUEUED)
+			place_take(c);
+	}
+}
+
+static void place_give(struct llm_call *c)
+{
+	if (c->state == CALL_SENT || c->state == CALL_WAITING)
+		c->llm->places_taken--;
+}
+
+/* c->e says how. Calls nobody: on_end comes at the bottom of the loop. */
+void llm_call_over(struct llm_call *c)
+{
+	place_give(c);
+	c->state = CALL_OVER;
+	if (c->exchange != NULL)
+		llm_exchange_cancel(c->exchange);
+	c->exchange = NULL;
+	loop_timer_set(c->deadline, -1);
+	loop_timer_set(c->retry, -1);
+	if (c->e.code != ERR_NONE)
+		log_warn("model call failed: see the error and the model server",
+			 LF_STR("task_id", c->task_id), LF_STR("server", c->llm->shown),
+			 LF_INT("attempts", c->attempts), LF_STR("error", c->e.msg));
+	loop_defer(c->llm->loop, on_call_end, c);
+	places_fill(c->llm);
+}
+
+static void on_deadline(void *arg)
+{
+	struct llm_call *c = arg;
+	err_set(&c->e, ERR_TIMEOUT,
+		"the model call was not done in time (%s); raise llm.call_seconds or the task's time, or see "
+		"why "
+		"the model server at %s is slow",
+		c->state == CALL_QUEUED    ? "it still waited for one of llm.concurrency_max places"
+		: c->state == CALL_WAITING ? "it waited to be tried again"
+					   : "the answer had not ended",
+		c->llm->shown);
+	llm_call_over(c);
+}
+
+/* --- calls --- */
+
+static size_t calls_count(const struct llm_request *r)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < r->messages_count; i++)
+		n += r->messages[i].calls_count;
+	return n;
+}
+
+static enum err options_check(const struct llm_options *o, struct error *e)
+{
+	if (o->model[0] == '\0')
+		return err_set(e, ERR_CONFIG, "no model is named: set llm.model");
+	if (o->base_url[0] == '\0')
+		return err_set(e, ERR_CONFIG, "the model server has no address: set openai.base_url");
+	for (const char *p = o->api_key; *p != '\0'; p++) {
+		if ((unsigned char)*p <= ' ' || *p == 0x7f)
+			return err_set(
+				e, ERR_CONFIG,
+				"openai.api_key holds a space or a control character at place %d: it cannot "
+				"be sent in a header; see whether it was copied whole",
+				(int)(p - o->api_key) + 1);
+	}
+	return ERR_NONE;
+}
+
+static void on_offline_text(void *arg)
+{
+	llm_text_pass(arg);
+}
+
+/* The answer is there at once; it is handed out from the loop like any other. */
+static void offline_start(struct llm_call *c, const struct llm_request *r)
+{
+	turn_buf_init(&c->decode.turn);
+	if (llm_offline_answer(r, &c->decode.turn, &c->e) == ERR_NONE)
+		loop_defer(c->llm->loop, on_offline_text, c);
+	llm_call_over(c);
+}
+
+static void chat_start(struct llm_call *c, const struct llm_request *r)
+{
+	struct llm *m = c->llm;
+	if (options_check(&m->options, &c->e) != ERR_NONE ||
+	    chat_encode(&m->options, r, &c->request, &c->e) != ERR_NONE) {
+		llm_call_over(c);
+		return;
+	}
+	c->calls_before = calls_count(r);
+	if (m->places_taken < m->options.concurrency_max)
+		place_take(c);
+}
+
+static void deadline_start(struct llm_call *c, const struct llm_request *r)
+{
+	int64_t now = clock_mono_ms();
+	c->deadline_mono_ms = INT64_MAX;
+	if (c->llm->options.call_ms_max > 0)
+		c->deadline_mono_ms = now + c->llm->options.call_ms_max;
+	if (r->deadline_mono_ms > 0 && r->deadline_mono_ms < c->deadline_mono_ms)
+		c->deadline_mono_ms = r->deadline_mono_ms;
+	if (c->deadline_mono_ms != INT64_MAX)
+		loop_timer_set(c->deadline, c->deadline_mono_ms > now ? c->deadline_mono_ms - now : 0);
+}
+
+struct llm_call *llm_call_start(struct llm *m, const struct llm_request *r, struct llm_handler h)
+{
+	ensure(h.on_end != NULL);
+	struct llm_call *c = xcalloc(1, sizeof(*c));
+	*c = (struct llm_call){.llm = m, .handler = h, .prev = m->last};
+	*(m->last != NULL ? &m->last->next : &m->first) = c;
+	m->last = c;
+	c->task_id = xstrdup(r->task_id);
+	c->deadline = loop_timer_new(m->loop, on_deadline, c);
+	c->retry = loop_timer_new(m->loop, llm_on_retry_due, c);
+	deadline_start(c, r);
+	if (m->options.api == LLM_OFFLINE)
+		offline_start(c, r);
+	else
+		chat_start(c, r);
+	return c;
+}
+
+void llm_call_cancel(struct llm_call *c)
+{
+	struct llm *m = c->llm;
+	if (c->state == CALL_ENDING)
+		return;
+	place_give(c);
+	loop_defer_cancel(m->loop, c);
+	call_unlink(c);
+	call_free(c);
+	places_fill(m);
+}
+
+/* --- the room's object --- */
+
+static void warn_unencrypted(const struct llm *m)
+{
+	const struct llm_options *o = &m->options;
+	if (o->api_key[0] != '\0' && strncmp(o->base_url, "http://", 7) == 0 &&
+	    !llm_url_is_loopback(o->base_url))
+		log_warn("the API key is sent unencrypted: use https in openai.base_url",
+			 LF_STR("server", m->shown));
+}
+
+struct llm *llm_new(struct loop *l, const struct llm_options *o)
+{
+	struct llm *m = xcalloc(1, sizeof(*m));
+	m->loop = l;
+	m->options = *o;
+	m->options.base_url = xstrdup(o->base_url != NULL ? o->base_url : "");
+	m->options.api_key = xstrdup(o->api_key != NULL ? o->api_key : "");
+	m->options.model = xstrdup(o->model != NULL ? o->model : "");
+	m->options.ca_file = NULL; /* both are the wire's */
+	m->options.proxy = NULL;
+	m->shown = llm_url_shown(m->options.base_url);
+	if (o->api == LLM_OFFLINE)
+		return m;
+	ensure(o->concurrency_max > 0);
+	m->url = chat_url(m->options.base_url);
+	if (m->options.api_key[0] != '\0')
+		m->authorization = xasprintf("Authorization: Bearer %s", m->options.api_key);
+	m->wire = llm_wire_new(l, &(struct llm_wire_options){.ca_file = o->ca_file,
+							     .proxy = o->proxy,
+							     .connect_ms = o->connect_ms,
+							     .first_byte_ms = o->first_byte_ms,
+							     .idle_ms = o->idle_ms,
+							     .response_bytes_max = o->response_bytes_max});
+	warn_unencrypted(m);
+	return m;
+}
+
+/* Text of the options that is ours, wiped: one of them is the API key. */
+static void text_wipe(const char *text)
+{
+	char *own = (char *)(uintptr_t)text;
+	if (own != NULL)
+		explicit_bzero(own, strlen(own));
+	free(own);
+}
+
+void llm_free(struct llm *m)
+{
+	while (m->first != NULL) {
+		struct llm_call *c = m->first;
+		loop_defer_cancel(m->loop, c);
+		call_unlink(c);
+		call_free(c);
+	}
+	if (m->wire != NULL)
+		llm_wire_free(m->wire);
+	text_wipe(m->options.base_url);
+	text_wipe(m->options.api_key);
+	text_wipe(m->options.model);
+	text_wipe(m->authorization);
+	free(m->url);
+	free(m->shown);
+	free(m);
+}

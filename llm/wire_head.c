@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The head of an answer, line by line: status and the few headers that matter for retries and messages. Pure.
+ * It is no HTTP parser: libcurl has checked the syntax before a line comes here. Values longer than their
+ * field are cut.
+ */
+#include "base/base.h"
+#include "llm/llm.h"
+#include "llm/llm_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct slice trim(struct slice s)
+{
+	while (s.len > 0 && strchr(" \t\r\n", s.ptr[s.len - 1]) != NULL)
+		s.len--;
+	while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
+		s = (struct slice){s.ptr + 1, s.len - 1};
+	return s;
+}
+
+void llm_wire_head_line(struct llm_wire_head *h, struct slice line)
+{
+	/* An interim answer (1xx) comes as a head of its own before the real one. */
+	if (line.len > 5 && memcmp(line.ptr, "HTTP/", 5) == 0) {
+		const char *space = memchr(line.ptr, ' ', line.len);
+		*h = (struct llm_wire_head){.status = space != NULL ? atoi(space + 1) : 0};
+		return;
+	}
+	const char *colon = memchr(line.ptr, ':', line.len);
+	if (colon == NULL)
+		return;
+	struct slice name = {line.ptr, (size_t)(colon - line.ptr)};
+	struct slice value = trim((struct slice){colon + 1, line.len - name.len - 1});
+	const struct {
+		const char *name;
+		char *out;
+		size_t size;
+	} rows[] = {
+		{"retry-after", h->retry_after, sizeof(h->retry_after)},
+		{"retry-after-ms", h->retry_after_ms, sizeof(h->retry_after_ms)},
+		{"x-should-retry", h->should_retry, sizeof(h->should_retry)},
+		{"x-request-id", h->request_id, sizeof(h->request_id)},
+		{"location", h->location, sizeof(h->location)},
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		if (slice_eq_nocase(name, rows[i].name))
+			snprintf(rows[i].out, rows[i].size, "%.*s", (int)value.len, value.ptr);
+	}
+}
