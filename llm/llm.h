@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Language models. One internal form of a conversation; encoders and decoders per wire; one file that speaks curl; and
- * `offline`, a deterministic, rule-based stand-in that needs no key and says in every answer that no language model was
- * used. A call streams, is retried by the rules of the official SDKs before its first byte was passed on, can be cancelled
- * at any time, and ends exactly once.
+ * Language models. One internal form of a conversation; encoders and decoders per wire; one file that speaks
+ * curl; and `offline`, a deterministic, rule-based stand-in that needs no key and says in every answer that
+ * no language model was used. A call streams, is retried by the rules of the official SDKs before its first
+ * byte was passed on, can be cancelled at any time, and ends exactly once.
  */
 #ifndef LLM_LLM_H
 #define LLM_LLM_H
@@ -17,15 +17,19 @@ struct llm_options {
 	const char *base_url; /* "https://api.openai.com/v1" */
 	const char *api_key;  /* NULL or "": no Authorization header */
 	const char *model;
-	const char *ca_file;  /* NULL: the system's */
-	const char *proxy;    /* NULL: environment; "": none */
+	const char *ca_file; /* NULL: the system's */
+	const char *proxy;   /* NULL: environment; "": none */
 	int64_t connect_ms, first_byte_ms, idle_ms, call_ms_max;
 	int retries_max;
 	int64_t retry_wait_ms_max; /* a longer Retry-After fails the call at once */
 	int max_output_tokens;     /* 0: not sent */
 	size_t response_bytes_max;
-	int concurrency_max;       /* calls at once per process; more wait */
-	enum { LLM_FORMAT_SCHEMA, LLM_FORMAT_OBJECT, LLM_FORMAT_NONE } json_format; /* what the server can be asked for */
+	int concurrency_max; /* calls at once per process; more wait */
+	enum {
+		LLM_FORMAT_SCHEMA,
+		LLM_FORMAT_OBJECT,
+		LLM_FORMAT_NONE
+	} json_format; /* what the server can be asked for */
 };
 
 enum llm_role { LLM_PLANNER, LLM_EXECUTOR, LLM_WRITER };
@@ -50,7 +54,7 @@ struct llm_message {
 };
 
 struct llm_tool {
-	const char *name; /* exposed */
+	const char *name;                 /* exposed */
 	const char *server, *server_tool; /* NULL for the runtime's own tools (finish_step) */
 	const char *title, *description;
 	const struct json *schema; /* of the arguments */
@@ -64,13 +68,14 @@ struct llm_result_of {
 	const char *text; /* text of the step's result */
 };
 struct llm_context {
-	const char *goal;     /* the task's prompt */
-	const char *feedback; /* of a rejected plan; NULL */
+	const char *goal;        /* the task's prompt */
+	const char *feedback;    /* of a rejected plan; NULL */
 	const struct json *plan; /* executor and writer: the plan object; NULL for the planner */
 	const char *step_id;     /* executor */
-	const struct llm_result_of *results; /* executor: of the steps this one depends on; writer: of all, in order */
+	const struct llm_result_of
+		*results; /* executor: of the steps this one depends on; writer: of all, in order */
 	size_t results_count;
-	const char *failed;      /* writer: what failed, in words; NULL */
+	const char *failed; /* writer: what failed, in words; NULL */
 };
 
 struct llm_request {
@@ -79,8 +84,8 @@ struct llm_request {
 	size_t messages_count;
 	const struct llm_tool *tools;
 	size_t tools_count;
-	bool tools_in_text;     /* the messages describe them (planner): encoders of real models leave them out */
-	const char *force_tool;      /* this tool must be called; NULL: as the model likes */
+	bool tools_in_text; /* the messages describe them (planner): encoders of real models leave them out */
+	const char *force_tool;       /* this tool must be called; NULL: as the model likes */
 	struct slice response_schema; /* JSON Schema the text must follow; empty: free text */
 	const char *schema_name;
 	const struct llm_context *context;
@@ -111,7 +116,8 @@ struct llm_handler {
 	void (*on_delta)(struct slice text, void *arg); /* optional; whole UTF-8 characters */
 	/* Before waiting for attempt number `attempt` (2, 3, ...). Optional. */
 	void (*on_retry)(int attempt, int64_t wait_ms, const struct error *why, void *arg);
-	/* Exactly once, never from within llm_call_start. turn is NULL when e->code is set; both borrowed for the callback. */
+	/* Exactly once, never from within llm_call_start. turn is NULL when e->code is set; both borrowed for
+	 * the callback. */
 	void (*on_end)(const struct llm_turn *turn, const struct error *e, void *arg);
 	void *arg;
 };
@@ -121,7 +127,7 @@ struct llm_call;
 
 /* Options are copied. */
 struct llm *llm_new(struct loop *l, const struct llm_options *o);
-void llm_free(struct llm *m); /* cancels what runs */
+void llm_free(struct llm *m);                  /* cancels what runs */
 const char *llm_provider(const struct llm *m); /* "offline", "openai" */
 const char *llm_model(const struct llm *m);
 /* Everything of the request is copied or encoded before it returns. Never NULL. */

@@ -5,7 +5,8 @@
  *   client half, in each worker: the tool catalogue and tool calls;
  *   broker half, in the supervisor: owns the servers (children, sessions, credentials) and the catalogue.
  *
- * Every call ends exactly once. A server that is missing, dies, floods, is silent or speaks junk harms its own calls only.
+ * Every call ends exactly once. A server that is missing, dies, floods, is silent or speaks junk harms its
+ * own calls only.
  */
 #ifndef MCP_MCP_H
 #define MCP_MCP_H
@@ -22,10 +23,11 @@ struct mcp_tool {
 	const char *exposed; /* "server__tool": [A-Za-z0-9_-]{1,64}, unique, deterministic */
 	const char *title;   /* may be NULL */
 	const char *description;
-	struct slice input_schema;       /* JSON text as the server sent it */
-	const struct json *schema;       /* the same, parsed */
-	struct slice output_schema;      /* empty when there is none */
-	bool read_only, destructive, idempotent, open_world; /* as trusted here: read-only hints of local servers only */
+	struct slice input_schema;  /* JSON text as the server sent it */
+	const struct json *schema;  /* the same, parsed */
+	struct slice output_schema; /* empty when there is none */
+	bool read_only, destructive, idempotent,
+		open_world; /* as trusted here: read-only hints of local servers only */
 };
 
 /* Immutable, counted by references; tools sorted by `exposed`. */
@@ -47,7 +49,8 @@ struct mcp_client;
 struct mcp_client_options {
 	size_t frame_bytes_max; /* one message between worker and supervisor */
 	size_t queue_bytes_max;
-	int64_t call_ms_max;    /* a call ends after this whatever happens (the supervisor's own limits are shorter) */
+	int64_t call_ms_max; /* a call ends after this whatever happens (the supervisor's own limits are
+				shorter) */
 };
 
 struct mcp_client *mcp_client_new(struct loop *l, const struct mcp_client_options *o);
@@ -65,7 +68,7 @@ struct mcp_call;
 
 struct mcp_call_request {
 	const char *server;
-	const char *tool; /* the server's own name */
+	const char *tool;       /* the server's own name */
 	struct slice arguments; /* JSON object text; copied */
 	const char *task_id;    /* for logs */
 	int64_t timeout_ms;     /* 0: the server's own */
@@ -73,10 +76,11 @@ struct mcp_call_request {
 };
 
 struct mcp_call_end {
-	struct error error;   /* code ERR_NONE: the server answered; see is_error */
-	bool sent;            /* false: it certainly never reached the server, so that a repeat is harmless */
-	bool is_error;        /* the tool itself reports failure; the text is in result */
-	struct slice result;  /* JSON of the result member (content, structuredContent, ...); borrowed for the callback */
+	struct error error;  /* code ERR_NONE: the server answered; see is_error */
+	bool sent;           /* false: it certainly never reached the server, so that a repeat is harmless */
+	bool is_error;       /* the tool itself reports failure; the text is in result */
+	struct slice result; /* JSON of the result member (content, structuredContent, ...); borrowed for the
+				callback */
 	int64_t duration_ms;
 };
 
@@ -89,12 +93,15 @@ struct mcp_call_handler {
 };
 
 /* Never NULL. Waits in a bounded queue while a server starts. */
-struct mcp_call *mcp_call_start(struct mcp_client *c, const struct mcp_call_request *r, struct mcp_call_handler h);
+struct mcp_call *mcp_call_start(struct mcp_client *c, const struct mcp_call_request *r,
+				struct mcp_call_handler h);
 /* The server is told; on_end is NOT called; the pointer is gone. */
 void mcp_call_cancel(struct mcp_call *call);
 
-/* State of the servers as JSON text {"servers":[...]}; fn once, text empty and e set when the supervisor is away. */
-void mcp_client_servers(struct mcp_client *c, void (*fn)(struct slice text, const struct error *e, void *arg), void *arg);
+/* State of the servers as JSON text {"servers":[...]}; fn once, text empty and e set when the supervisor is
+ * away. */
+void mcp_client_servers(struct mcp_client *c, void (*fn)(struct slice text, const struct error *e, void *arg),
+			void *arg);
 /* Forgets every pending mcp_client_servers answer with this arg. */
 void mcp_client_servers_cancel(struct mcp_client *c, void *arg);
 
@@ -122,14 +129,14 @@ struct mcp_server_options {
 struct mcp_broker_options {
 	const struct mcp_server_options *servers;
 	size_t servers_count;
-	int64_t start_ms_max;      /* from spawn to the first tools/list */
-	int64_t call_idle_ms_max;  /* without answer or progress */
-	int64_t call_ms_max;       /* absolute */
-	size_t line_bytes_max;     /* one line of a server's output */
+	int64_t start_ms_max;     /* from spawn to the first tools/list */
+	int64_t call_idle_ms_max; /* without answer or progress */
+	int64_t call_ms_max;      /* absolute */
+	size_t line_bytes_max;    /* one line of a server's output */
 	size_t stderr_tail_bytes;
-	int64_t stop_grace_ms;     /* between EOF, SIGTERM and SIGKILL */
+	int64_t stop_grace_ms;                  /* between EOF, SIGTERM and SIGKILL */
 	int64_t restart_ms_min, restart_ms_max; /* back-off */
-	size_t calls_per_server_max; /* in flight and waiting; more give ERR_FULL */
+	size_t calls_per_server_max;            /* in flight and waiting; more give ERR_FULL */
 	size_t frame_bytes_max, queue_bytes_max;
 	const char *version; /* ours, for clientInfo */
 };

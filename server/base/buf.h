@@ -33,8 +33,8 @@ struct buf {
 	size_t max;    /* 0: BUF_MAX_DEFAULT */
 	bool overflow; /* an append did not fit under max, or memory ran out; sticky until buf_reset */
 };
-#define BUF_INIT      ((struct buf){0})
-#define BUF_LIMIT(m)  ((struct buf){.max = (m)})
+#define BUF_INIT        ((struct buf){0})
+#define BUF_LIMIT(m)    ((struct buf){.max = (m)})
 #define BUF_MAX_DEFAULT ((size_t)256 << 20)
 
 void buf_release(struct buf *b);
@@ -57,7 +57,7 @@ char *buf_take(struct buf *b);
 /* "" when empty, so always printable. Borrowed. */
 const char *buf_cstr(const struct buf *b);
 
-struct arena; /* opaque */
+struct arena;                              /* opaque */
 struct arena *arena_new(size_t bytes_max); /* 0: no limit */
 void arena_free(struct arena *a);
 /* 16-byte aligned, zeroed; NULL when over bytes_max. */

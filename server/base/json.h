@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * JSON (RFC 8259), strict. cJSON is the parser and stays behind this face, which closes its traps: names are
- * case-sensitive, duplicate names and trailing bytes are errors, text must be UTF-8, "\u0000" is refused, numbers
- * follow the grammar, integers up to 2^63 keep their value, depth and size are bounded.
+ * case-sensitive, duplicate names and trailing bytes are errors, text must be UTF-8, "\u0000" is refused,
+ * numbers follow the grammar, integers up to 2^63 keep their value, depth and size are bounded.
  *
- * Two halves: a tree (struct json) for reading what others wrote, and a writer (struct jw) that appends text to a
- * struct buf, for everything we send: it is several times faster than printing a tree.
+ * Two halves: a tree (struct json) for reading what others wrote, and a writer (struct jw) that appends text
+ * to a struct buf, for everything we send: it is several times faster than printing a tree.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -20,8 +20,8 @@ struct json; /* opaque tree node */
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 enum { JSON_DEPTH_DEFAULT = 64, JSON_DEPTH_MAX = 512 };
 
-/* Parses exactly one document. depth_max 0 means JSON_DEPTH_DEFAULT. On failure NULL, and e says what and at which
- * line and column (code ERR_JSON). The caller frees the tree with json_free. */
+/* Parses exactly one document. depth_max 0 means JSON_DEPTH_DEFAULT. On failure NULL, and e says what and at
+ * which line and column (code ERR_JSON). The caller frees the tree with json_free. */
 struct json *json_parse(const char *text, size_t len, int depth_max, struct error *e);
 void json_free(struct json *j); /* NULL is fine */
 
@@ -32,14 +32,15 @@ bool json_is(const struct json *j, enum json_type t); /* false for NULL */
 /* Borrowed views; all accept NULL. */
 const struct json *json_get(const struct json *obj, const char *name); /* NULL when absent or not an object */
 const struct json *json_at(const struct json *arr, size_t i);
-size_t json_count(const struct json *j);            /* members or elements; 0 otherwise */
+size_t json_count(const struct json *j);             /* members or elements; 0 otherwise */
 const struct json *json_first(const struct json *j); /* iterate members or elements in order */
 const struct json *json_next(const struct json *j);
-const char *json_name(const struct json *j);  /* member name, NULL for an element */
-const char *json_text(const struct json *j);  /* string value, NULL when not a string */
-bool json_truth(const struct json *j);        /* true only for the literal true */
-double json_number(const struct json *j);     /* 0 when not a number */
-/* true when j is a number with an integral value that fits; 1.0 and 1e3 count as integers (JSON Schema does too). */
+const char *json_name(const struct json *j); /* member name, NULL for an element */
+const char *json_text(const struct json *j); /* string value, NULL when not a string */
+bool json_truth(const struct json *j);       /* true only for the literal true */
+double json_number(const struct json *j);    /* 0 when not a number */
+/* true when j is a number with an integral value that fits; 1.0 and 1e3 count as integers (JSON Schema does
+ * too). */
 bool json_integer(const struct json *j, int64_t *out);
 
 /* Shorthands: value of member `name`, or the fallback when absent, null or of another type. */
@@ -79,8 +80,8 @@ void jw_object(struct jw *w);
 void jw_object_end(struct jw *w);
 void jw_array(struct jw *w);
 void jw_array_end(struct jw *w);
-void jw_name(struct jw *w, const char *name); /* plain ASCII names of ours */
-void jw_text(struct jw *w, const char *s);    /* NULL writes null */
+void jw_name(struct jw *w, const char *name);          /* plain ASCII names of ours */
+void jw_text(struct jw *w, const char *s);             /* NULL writes null */
 void jw_text_n(struct jw *w, const char *s, size_t n); /* escapes; invalid UTF-8 becomes U+FFFD */
 void jw_int(struct jw *w, int64_t v);
 void jw_uint(struct jw *w, uint64_t v);

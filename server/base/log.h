@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log: one JSON object a line in one write(2) to stderr: ts level role pid msg and typed fields; plain text when
- * stderr is a terminal. Never call it with a store lock held. No bodies above debug, no secrets at all.
+ * Log: one JSON object a line in one write(2) to stderr: ts level role pid msg and typed fields; plain text
+ * when stderr is a terminal. Never call it with a store lock held. No bodies above debug, no secrets at all.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -32,13 +32,15 @@ enum log_level log_level(void);
 /* "debug" "info" "warn"/"warning" "error" "off", case-insensitive. false when unknown. */
 bool log_level_parse(const char *text, enum log_level *out);
 
-/* Fields end with LOG_FIELD_END; use the macros. Well-known names: task_id request_id server tool pid status ms. */
+/* Fields end with LOG_FIELD_END; use the macros. Well-known names: task_id request_id server tool pid status
+ * ms. */
 void log_write(enum log_level level, const char *msg, const struct log_field *fields);
 
-#define log_at(level, msg, ...)                                                                                        \
-	do {                                                                                                           \
-		if ((level) >= log_level())                                                                            \
-			log_write((level), (msg), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}});          \
+#define log_at(level, msg, ...)                                                               \
+	do {                                                                                  \
+		if ((level) >= log_level())                                                   \
+			log_write((level), (msg),                                             \
+				  (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}}); \
 	} while (0)
 #define log_debug(msg, ...) log_at(LOG_DEBUG, msg __VA_OPT__(, ) __VA_ARGS__)
 #define log_info(msg, ...)  log_at(LOG_INFO, msg __VA_OPT__(, ) __VA_ARGS__)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON Schema validation, drafts 2020-12 and draft-07 as tools declare them: type, enum, const, properties, required,
- * additionalProperties, patternProperties, propertyNames, items/prefixItems, min/max of everything, multipleOf, pattern
- * (POSIX extended after translation), format (date, date-time, email, uri, uuid), allOf/anyOf/oneOf/not, if/then/else,
- * dependentRequired, local $ref (#/...), $defs. Remote references are never fetched: such a schema does not compile.
- * Work is bounded (depth and number of visited nodes).
+ * JSON Schema validation, drafts 2020-12 and draft-07 as tools declare them: type, enum, const, properties,
+ * required, additionalProperties, patternProperties, propertyNames, items/prefixItems, min/max of everything,
+ * multipleOf, pattern (POSIX extended after translation), format (date, date-time, email, uri, uuid),
+ * allOf/anyOf/oneOf/not, if/then/else, dependentRequired, local $ref (#/...), $defs. Remote references are
+ * never fetched: such a schema does not compile. Work is bounded (depth and number of visited nodes).
  */
 #ifndef BASE_SCHEMA_H
 #define BASE_SCHEMA_H
@@ -12,7 +12,8 @@
 #include "base/json.h"
 
 /* ERR_NONE, or ERR_FIELD with e->field the JSON pointer into the value and a sentence a model can act on
- * ("/path: is required (string)"). A schema that does not compile gives ERR_CONFIG. schema NULL accepts everything. */
+ * ("/path: is required (string)"). A schema that does not compile gives ERR_CONFIG. schema NULL accepts
+ * everything. */
 must_check enum err schema_check(const struct json *schema, const struct json *value, struct error *e);
 /* Only compiles: are all keywords well formed and references local? */
 must_check enum err schema_compile_check(const struct json *schema, struct error *e);

@@ -25,7 +25,7 @@ must_check enum err file_read(const char *path, size_t max, struct buf *out, str
 /* --- clocks; both can be set by tests --- */
 int64_t clock_mono_ms(void); /* CLOCK_MONOTONIC, for time-outs */
 int64_t clock_mono_us(void);
-int64_t clock_wall_ms(void);                   /* Unix time, for people */
+int64_t clock_wall_ms(void);                           /* Unix time, for people */
 void clock_fake_set(int64_t mono_us, int64_t wall_ms); /* freezes both */
 void clock_fake_clear(void);
 enum { CLOCK_TEXT_SIZE = 25 };
@@ -43,8 +43,8 @@ enum { ID_BYTES = 16, ID_TEXT_SIZE = 37 };
 struct id {
 	uint8_t b[ID_BYTES];
 };
-/* UUIDv7 (RFC 9562 section 5.7): Unix milliseconds, then a counter that grows within a process's millisecond, then
- * random bits. Byte order is time order. */
+/* UUIDv7 (RFC 9562 section 5.7): Unix milliseconds, then a counter that grows within a process's millisecond,
+ * then random bits. Byte order is time order. */
 void id_new(struct id *out);
 void id_format(const struct id *id, char out[ID_TEXT_SIZE]); /* lower case, with dashes */
 /* Only the canonical form of 36 characters (either case); any UUID version. */
@@ -55,13 +55,15 @@ bool id_is_zero(const struct id *id);
 /* --- digests and encodings --- */
 enum { SHA256_HEX_SIZE = 65 };
 void sha256_hex(const void *p, size_t n, char out[SHA256_HEX_SIZE]);
-uint64_t hash64(const void *p, size_t n); /* not for adversaries: seeded once at boot, the same in all processes */
+uint64_t hash64(const void *p,
+		size_t n); /* not for adversaries: seeded once at boot, the same in all processes */
 void base64_encode(const void *p, size_t n, struct buf *out);
 /* RFC 4648 with padding. false on any other byte. */
 bool base64_decode(const char *s, size_t n, struct buf *out);
 
 /* --- text --- */
-/* Length of the longest valid UTF-8 prefix (RFC 3629: no surrogates, no overlong forms). == n when all is valid. */
+/* Length of the longest valid UTF-8 prefix (RFC 3629: no surrogates, no overlong forms). == n when all is
+ * valid. */
 size_t utf8_valid_prefix(const char *s, size_t n);
 bool utf8_valid(const char *s, size_t n);
 /* Largest m <= max such that s[0..m) does not end within a character. s must be valid UTF-8. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP/1.1 (RFC 9110, 9112) and server-sent events on libevent buffers: listener, strict parser, routes, API handlers.
- * Reads and changes tasks only through the store; learns of changes by http_on_task.
+ * HTTP/1.1 (RFC 9110, 9112) and server-sent events on libevent buffers: listener, strict parser, routes, API
+ * handlers. Reads and changes tasks only through the store; learns of changes by http_on_task.
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
@@ -15,26 +15,27 @@ struct http_options {
 	size_t body_bytes_max;
 	int json_depth_max;
 	size_t prompt_bytes_max, metadata_bytes_max;
-	int64_t request_ms_max; /* absolute: first byte of a request to its last */
-	int64_t idle_ms_max;    /* keep-alive without a request */
-	int64_t send_ms_max;    /* a client that does not read */
-	int64_t heartbeat_ms;   /* of streams */
-	int64_t wait_ms_max;    /* ?wait= */
-	int connections_max;    /* per worker */
+	int64_t request_ms_max;    /* absolute: first byte of a request to its last */
+	int64_t idle_ms_max;       /* keep-alive without a request */
+	int64_t send_ms_max;       /* a client that does not read */
+	int64_t heartbeat_ms;      /* of streams */
+	int64_t wait_ms_max;       /* ?wait= */
+	int connections_max;       /* per worker */
 	size_t stream_chunk_bytes; /* events written to a socket at once */
-	bool approval_required; /* default of tasks that do not say */
+	bool approval_required;    /* default of tasks that do not say */
 	const char *version;
 };
 
 struct http;
 /* Serves on listen_fd (shared with the other workers, owned by the caller). */
-struct http *http_new(struct loop *l, int listen_fd, struct store *s, struct mcp_client *c, const struct http_options *o);
+struct http *http_new(struct loop *l, int listen_fd, struct store *s, struct mcp_client *c,
+		      const struct http_options *o);
 void http_free(struct http *h); /* resets unfinished streams, closes everything */
 /* Called by the worker: a watched task has changed, live events came. */
 void http_on_task(struct http *h, struct task_ref ref);
 void http_on_live(struct http *h);
-/* Stop accepting; answer what is in flight with Connection: close; reset unfinished streams. fn(arg) once when no connection
- * is left or grace_ms is over. */
+/* Stop accepting; answer what is in flight with Connection: close; reset unfinished streams. fn(arg) once
+ * when no connection is left or grace_ms is over. */
 void http_drain(struct http *h, int64_t grace_ms, loop_fn *fn, void *arg);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Framed messages between our own processes over AF_UNIX SOCK_STREAM sockets, on the loop. A frame is
- * {u32 length, u16 message, u16 flags, u64 id} in host order followed by a payload; at most one descriptor rides on a
- * frame. Sending never blocks: what the socket does not take is queued up to a limit. The peer's death is an
- * end-of-file, told once through on_close; after it nothing more is sent or received.
+ * {u32 length, u16 message, u16 flags, u64 id} in host order followed by a payload; at most one descriptor
+ * rides on a frame. Sending never blocks: what the socket does not take is queued up to a limit. The peer's
+ * death is an end-of-file, told once through on_close; after it nothing more is sent or received.
  */
 #ifndef IPC_IPC_H
 #define IPC_IPC_H
@@ -23,7 +23,8 @@ struct ipc_frame {
 	enum ipc_msg msg;
 	uint64_t id;
 	struct slice body; /* borrowed for the callback */
-	int fd;            /* -1, or a descriptor the receiver now owns (take it by setting it to -1; else it is closed) */
+	int fd; /* -1, or a descriptor the receiver now owns (take it by setting it to -1; else it is closed)
+		 */
 };
 
 struct ipc_handler {
@@ -33,14 +34,14 @@ struct ipc_handler {
 	void *arg;
 };
 
-/* Takes fd (non-blocking, close-on-exec). frame_bytes_max bounds both directions of one frame; queue_bytes_max bounds
- * what waits to be sent. */
+/* Takes fd (non-blocking, close-on-exec). frame_bytes_max bounds both directions of one frame;
+ * queue_bytes_max bounds what waits to be sent. */
 struct ipc_channel *ipc_open(struct loop *l, int fd, size_t frame_bytes_max, size_t queue_bytes_max,
 			     struct ipc_handler h);
 void ipc_close(struct ipc_channel *c); /* closes fd; allowed inside a callback; NULL is fine */
 
-/* Queues one frame; body is copied; `fd` (or -1) is duplicated. ERR_FULL over the queue limit, ERR_LOST after the end,
- * ERR_TOO_LARGE over the frame limit. */
+/* Queues one frame; body is copied; `fd` (or -1) is duplicated. ERR_FULL over the queue limit, ERR_LOST after
+ * the end, ERR_TOO_LARGE over the frame limit. */
 must_check enum err ipc_send(struct ipc_channel *c, enum ipc_msg msg, uint64_t id, struct slice body, int fd,
 			     struct error *e);
 size_t ipc_queued_bytes(const struct ipc_channel *c);
