@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to the two files of the registry: what is carried along while one is read, and its texts. */
+#ifndef CONF_REGISTRY_INT_H
+#define CONF_REGISTRY_INT_H
+
+#include "conf/conf_int.h"
+
+struct registry_read {
+	struct conf_tree tree;
+	struct conf_registry *out;
+	conf_env_fn *env;
+	void *env_arg;
+	char *folder; /* absolute; what ${REGISTRY_DIR} stands for; owned by the reader */
+};
+
+struct conf_registry *registry_new(void);
+/* A copy that lives as long as the registry. */
+const char *registry_keep(struct registry_read *r, struct slice text);
+/* The text of a node with its ${NAME}s replaced, kept in *out. What is not text is an error with its place.
+ */
+must_check enum err registry_text(struct registry_read *r, const struct conf_node *n,
+				  const struct conf_tool_server *s, const char **out, struct error *e);
+must_check enum err registry_folder(struct registry_read *r, const char *path, struct error *e);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Texts of the registry: replacing ${NAME}, and owning what results until the registry is freed, when all is
+ * wiped.
+ *
+ * ${NAME} is the only form; "$$" before a brace writes a literal "${". One that is not set is an error,
+ * except in a disabled entry, where it stays as it is written. ${REGISTRY_DIR} is always set. What a variable
+ * holds is not looked at again, so a value cannot smuggle in another ${...}.
+ */
+#include "base/base.h"
+#include "conf/registry_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXPANDED_BYTES_MAX = 256 << 10 };
+
+struct text {
+	struct text *next;
+	size_t len;
+	char bytes[];
+};
+
+/* The public part first: a registry is freed through it. */
+struct registry_own {
+	struct conf_registry face;
+	struct text *texts;
+};
+
+struct conf_registry *registry_new(void)
+{
+	struct registry_own *own = xcalloc(1, sizeof(*own));
+	return &own->face;
+}
+
+const char *registry_keep(struct registry_read *r, struct slice text)
+{
+	struct registry_own *own = (struct registry_own *)r->out;
+	struct text *t = xmalloc(sizeof(*t) + text.len + 1);
+	t->next = own->texts;
+	t->len = text.len;
+	if (text.len)
+		memcpy(t->bytes, text.ptr, text.len);
+	t->bytes[text.len] = '\0';
+	own->texts = t;
+	return t->bytes;
+}
+
+void conf_registry_free(struct conf_registry *r)
+{
+	if (!r)
+		return;
+	struct registry_own *own = (struct registry_own *)r;
+	for (size_t i = 0; i < r->servers_count; i++) {
+		free((void *)(uintptr_t)r->servers[i].args);
+		free((void *)(uintptr_t)r->servers[i].env);
+	}
+	free(r->servers);
+	for (struct text *t = own->texts, *next; t; t = next) {
+		next = t->next;
+		explicit_bzero(t->bytes, t->len);
+		free(t);
+	}
+	free(own);
+}
+
+enum err registry_folder(struct registry_read *r, const char *path, struct error *e)
+{
+	char *absolute = realpath(path, NULL);
+	if (!absolute)
+		return err_set_errno(e, errno, "cannot tell the folder of %s", path);
+	char *slash = strrchr(absolute, '/');
+	slash[slash == absolute] = '\0';
+	r->folder = absolute;
+	return ERR_NONE;
+}
+
+/* Bytes of the name in "${NAME}" at s, 0 when it is not of that form. */
+static size_t variable_len(const char *s)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+	size_t n = strspn(s + 2, letters);
+	return n && s[2 + n] == '}' && strspn(s + 2, "0123456789") == 0 ? n : 0;
+}
+
+static enum err variable_add(struct registry_read *r, const struct conf_node *n,
+			     const struct conf_tool_server *s, struct slice name, struct buf *out,
+			     struct error *e)
+{
+	char *text = slice_dup(name);
+	const char *value = slice_eq_str(name, "REGISTRY_DIR") ? r->folder : r->env(text, r->env_arg);
+	enum err rc = ERR_NONE;
+	if (value)
+		buf_add_str(out, value);
+	else if (!s->enabled)
+		buf_printf(out, "${%s}", text);
+	else
+		rc = conf_error_at(&r->tree, n->place, e,
+				   "the environment variable %.100s is not set (needed by %s; set it or "
+				   "disable the server)",
+				   text, s->id);
+	free(text);
+	return rc;
+}
+
+static enum err expand(struct registry_read *r, const struct conf_node *n, const struct conf_tool_server *s,
+		       struct buf *out, struct error *e)
+{
+	for (const char *p = n->text; *p;) {
+		if (p[0] == '$' && p[1] == '$' && p[2] == '{') {
+			buf_add_str(out, "${");
+			p += 3;
+		} else if (p[0] == '$' && p[1] == '{') {
+			size_t len = variable_len(p);
+			if (!len)
+				return conf_error_at(
+					&r->tree, n->place, e,
+					"\"${\" must begin a variable, as ${HOME}; write $${ for itself");
+			enum err rc = variable_add(r, n, s, (struct slice){p + 2, len}, out, e);
+			if (rc)
+				return rc;
+			p += len + 3;
+		} else {
+			buf_add_char(out, *p++);
+		}
+	}
+	return out->overflow
+		       ? conf_error_at(&r->tree, n->place, e, "longer than %d bytes", EXPANDED_BYTES_MAX)
+		       : ERR_NONE;
+}
+
+enum err registry_text(struct registry_read *r, const struct conf_node *n, const struct conf_tool_server *s,
+		       const char **out, struct error *e)
+{
+	if (n->kind != CONF_SCALAR || conf_node_is_null(n))
+		return conf_error_at(&r->tree, n->place, e, "%s%smust be text, is %s", n->key ? n->key : "",
+				     n->key ? " " : "", conf_node_kind_name(n));
+	struct buf b = BUF_LIMIT(EXPANDED_BYTES_MAX);
+	enum err rc = expand(r, n, s, &b, e);
+	if (!rc)
+		*out = registry_keep(r, buf_slice(&b));
+	if (b.data)
+		explicit_bzero(b.data, b.cap);
+	buf_release(&b);
+	return rc;
+}
