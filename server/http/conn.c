@@ -23,6 +23,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* What a slow reader may have waiting in the kernel. Left alone the kernel takes megabytes, and tells of
+ * progress only when a third of them has gone: too late for the send deadline, and stale for a stream. */
+enum { SOCKET_UNSENT_BYTES = 128 << 10 };
+
 static void conn_bottom(void *arg);
 
 struct http_conns *http_conns_new(struct http *h)
@@ -82,7 +86,8 @@ static void conn_free(struct http_conn *c)
 	conn_request_free(c);
 	if (c->intake)
 		conn_intake_give(cs, c->intake);
-	loop_defer_cancel(h->loop, c);
+	if (c->deferred)
+		loop_defer_cancel(h->loop, c);
 	TAILQ_REMOVE(&cs->all, c, all);
 	if (c->counted)
 		cs->count--;
@@ -185,7 +190,7 @@ void http_conn_open(struct http *h, int fd)
 	struct http_conns *cs = h->conns;
 	struct http_conn *c;
 	struct error e;
-	int on = 1;
+	int on = 1, unsent_bytes = SOCKET_UNSENT_BYTES;
 
 	if (cs->count >= h->options.connections_max && cs->overflow >= HTTP_OVERFLOW_CONNECTIONS) {
 		fd_close(&fd);
@@ -201,8 +206,9 @@ void http_conn_open(struct http *h, int fd)
 		cs->count++;
 	else
 		cs->overflow++;
-	/* Fails on Unix sockets, which have no delay to begin with. */
+	/* Both fail on Unix sockets, which need neither. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes));
 	conn_events_init(c, false);
 	if (!c->counted) {
 		err_set(&e, ERR_FULL,

@@ -35,6 +35,15 @@ static ssize_t socket_send(struct http_conn *c, struct iovec *iov, size_t n)
 	return sendmsg(c->fd, &m, MSG_NOSIGNAL);
 }
 
+/* Once the end of input was read, recv says nothing of an RST that comes after it. */
+static bool socket_broken(struct http_conn *c)
+{
+	int errnum = 0;
+	socklen_t n = sizeof(errnum);
+
+	return getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &errnum, &n) != 0 || errnum != 0;
+}
+
 static bool errno_is_later(void)
 {
 	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
@@ -165,8 +174,6 @@ static void input_ended(struct http_conn *c)
 {
 	bool writing = c->writing;
 
-	if (c->eof)
-		return;
 	c->eof = true;
 	if (c->state == CONN_LINGER) {
 		conn_close(c, false);
@@ -202,7 +209,7 @@ static void input_read(struct http_conn *c)
 	if (!c->intake)
 		c->intake = conn_intake_take(c->http->conns);
 	in = c->intake;
-	ensure(in->len < in->cap || c->eof);
+	ensure(in->len < in->cap);
 	if (!input_take(c, in->in + in->len, in->cap - in->len, &n))
 		return;
 	in->len += n;
@@ -218,10 +225,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* After the end of input only an error is news; a byte of room is enough to learn of it. */
-	if (c->eof || c->state == CONN_STREAM || c->state == CONN_LINGER || c->state == CONN_CLOSING)
+	if (c->eof && socket_broken(c))
+		conn_close(c, false);
+	else if (!c->eof && (c->state == CONN_STREAM || c->state == CONN_LINGER))
 		input_discard(c);
-	else
+	else if (!c->eof)
 		input_read(c);
 	conn_settle(c);
 }
