@@ -26,7 +26,8 @@ static void wish_words(const struct clause *c, enum intent intent, bool several,
 		for (size_t i = 0; i < c->spans_count; i++)
 			spanned = spanned || (c->spans[i].kind != SPAN_NAME && place >= c->spans[i].at &&
 					      place < c->spans[i].end);
-		if (!spanned)
+		/* Weak verbs say nothing about a tool, and "show" would speak for listing. */
+		if (!spanned && !rules_word_is(w, "|show|give|tell|display|print|see|me|please|"))
 			buf_printf(out, "%.*s ", (int)w.len, w.ptr);
 	}
 	bool path = rules_clause_span(c, SPAN_PATH, 0) != NULL,
@@ -38,6 +39,8 @@ static void wish_words(const struct clause *c, enum intent intent, bool several,
 		buf_add_str(out, "fetch url ");
 	else if (intent == INTENT_READ && !media && (things || c->intent == INTENT_TRANSFORM))
 		buf_add_str(out, several ? "read text multiple files " : "read text file ");
+	else if (intent == INTENT_READ && media)
+		buf_add_str(out, "read media file ");
 	else if (intent == INTENT_LIST && things)
 		buf_add_str(out, "list directory ");
 	else if (intent == INTENT_SEARCH && (things || glob))
@@ -206,7 +209,10 @@ bool draft_tool_clause(struct draft *d, const struct clause *c, enum intent inte
 		paths++;
 	if (d->answer_taken)
 		ev.answer_spans_count = 0;
-	bool several = intent == INTENT_READ && c->all && paths == 0;
+	bool glob = paths == 0 && rules_clause_span(c, SPAN_GLOB, 0) != NULL;
+	bool several = intent == INTENT_READ && paths == 0 && (c->all || glob);
+	if (intent == INTENT_READ && glob && !draft_tool_clause(d, c, INTENT_SEARCH))
+		return false;
 	const struct llm_tool *t = tool_for(d, c, intent, several);
 	if (t == NULL)
 		return false;

@@ -199,18 +199,35 @@ static void help_print(const struct draft *d, struct buf *out)
 			 "openai.api_key in config.yaml) so that a language model plans instead. ");
 }
 
+static bool is_used(const struct draft *d, int step)
+{
+	for (size_t i = 0; i < d->steps_count; i++)
+		for (size_t k = 0; k < d->steps[i].inputs_count; k++)
+			if (d->steps[i].inputs[k].from == step)
+				return true;
+	return false;
+}
+
 static void final_print(const struct draft *d, bool empty, struct buf *out)
 {
 	if (empty && d->questions_count > 0) {
 		buf_add_str(out, "Some values are missing; submit the task again with them, for example as "
 				 "name=value. ");
 	} else if (empty) {
-		buf_add_str(out, "Nothing was done: no connected tool fits this. ");
+		buf_add_str(out, "Nothing was done: no connected tool fits. ");
 		for (size_t i = 0; i < d->declined_count; i++)
 			buf_printf(out, "%s ", d->declined[i]);
 		help_print(d, out);
 	} else {
-		buf_printf(out, "The result of s%zu, with the steps it comes from. ", d->steps_count);
+		buf_add_str(out, "The result of");
+		const char *comma = " ";
+		for (size_t i = 0; i < d->steps_count; i++) {
+			if (is_used(d, (int)i))
+				continue;
+			buf_printf(out, "%ss%zu", comma, i + 1);
+			comma = ", ";
+		}
+		buf_add_str(out, ", with the steps it comes from. ");
 		for (size_t i = 0; i < d->declined_count; i++)
 			buf_printf(out, NOT_DONE_PREFIX "%s ", d->declined[i]);
 	}

@@ -80,8 +80,7 @@ static bool sources_find(struct draft *d, const struct clause *c, struct slice i
 	const struct span *path = rules_clause_span(c, SPAN_PATH, 0),
 			  *quoted = rules_clause_span(c, SPAN_QUOTED, 0);
 	bool place = path != NULL && path->directory;
-	if (inline_text.len > 0 ||
-	    (quoted != NULL && path == NULL && c->needle.len == 0 && !rules_is_path(quoted->text))) {
+	if (inline_text.len > 0 || (quoted != NULL && path == NULL && c->needle.len == 0)) {
 		d->sources_count = 0;
 		draft_source_add(
 			d, (struct source){.kind = SOURCE_LITERAL,
@@ -89,8 +88,10 @@ static bool sources_find(struct draft *d, const struct clause *c, struct slice i
 					   .literal = inline_text.len > 0 ? inline_text : quoted->text});
 		return true;
 	}
-	if (rules_clause_span(c, SPAN_GLOB, 0) != NULL)
-		return draft_tool_clause(d, c, INTENT_SEARCH);
+	if (rules_clause_span(c, SPAN_GLOB, 0) != NULL) {
+		bool names = counts_entries(c) || (c->op == OP_COUNT && c->unit == NULL);
+		return draft_tool_clause(d, c, names ? INTENT_SEARCH : INTENT_READ);
+	}
 	if (place && (counts_entries(c) || c->op == OP_SORT || c->op == OP_COUNT))
 		return draft_tool_clause(d, c, INTENT_LIST);
 	if (path != NULL || rules_clause_span(c, SPAN_URL, 0) != NULL)
@@ -125,11 +126,18 @@ void draft_transform_clause(struct draft *d, const struct clause *c, struct slic
 			     "quotes.");
 		return;
 	}
-	bool found = sources_find(d, c, inline_text);
+	if (!sources_find(d, c, inline_text))
+		return;
 	struct source from[PLAN_STEPS_MAX];
-	size_t n = found ? d->sources_count : 0;
+	size_t n = d->sources_count;
 	memcpy(from, d->sources, n * sizeof *from);
-	d->sources_count = found ? 0 : d->sources_count;
+	d->sources_count = 0;
 	for (size_t i = 0; i < n; i++)
 		transform_step(d, c, from[i]);
+	/* "Summarise it and count its words" counts the words of the text, not of the summary; lines that
+	 * were picked or sorted are what is worked on next. */
+	if (c->op == OP_EXTRACT || c->op == OP_SORT)
+		return;
+	memcpy(d->sources, from, n * sizeof *from);
+	d->sources_count = n;
 }

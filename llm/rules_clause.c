@@ -61,7 +61,7 @@ void rules_analyse(struct slice text, struct analysis *a)
 			start = t.at;
 		}
 		joining = joining && t.kind == TOKEN_WORD &&
-			  rules_word_is(w, "|please|finally|next|afterwards|");
+			  rules_word_is(w, "|please|finally|next|afterwards|the|a|its|their|an|give|me|");
 		content = true;
 	}
 	a->text = whole;
@@ -100,7 +100,8 @@ static struct token token_next(struct reader *r)
 static bool starts_wish(struct slice w)
 {
 	struct verb v;
-	return rules_verb_find(w, &v) || rules_word_is(w, "|how|what|which|translate|");
+	return rules_verb_find(w, &v) ||
+	       rules_word_is(w, "|how|what|which|summary|overview|keywords|number|");
 }
 
 static void clause_close(struct analysis *a, size_t at, size_t end)

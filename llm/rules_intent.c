@@ -11,7 +11,7 @@
 
 static const char determiners[] =
 	"|a|an|the|this|that|its|my|your|our|their|of|in|to|from|for|with|by|on|no|";
-/* "to" before a verb is fine after these: "I want to read". */
+static const char contains[] = "|containing|contain|contains|matching|match|with|mentioning|including|";
 static const char files[] = "|file|files|folder|folders|directory|directories|entries|documents|";
 
 struct unit_row {
@@ -126,15 +126,13 @@ static struct slice needle_find(const struct clause *c)
 {
 	static const char kinds[] = "|emails|email|addresses|urls|url|links|numbers|dates|headings|";
 	const struct span *quoted = rules_clause_span(c, SPAN_QUOTED, 0);
-	if (quoted != NULL && !rules_is_path(quoted->text))
+	if (quoted != NULL)
 		return quoted->text;
 	size_t at = 0;
 	for (struct slice w = plain_next(c, &at); w.len > 0; w = plain_next(c, &at)) {
 		if (rules_word_is(w, kinds))
 			return w;
-		if (!rules_word_is(
-			    w,
-			    "|containing|contain|contains|matching|match|mentioning|mention|including|with|"))
+		if (!rules_word_is(w, contains))
 			continue;
 		struct slice next = rules_word_next(c->text, &at);
 		while (rules_word_is(next, "|the|word|words|text|a|an|string|"))
@@ -184,8 +182,7 @@ void rules_clause_classify(struct clause *c)
 	struct verb v = {.intent = INTENT_NONE};
 	bool verb = first_verb(c, &v);
 	enum operation noun = noun_operation(c);
-	bool lines = has_plain(c, "|line|lines|") &&
-		     has_plain(c, "|containing|contain|contains|matching|with|mentioning|");
+	bool lines = has_plain(c, "|line|lines|") && has_plain(c, contains);
 	c->intent = v.intent;
 	c->op = v.op;
 	c->all = has_plain(c, "|all|every|each|files|documents|both|");
@@ -213,6 +210,6 @@ void rules_clause_classify(struct clause *c)
 		return;
 	if (c->op == OP_COUNT)
 		c->unit = count_unit(c, noun == OP_COUNT);
-	if (c->op == OP_EXTRACT || c->op == OP_COUNT)
+	if (c->op == OP_EXTRACT || (c->op == OP_COUNT && has_plain(c, contains)))
 		c->needle = needle_find(c);
 }

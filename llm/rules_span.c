@@ -34,6 +34,7 @@ static const char no_folder[] =
 	"count|summarize|summarise|folder|directory|new|empty|single|one|two|";
 
 static bool quoted_scan(struct slice text, size_t at, struct span *out);
+static void quoted_path(struct slice text, struct span *s);
 static size_t token_end(struct slice text, size_t at);
 static bool token_classify(struct slice text, struct slice token, size_t at, struct span *out);
 static bool is_date(struct slice w);
@@ -54,6 +55,7 @@ size_t rules_spans_find(struct slice text, struct span *out, size_t max)
 		}
 		struct span s = {.at = at};
 		if (quoted_scan(text, at, &s)) {
+			quoted_path(text, &s);
 			out[count++] = s;
 			at = s.end;
 			sentence_start = false;
@@ -152,6 +154,36 @@ static bool quoted_scan(struct slice text, size_t at, struct span *out)
 	return false;
 }
 
+/* The two words before a place, empty when there are none near. */
+static void words_before(struct slice text, size_t at, struct slice *last, struct slice *last_but_one)
+{
+	size_t from = at > 32 ? at - 32 : 0, w = 0;
+	struct slice before = {text.ptr + from, at - from};
+	*last = *last_but_one = (struct slice){0};
+	for (struct slice word = rules_word_next(before, &w); word.len > 0;
+	     word = rules_word_next(before, &w)) {
+		*last_but_one = *last;
+		*last = word;
+	}
+}
+
+/* A quoted name of a file: it looks like one, or is called one. What lines contain is none. */
+static void quoted_path(struct slice text, struct span *s)
+{
+	struct slice last, last_but_one;
+	words_before(text, s->at, &last, &last_but_one);
+	bool folder = rules_word_is(last, "|folder|directory|dir|");
+	bool named = folder || rules_word_is(last, "|file|document|");
+	bool searched =
+		rules_word_is(last, "|containing|contain|contains|with|matching|mentioning|word|text|for|");
+	if (searched || s->text.len > 255 || memchr(s->text.ptr, '\n', s->text.len) != NULL)
+		return;
+	if (!named && !rules_is_path(s->text) && !rules_is_text_file(s->text))
+		return;
+	s->kind = rules_is_glob(s->text) ? SPAN_GLOB : SPAN_PATH;
+	s->directory = folder;
+}
+
 static size_t token_end(struct slice text, size_t at)
 {
 	size_t end = at;
@@ -226,13 +258,8 @@ static bool names_folder(struct slice text, struct slice token, size_t at)
 		if (rules_word_is(next, "|folder|directory|dir|subfolder|subdirectory|"))
 			return true;
 	}
-	size_t from = at > 32 ? at - 32 : 0, w = 0;
-	struct slice before = {text.ptr + from, at - from}, last = {0}, last_but_one = {0};
-	for (struct slice word = rules_word_next(before, &w); word.len > 0;
-	     word = rules_word_next(before, &w)) {
-		last_but_one = last;
-		last = word;
-	}
+	struct slice last, last_but_one;
+	words_before(text, at, &last, &last_but_one);
 	return rules_word_is(last, "|named|called|") && rules_word_is(last_but_one, "|folder|directory|dir|");
 }
 
