@@ -223,10 +223,10 @@ static void printf_like(2) msg_append(struct error *e, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* A slip is a third of the word at most: otherwise every short word is near to every other. */
+/* A slip is half of the word at most ("prot"): otherwise every short word is near to every other. */
 static int slip_limit(const char *wrong)
 {
-	int limit = (int)strlen(wrong) / 3;
+	int limit = (int)strlen(wrong) / 2;
 	return limit < 1 ? 1 : limit > 4 ? 4 : limit;
 }
 

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The channel over a real socket pair and a real loop: order, sizes, descriptors, limits, the end told once,
+ * closing inside callbacks, and peers that break the framing.
+ */
+#include "base/base.h"
+#include "ipc/ipc.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+enum { FRAME_MAX = 1 << 20, QUEUE_MAX = 4 << 20, TURNS_MAX = 10000 };
+
+/* What one end has heard. */
+struct ear {
+	struct ipc_channel *channel;
+	int frames, closes;
+	struct buf bodies; /* the first bytes of each, joined */
+	uint64_t id;       /* of the last frame */
+	enum ipc_msg msg;
+	size_t len;
+	bool same;    /* the last body was one byte repeated */
+	int fd;       /* taken from a frame; -1 */
+	int fd_frame; /* which frame brought it, from 1 */
+	bool take_fd, close_on_frame, close_on_close, answer;
+	struct error why;
+};
+
+struct pair {
+	struct loop *loop;
+	struct ear a, b;
+};
+
+static void hear_frame(struct ipc_frame *f, void *arg)
+{
+	struct ear *ear = arg;
+	ear->frames++;
+	ear->id = f->id;
+	ear->msg = f->msg;
+	ear->len = f->body.len;
+	ear->same = true;
+	for (size_t i = 1; i < f->body.len; i++)
+		ear->same &= f->body.ptr[i] == f->body.ptr[0];
+	buf_add(&ear->bodies, f->body.ptr, f->body.len < 8 ? f->body.len : 8);
+	if (f->fd >= 0 && ear->take_fd) {
+		ear->fd = f->fd;
+		ear->fd_frame = ear->frames;
+		f->fd = -1;
+	}
+	struct error e;
+	if (ear->answer)
+		assert_int_equal(ipc_send(ear->channel, IPC_CALL_DONE, f->id, f->body, -1, &e), ERR_NONE);
+	if (ear->close_on_frame) {
+		struct ipc_channel *c = ear->channel;
+		ear->channel = NULL;
+		ipc_close(c);
+	}
+	/* The body outlives the close. */
+	assert_int_equal(f->body.len, ear->len);
+}
+
+static void hear_close(const struct error *why, void *arg)
+{
+	struct ear *ear = arg;
+	ear->closes++;
+	ear->why = *why;
+	if (ear->close_on_close) {
+		struct ipc_channel *c = ear->channel;
+		ear->channel = NULL;
+		ipc_close(c);
+	}
+}
+
+static struct ipc_channel *end_open(struct loop *l, int fd, struct ear *ear)
+{
+	*ear = (struct ear){.fd = -1};
+	struct ipc_handler h = {hear_frame, hear_close, ear};
+	return ear->channel = ipc_open(l, fd, FRAME_MAX, QUEUE_MAX, h);
+}
+
+static void pair_open(struct pair *p)
+{
+	int fds[2];
+	struct error e = {0};
+	p->loop = loop_new();
+	assert_int_equal(fd_socketpair(fds, &e), ERR_NONE);
+	end_open(p->loop, fds[0], &p->a);
+	end_open(p->loop, fds[1], &p->b);
+}
+
+static void pair_close(struct pair *p)
+{
+	ipc_close(p->a.channel);
+	ipc_close(p->b.channel);
+	fd_close(&p->a.fd);
+	fd_close(&p->b.fd);
+	buf_release(&p->a.bodies);
+	buf_release(&p->b.bodies);
+	loop_free(p->loop);
+}
+
+/* Turns the loop until *count reaches n. */
+static void turn_until(struct pair *p, const int *count, int n)
+{
+	for (int i = 0; i < TURNS_MAX && *count < n; i++)
+		loop_turn(p->loop, 100);
+	assert_int_equal(*count, n);
+}
+
+static void sent(struct ipc_channel *c, uint64_t id, struct slice body, int fd)
+{
+	struct error e = {0};
+	if (ipc_send(c, IPC_CALL, id, body, fd, &e))
+		fail_msg("%s", e.msg);
+}
+
+static void ipc_send__frames_arrive_in_order_with_their_ids(void **state)
+{
+	(void)state;
+	struct pair p;
+	pair_open(&p);
+	p.b.answer = true;
+	sent(p.a.channel, 1, SLICE_LIT("one"), -1);
+	sent(p.a.channel, UINT64_MAX, SLICE_LIT(""), -1);
+	sent(p.a.channel, 3, SLICE_LIT("three"), -1);
+	turn_until(&p, &p.a.frames, 3);
+	assert_string_equal(buf_cstr(&p.b.bodies), "onethree");
+	assert_string_equal(buf_cstr(&p.a.bodies), "onethree");
+	assert_int_equal(p.b.msg, IPC_CALL);
+	assert_int_equal(p.a.msg, IPC_CALL_DONE);
+	assert_int_equal(p.a.id, 3);
+	pair_close(&p);
+}
+
+static void ipc_send__large_frames_go_in_pieces(void **state)
+{
+	(void)state;
+	struct pair p;
+	pair_open(&p);
+	char *big = xmalloc(FRAME_MAX);
+	memset(big, 'x', FRAME_MAX);
+	for (int i = 0; i < 3; i++)
+		sent(p.a.channel, (uint64_t)i, (struct slice){big, FRAME_MAX}, -1);
+	sent(p.a.channel, 9, SLICE_LIT("end"), -1);
+	assert_true(ipc_queued_bytes(p.a.channel) > 0);
+	turn_until(&p, &p.b.frames, 3);
+	assert_int_equal(p.b.len, FRAME_MAX);
+	assert_true(p.b.same);
+	turn_until(&p, &p.b.frames, 4);
+	assert_int_equal(p.b.id, 9);
+	assert_int_equal(ipc_queued_bytes(p.a.channel), 0);
+	free(big);
+	pair_close(&p);
+}
+
+static void ipc_send__descriptors_ride_on_their_frame(void **state)
+{
+	(void)state;
+	struct pair p;
+	int fds[2];
+	char byte;
+	pair_open(&p);
+	p.b.take_fd = true;
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	char *big = xcalloc(1, FRAME_MAX);
+	/* Behind a queue, so that the descriptor is duplicated and ours can be closed at once. */
+	sent(p.a.channel, 1, (struct slice){big, FRAME_MAX}, -1);
+	sent(p.a.channel, 2, SLICE_LIT("with"), fds[1]);
+	sent(p.a.channel, 3, SLICE_LIT("without"), -1);
+	fd_close(&fds[1]);
+	turn_until(&p, &p.b.frames, 3);
+	assert_int_equal(p.b.fd_frame, 2);
+	assert_true(fcntl(p.b.fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(write(p.b.fd, "!", 1), 1);
+	assert_int_equal(read(fds[0], &byte, 1), 1);
+	assert_int_equal(byte, '!');
+	fd_close(&fds[0]);
+	free(big);
+	pair_close(&p);
+}
+
+static bool pipe_is_hung_up(int fd)
+{
+	struct pollfd pf = {.fd = fd, .events = POLLIN};
+	return poll(&pf, 1, 0) == 1 && (pf.revents & POLLHUP);
+}
+
+static void ipc__a_descriptor_nobody_takes_is_closed(void **state)
+{
+	(void)state;
+	struct pair p;
+	int fds[2];
+	pair_open(&p);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	sent(p.a.channel, 1, SLICE_LIT("x"), fds[1]);
+	fd_close(&fds[1]);
+	assert_false(pipe_is_hung_up(fds[0]));
+	turn_until(&p, &p.b.frames, 1);
+	assert_true(pipe_is_hung_up(fds[0]));
+	fd_close(&fds[0]);
+	pair_close(&p);
+}
+
+static void ipc_send__limits(void **state)
+{
+	(void)state;
+	struct pair p;
+	struct error e = {0};
+	pair_open(&p);
+	char *big = xcalloc(1, FRAME_MAX + 1);
+	assert_int_equal(ipc_send(p.a.channel, IPC_CALL, 1, (struct slice){big, FRAME_MAX + 1}, -1, &e),
+			 ERR_TOO_LARGE);
+	int accepted = 0;
+	while (!ipc_send(p.a.channel, IPC_CALL, 1, (struct slice){big, FRAME_MAX}, -1, &e))
+		assert_in_range(++accepted, 1, 8);
+	assert_int_equal(e.code, ERR_FULL);
+	assert_true(ipc_queued_bytes(p.a.channel) <= QUEUE_MAX);
+	/* What was accepted arrives whole, and then there is room again. */
+	turn_until(&p, &p.b.frames, accepted);
+	sent(p.a.channel, 2, SLICE_LIT("y"), -1);
+	turn_until(&p, &p.b.frames, accepted + 1);
+	free(big);
+	pair_close(&p);
+}
+
+static void ipc__what_a_dying_peer_said_is_heard_before_its_end(void **state)
+{
+	(void)state;
+	struct pair p;
+	struct error e = {0};
+	pair_open(&p);
+	sent(p.b.channel, 1, SLICE_LIT("last"), -1);
+	ipc_close(p.b.channel);
+	p.b.channel = NULL;
+	/* Finds the peer gone while its last words are still in the socket. */
+	assert_int_equal(ipc_send(p.a.channel, IPC_CALL, 1, SLICE_LIT("x"), -1, &e), ERR_LOST);
+	assert_int_equal(p.a.closes, 0);
+	turn_until(&p, &p.a.closes, 1);
+	assert_string_equal(buf_cstr(&p.a.bodies), "last");
+	assert_int_equal(p.a.why.code, ERR_LOST);
+	for (int i = 0; i < 3; i++)
+		loop_turn(p.loop, 0);
+	assert_int_equal(p.a.closes, 1);
+	assert_int_equal(ipc_send(p.a.channel, IPC_CALL, 1, SLICE_LIT("x"), -1, &e), ERR_LOST);
+	pair_close(&p);
+}
+
+static void ipc_close__is_allowed_in_both_callbacks(void **state)
+{
+	(void)state;
+	struct pair p;
+	pair_open(&p);
+	p.b.close_on_frame = true;
+	p.a.close_on_close = true;
+	sent(p.a.channel, 1, SLICE_LIT("x"), -1);
+	sent(p.a.channel, 2, SLICE_LIT("never heard"), -1);
+	turn_until(&p, &p.a.closes, 1);
+	assert_int_equal(p.b.frames, 1);
+	assert_int_equal(p.b.closes, 0);
+	assert_null(p.a.channel);
+	pair_close(&p);
+}
+
+/* Writes raw bytes as a peer and expects the channel to end with the code and the words. */
+static void assert_cut_off(const void *bytes, size_t n, enum err code, const char *words)
+{
+	struct pair p = {.loop = loop_new()};
+	int fds[2];
+	struct error e = {0};
+	assert_int_equal(fd_socketpair(fds, &e), ERR_NONE);
+	end_open(p.loop, fds[0], &p.a);
+	p.b = (struct ear){.fd = -1};
+	assert_int_equal(write(fds[1], bytes, n), n);
+	shutdown(fds[1], SHUT_WR);
+	turn_until(&p, &p.a.closes, 1);
+	assert_int_equal(p.a.why.code, code);
+	if (!strstr(p.a.why.msg, words))
+		fail_msg("\"%s\" should say \"%s\"", p.a.why.msg, words);
+	fd_close(&fds[1]);
+	pair_close(&p);
+}
+
+static void ipc__a_peer_out_of_step_is_cut_off(void **state)
+{
+	(void)state;
+	struct {
+		uint32_t body_bytes;
+		uint16_t msg, flags;
+		uint64_t id;
+	} h = {FRAME_MAX + 1, IPC_CALL, 0, 1};
+	assert_cut_off(&h, sizeof(h), ERR_TOO_LARGE, "CALL of 1048577 bytes, over the limit of 1048576");
+	h.body_bytes = 0;
+	h.flags = 1;
+	assert_cut_off(&h, sizeof(h), ERR_INVALID, "announced a descriptor with CALL but sent none");
+	h.flags = 0;
+	h.body_bytes = 5;
+	assert_cut_off(&h, sizeof(h), ERR_LOST, "in the middle of a message");
+	assert_cut_off(&h, 3, ERR_LOST, "in the middle of a message");
+	assert_cut_off("", 0, ERR_LOST, "closed the connection");
+}
+
+/* A descriptor without a frame to claim it must not pile up: the channel's own store of them is bounded. */
+static void ipc__unannounced_descriptors_are_bounded(void **state)
+{
+	(void)state;
+	struct pair p = {.loop = loop_new()};
+	int fds[2];
+	struct error e = {0};
+	assert_int_equal(fd_socketpair(fds, &e), ERR_NONE);
+	end_open(p.loop, fds[0], &p.a);
+	p.b = (struct ear){.fd = -1};
+	for (int i = 0; i < 100 && !p.a.closes; i++) {
+		char zero = 0;
+		union {
+			char space[CMSG_SPACE(sizeof(int))];
+			struct cmsghdr align;
+		} control = {0};
+		struct iovec iov = {&zero, 1};
+		struct msghdr m = {.msg_iov = &iov,
+				   .msg_iovlen = 1,
+				   .msg_control = control.space,
+				   .msg_controllen = sizeof(control.space)};
+		struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(h), &fds[1], sizeof(int));
+		assert_int_equal(sendmsg(fds[1], &m, MSG_NOSIGNAL), 1);
+		loop_turn(p.loop, 100);
+	}
+	assert_int_equal(p.a.closes, 1);
+	assert_int_equal(p.a.why.code, ERR_INVALID);
+	fd_close(&fds[1]);
+	pair_close(&p);
+}
+
+static void ipc_msg_name__names_every_row(void **state)
+{
+	(void)state;
+	assert_string_equal(ipc_msg_name(IPC_READY), "READY");
+	assert_string_equal(ipc_msg_name(IPC_CALL_DONE), "CALL_DONE");
+	assert_string_equal(ipc_msg_name((enum ipc_msg)9999), "?");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ipc_send__frames_arrive_in_order_with_their_ids),
+		cmocka_unit_test(ipc_send__large_frames_go_in_pieces),
+		cmocka_unit_test(ipc_send__descriptors_ride_on_their_frame),
+		cmocka_unit_test(ipc__a_descriptor_nobody_takes_is_closed),
+		cmocka_unit_test(ipc_send__limits),
+		cmocka_unit_test(ipc__what_a_dying_peer_said_is_heard_before_its_end),
+		cmocka_unit_test(ipc_close__is_allowed_in_both_callbacks),
+		cmocka_unit_test(ipc__a_peer_out_of_step_is_cut_off),
+		cmocka_unit_test(ipc__unannounced_descriptors_are_bounded),
+		cmocka_unit_test(ipc_msg_name__names_every_row),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
