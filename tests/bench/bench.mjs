@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// The numbers the project promises, each beside an anchor taken in the same minute on the same machine: absolute figures say
+// little on a shared host, ratios do. Run by `make bench`; never a test, since a busy machine would fail it. Under two minutes.
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { ask, Connection } from './lib/http.mjs';
+import { binary, needPrograms, nginxWords, nodeWords, serviceWords, startNginx, startService, wrk } from './lib/peers.mjs';
+import { cpuMicros, freePort, memory, stop, stopAll, until } from './lib/proc.mjs';
+
+const SERVER_CPU = 0, CLIENT_CPU = 1, CONNECTIONS = 64;
+const DOCUMENT_BYTES = 600;
+const READ_ROUNDS = 6, READ_SECONDS = 3;
+const SUBMIT_WARM = 30, SUBMIT_ROUNDS = 300;
+const READY_ROUNDS = 20;
+
+const run = promisify(execFile);
+const here = path.dirname(new URL(import.meta.url).pathname);
+const rows = [];
+/** One line of the table; met is undefined where no target was set. */
+function row(figure, ours, anchor, unit, { name, digits = 1, target = '', met } = {}) {
+  const text = (v) => v === undefined ? '' : `${v.toLocaleString('en', { maximumFractionDigits: digits, minimumFractionDigits: digits })} ${unit}`;
+  rows.push([figure, text(ours), anchor === undefined ? '' : `${text(anchor)} ${name}`, anchor === undefined ? '' : (ours / anchor).toFixed(2),
+    target, met === undefined ? '' : met ? 'met' : 'MISSED']);
+}
+const quantile = (list, q) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * q))];
+const median = (list) => quantile(list, 0.5);
+
+/** A task whose document has about the wanted size and does not change any more. */
+async function quietTask(service) {
+  const submit = async (pad) => {
+    const made = await ask(service.port, 'POST', '/v1/tasks', JSON.stringify({ prompt: 'Say hello', approval: 'required', metadata: { pad } }));
+    if (made.status !== 202) throw new Error(`submit: ${made.status} ${made.body}`);
+    const url = `/v1/tasks/${JSON.parse(made.body).id}`;
+    const quiet = await until(service.process, 'a quiet task', async () => {
+      const answer = await ask(service.port, 'GET', url);
+      return ['queued', 'planning', 'running'].includes(JSON.parse(answer.body).status) ? null : answer;
+    });
+    return { url, body: quiet.body };
+  };
+  const bare = await submit('');
+  return submit('x'.repeat(Math.max(0, DOCUMENT_BYTES - Buffer.byteLength(bare.body))));
+}
+
+/** GET of one task document: one worker on one CPU, wrk on the other, rounds interleaved with nginx. */
+async function reads(dir) {
+  const service = await startService(dir, { cpu: SERVER_CPU, options: { 'server.workers': 1 } });
+  const { url, body } = await quietTask(service);
+  const nginx = await startNginx(dir, { cpu: SERVER_CPU, body });
+  const measure = async (server, seconds) => {
+    const pids = server.pids();
+    const before = cpuMicros(pids);
+    const r = await wrk(`http://127.0.0.1:${server.port}${url}`, { cpu: CLIENT_CPU, seconds, connections: CONNECTIONS });
+    return { ...r, cpu: (cpuMicros(pids) - before) / r.requests };
+  };
+  const ours = [], theirs = [];
+  await measure(service, 1);
+  await measure(nginx, 1);
+  for (let i = 0; i < READ_ROUNDS; i++) {
+    ours.push(await measure(service, READ_SECONDS));
+    theirs.push(await measure(nginx, READ_SECONDS));
+  }
+  await stop(nginx.process);
+  await stop(service.process);
+  const both = (key) => [median(ours.map((r) => r[key])), median(theirs.map((r) => r[key]))];
+  const what = `GET task, ${Buffer.byteLength(body)} bytes`;
+  const [a, b] = both('perSecond');
+  row(`${what}, ${CONNECTIONS} connections`, a, b, '/s', { name: 'nginx', digits: 0, target: 'ratio >= 0.9', met: a / b >= 0.9 });
+  row(`${what}, CPU each`, ...both('cpu'), 'us', { name: 'nginx', digits: 2 });
+  row(`${what}, p50`, ...both('p50ms'), 'ms', { name: 'nginx', digits: 3 });
+}
+
+/** From the first byte of the POST to the first event of the task's stream, on one connection that is open already. */
+async function submits(dir) {
+  const body = JSON.stringify({ prompt: 'Say hello', approval: 'required' });
+  const rounds = async (port, one) => {
+    const times = [];
+    for (let i = 0; i < SUBMIT_WARM + SUBMIT_ROUNDS; i++) {
+      const c = await Connection.open(port);
+      const begin = performance.now();
+      await one(c);
+      if (i >= SUBMIT_WARM) times.push(performance.now() - begin);
+      c.close();
+    }
+    return times;
+  };
+  const service = await startService(dir);
+  const ours = await rounds(service.port, async (c) => {
+    const made = await c.ask('POST', '/v1/tasks', body);
+    if (made.status !== 202) throw new Error(`submit: ${made.status} ${made.body}`);
+    const first = await c.firstEvent(`/v1/tasks/${JSON.parse(made.body).id}/stream`);
+    if (!/^id: 1$/m.test(first)) throw new Error(`the first event is not number 1: ${first}`);
+  });
+  await stop(service.process);
+  const nginx = await startNginx(dir, { workers: os.availableParallelism() });
+  const theirs = await rounds(nginx.port, async (c) => { await c.ask('POST', '/', body); await c.ask('GET', '/'); });
+  await stop(nginx.process);
+  row('submit to first event, p50', median(ours), median(theirs), 'ms', { name: 'nginx, 2 requests', digits: 2, target: '< 2 ms', met: median(ours) < 2 });
+  row('submit to first event, p99', quantile(ours, 0.99), quantile(theirs, 0.99), 'ms', { name: 'nginx, 2 requests', digits: 2 });
+}
+
+/** From before fork to the first 200. */
+async function ready(dir) {
+  const probe = path.join(dir, 'ready_probe');
+  await run('cc', ['-O2', '-D_GNU_SOURCE', '-o', probe, path.join(here, 'ready_probe.c')]);
+  const time = async (where, command, words) => {
+    const port = await freePort();
+    const { stdout } = await run(probe, [String(port), where, String(READY_ROUNDS), command, ...words(port)],
+      { cwd: dir, env: { PATH: process.env.PATH, HOME: dir } });
+    return median(stdout.trim().split('\n').map(Number));
+  };
+  const ours = await time('/readyz', binary, (port) => serviceWords(dir, port));
+  const nginx = await time('/', 'nginx', (port) => nginxWords(dir, port, { workers: 'auto' }));
+  const node = await time('/', process.execPath, nodeWords);
+  row('start to ready, no tool servers', ours, nginx, 'ms', { name: 'nginx', target: '< 30 ms', met: ours < 30 });
+  row('start to ready, no tool servers', ours, node, 'ms', { name: 'Node http' });
+}
+
+/** Memory of an idle service, without the task table, whose size is an option. */
+async function idle(dir) {
+  const measure = async (server) => {
+    let before = -1;
+    await until(server.process, 'an idle server', async () => {
+      const now = cpuMicros(server.pids());
+      const quiet = now === before;
+      before = now;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return quiet;
+    });
+    const each = server.pids().map(memory);
+    return { processes: each.length, pss: each.reduce((sum, m) => sum + m.pss, 0) / 1024, mapping: each[0].mapping / 1024 };
+  };
+  const service = await startService(dir, { options: { 'server.workers': 4 } });
+  const ours = await measure(service);
+  await stop(service.process);
+  const nginx = await startNginx(dir, { workers: 4 });
+  const theirs = await measure(nginx);
+  await stop(nginx.process);
+  if (ours.processes !== 6) throw new Error(`expected 6 processes, found ${ours.processes}`);
+  row('idle PSS, 4 workers + 2', ours.pss, theirs.pss, 'MiB', { name: 'nginx, 4 workers', target: '< 12 MiB', met: ours.pss < 12 });
+  row('  the mapping beside it (store.size_mb)', ours.mapping, undefined, 'MiB');
+}
+
+function print() {
+  const head = ['figure', 'ours', 'anchor', 'ratio', 'target', ''];
+  const widths = head.map((h, i) => Math.max(h.length, ...rows.map((r) => r[i].length)));
+  const line = (cells) => cells.map((c, i) => (i === 0 || i > 3 ? c.padEnd(widths[i]) : c.padStart(widths[i]))).join('  ').trimEnd();
+  console.log([line(head), widths.map((w) => '-'.repeat(w)).join('  '), ...rows.map(line)].join('\n'));
+}
+
+const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'agent-runtime-bench-'));
+try {
+  needPrograms();
+  for (const part of [reads, submits, ready, idle]) {
+    console.error(`bench: ${part.name} ...`);
+    await part(dir);
+  }
+  print();
+} catch (e) {
+  console.error(`bench: ${e.message}`);
+  process.exitCode = 1;
+} finally {
+  await stopAll();
+  fs.rmSync(dir, { recursive: true, force: true });
+}
