@@ -50,7 +50,7 @@ struct script_server {
 	size_t requests_count;
 };
 
-static void script_conn_close(struct script_conn *c)
+static inline void script_conn_close(struct script_conn *c)
 {
 	loop_io_free(c->io);
 	loop_timer_free(c->next_part);
@@ -60,7 +60,7 @@ static void script_conn_close(struct script_conn *c)
 	fd_close(&c->fd);
 }
 
-static void script_part_send(void *arg)
+static inline void script_part_send(void *arg)
 {
 	struct script_conn *c = arg;
 	size_t n = strcspn(c->rest, "\x01");
@@ -77,7 +77,7 @@ static void script_part_send(void *arg)
 }
 
 /* Length of the request at the start of the buffer, 0 while it is not whole. */
-static size_t script_request_len(const struct buf *in)
+static inline size_t script_request_len(const struct buf *in)
 {
 	const char *end = strstr(buf_cstr(in), "\r\n\r\n");
 	const char *length = strcasestr(buf_cstr(in), "content-length:");
@@ -87,7 +87,7 @@ static size_t script_request_len(const struct buf *in)
 	return n <= in->len ? n : 0;
 }
 
-static void script_read(int fd, int ready, void *arg)
+static inline void script_read(int fd, int ready, void *arg)
 {
 	struct script_conn *c = arg;
 	struct script_server *s = c->server;
@@ -114,7 +114,7 @@ static void script_read(int fd, int ready, void *arg)
 	script_part_send(c);
 }
 
-static void script_accept(int fd, int ready, void *arg)
+static inline void script_accept(int fd, int ready, void *arg)
 {
 	struct script_server *s = arg;
 	(void)ready;
@@ -126,7 +126,8 @@ static void script_accept(int fd, int ready, void *arg)
 	c->next_part = loop_timer_new(s->loop, script_part_send, c);
 }
 
-static struct script_server *script_open(struct loop *l, const struct script_reply *replies, size_t count)
+static inline struct script_server *script_open(struct loop *l, const struct script_reply *replies,
+						size_t count)
 {
 	struct script_server *s = xcalloc(1, sizeof(*s));
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -140,7 +141,7 @@ static struct script_server *script_open(struct loop *l, const struct script_rep
 	return s;
 }
 
-static void script_close(struct script_server *s)
+static inline void script_close(struct script_server *s)
 {
 	for (size_t i = 0; i < s->conns_count; i++)
 		script_conn_close(&s->conns[i]);

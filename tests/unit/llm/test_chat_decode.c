@@ -1,72 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The decoder of Chat Completions: by the book, and each way in which compatible servers are known to differ.
- * Every stream is decoded whole and byte by byte: both must give the same. */
-#include "base/base.h"
-#include "llm/llm.h"
-#include "llm/llm_int.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
-static struct chat_decode decode; /* of the last answer */
-static struct error failure;
-
-static enum err decode_in_steps(const char *bytes, size_t n, size_t step)
-{
-	chat_decode_release(&decode);
-	chat_decode_init(&decode, 400, 3);
-	failure = (struct error){0};
-	for (size_t i = 0; i < n; i += step) {
-		enum err rc = chat_decode_feed(
-			&decode, (struct slice){bytes + i, n - i < step ? n - i : step}, &failure);
-		if (rc != ERR_NONE)
-			return rc;
-	}
-	return chat_decode_finish(&decode, &failure);
-}
-
-static char *turn_print(void)
-{
-	const struct llm_turn *t = turn_buf_view(&decode.turn);
-	struct buf b = BUF_INIT;
-	buf_printf(&b, "%s|%s|%s|%s|%s|", t->text, t->refusal ? t->refusal : "-",
-		   t->reasoning ? t->reasoning : "-", llm_stop_text(t->stop), t->model);
-	for (size_t i = 0; i < t->calls_count; i++)
-		buf_printf(&b, "[%s %s %s %s]", t->calls[i].id, t->calls[i].name, t->calls[i].arguments,
-			   t->calls[i].opaque ? t->calls[i].opaque : "-");
-	return buf_take(&b);
-}
-
-static enum err decode_all(const char *stream)
-{
-	size_t n = strlen(stream);
-	enum err rc = decode_in_steps(stream, n, n);
-	char *whole = turn_print();
-	assert_int_equal(decode_in_steps(stream, n, 1), rc);
-	char *bytewise = turn_print();
-	assert_string_equal(whole, bytewise);
-	free(whole);
-	free(bytewise);
-	return rc;
-}
-
-static const struct llm_turn *turn_of(const char *stream)
-{
-	enum err rc = decode_all(stream);
-	if (rc != ERR_NONE)
-		fail_msg("decode failed: %s", failure.msg);
-	return turn_buf_view(&decode.turn);
-}
-
-#define CHUNK(delta)         "data: {\"model\":\"m1\",\"choices\":[{\"index\":0,\"delta\":" delta "}]}\n\n"
-#define CALLS(fragments)     CHUNK("{\"tool_calls\":[" fragments "]}")
-#define FINISH(reason)       "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"" reason "\"}]}\n\n"
-#define DONE                 "data: [DONE]\n\n"
-#define FUNCTION(name, args) "\"function\":{\"name\":\"" name "\",\"arguments\":\"" args "\"}"
+ */
+#include "decode_case.h"
 
 static void chat_decode__reads_a_stream_by_the_book(void **state)
 {
@@ -88,140 +23,6 @@ static void chat_decode__reads_a_stream_by_the_book(void **state)
 	assert_false(t->usage.estimated);
 	assert_null(t->refusal);
 	assert_null(t->reasoning);
-}
-
-static void chat_decode__puts_parallel_calls_together(void **state)
-{
-	(void)state;
-	const struct llm_turn *t =
-		turn_of(CALLS("{\"index\":0,\"id\":\"a\",\"type\":\"function\"," FUNCTION("f", "") "}")
-				CALLS("{\"index\":0,\"function\":{\"arguments\":\"{\\\"x\\\":\"}}")
-					CALLS("{\"index\":1,\"id\":\"b\"," FUNCTION("g", "{}") "}")
-						CALLS("{\"index\":0,\"function\":{\"arguments\":\"1}\"}}")
-							FINISH("tool_calls") DONE);
-	assert_int_equal(t->stop, LLM_STOP_TOOL);
-	assert_int_equal(t->calls_count, 2);
-	assert_string_equal(t->calls[0].id, "a");
-	assert_string_equal(t->calls[0].arguments, "{\"x\":1}");
-	assert_string_equal(t->calls[1].name, "g");
-	assert_null(t->calls[1].opaque);
-}
-
-static void chat_decode__accepts_zero_as_index_of_all_calls(void **state)
-{
-	(void)state;
-	const struct llm_turn *t =
-		turn_of(CALLS("{\"index\":0,\"id\":\"a\"," FUNCTION("f", "{}") "}")
-				CALLS("{\"index\":0,\"id\":\"b\"," FUNCTION("f", "{\\\"y\\\":") "}")
-					CALLS("{\"index\":0,\"function\":{\"arguments\":\"2}\"}}")
-						FINISH("tool_calls") DONE);
-	assert_int_equal(t->calls_count, 2);
-	assert_string_equal(t->calls[1].id, "b");
-	assert_string_equal(t->calls[1].arguments, "{\"y\":2}");
-}
-
-static void chat_decode__accepts_calls_without_index(void **state)
-{
-	(void)state;
-	const struct llm_turn *t =
-		turn_of(CALLS("{\"id\":\"a\"," FUNCTION("f", "{\\\"x\\\":1}") "},{\"id\":\"b\"," FUNCTION(
-			"g", "{}") "}") CALLS("{\"id\":\"c\"," FUNCTION("h", "{}") "}") FINISH("stop") DONE);
-	assert_int_equal(t->calls_count, 3);
-	assert_string_equal(t->calls[1].name, "g");
-	assert_string_equal(t->calls[2].id, "c");
-}
-
-static void chat_decode__accepts_calls_without_index_and_id(void **state)
-{
-	(void)state;
-	const struct llm_turn *t =
-		turn_of(CALLS("{" FUNCTION("f", "{\\\"x\\\":") "},{" FUNCTION("g", "{}") "}")
-				CALLS("{\"function\":{\"arguments\":\"1}\"}}")
-					CALLS("{" FUNCTION("f", "{\\\"x\\\":2}") "}") FINISH("stop"));
-	assert_int_equal(t->calls_count, 3);
-	assert_string_equal(t->calls[0].arguments, "{\"x\":1}");
-	assert_string_equal(t->calls[2].arguments, "{\"x\":2}");
-	/* ids are made, unlike those of the three calls before this turn */
-	assert_string_equal(t->calls[0].id, "call_3");
-	assert_string_equal(t->calls[2].id, "call_5");
-}
-
-static void chat_decode__tells_doubled_ids_apart(void **state)
-{
-	(void)state;
-	const struct llm_turn *t = turn_of(CALLS("{\"index\":0,\"id\":\"a\"," FUNCTION("f", "{}") "}") CALLS(
-		"{\"index\":1,\"id\":\"a\"," FUNCTION("g", "{}") "}") FINISH("tool_calls") DONE);
-	assert_int_equal(t->calls_count, 2);
-	assert_string_equal(t->calls[0].id, "a");
-	assert_string_equal(t->calls[1].id, "call_4");
-}
-
-static void chat_decode__accepts_a_name_repeated_in_every_fragment(void **state)
-{
-	(void)state;
-	const struct llm_turn *t =
-		turn_of(CALLS("{\"index\":0,\"id\":\"a\"," FUNCTION("f", "{\\\"x\\\"") "}") CALLS(
-			"{\"index\":0,\"id\":\"a\"," FUNCTION("f", ":1}") "}") FINISH("tool_calls") DONE);
-	assert_int_equal(t->calls_count, 1);
-	assert_string_equal(t->calls[0].name, "f");
-	assert_string_equal(t->calls[0].arguments, "{\"x\":1}");
-}
-
-static void chat_decode__accepts_arguments_as_object(void **state)
-{
-	(void)state;
-	const struct llm_turn *t = turn_of(CALLS(
-		"{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":{\"x\":[1,\"y\"]}}}")
-						   FINISH("stop") DONE);
-	assert_string_equal(t->calls[0].arguments, "{\"x\":[1,\"y\"]}");
-	assert_int_equal(t->stop, LLM_STOP_TOOL); /* although the server said stop */
-}
-
-static void chat_decode__reads_missing_arguments_as_none(void **state)
-{
-	(void)state;
-	const struct llm_turn *t =
-		turn_of(CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":null}}")
-				CALLS("{\"index\":1,\"id\":\"b\"," FUNCTION("g", "") "}")
-					CALLS("{\"index\":2,\"id\":\"c\"," FUNCTION("h", "null") "}")
-						FINISH("tool_calls") DONE);
-	assert_int_equal(t->calls_count, 3);
-	for (size_t i = 0; i < 3; i++)
-		assert_string_equal(t->calls[i].arguments, "{}");
-}
-
-static void chat_decode__keeps_unknown_members_of_a_call(void **state)
-{
-	(void)state;
-	const struct llm_turn *t =
-		turn_of(CALLS("{\"id\":\"a\",\"type\":\"function\"," FUNCTION("f", "{}") "}") CALLS(
-			"{\"extra_content\":{\"google\":{\"thought_signature\":\"s+/=\"}}}") FINISH("stop"));
-	assert_int_equal(t->calls_count, 1);
-	assert_string_equal(t->calls[0].opaque,
-			    "{\"extra_content\":{\"google\":{\"thought_signature\":\"s+/=\"}}}");
-}
-
-static void chat_decode__takes_finish_tool_calls_without_calls_as_end(void **state)
-{
-	(void)state;
-	assert_int_equal(turn_of(CHUNK("{\"content\":\"x\"}") FINISH("tool_calls") DONE)->stop, LLM_STOP_END);
-}
-
-static void chat_decode__takes_cut_arguments_as_length(void **state)
-{
-	(void)state;
-	const char *cut = CALLS("{\"index\":0,\"id\":\"a\"," FUNCTION("f", "{\\\"x\\\":\\\"abc") "}")
-		FINISH("tool_calls") DONE;
-	assert_int_equal(turn_of(cut)->stop, LLM_STOP_LENGTH);
-	assert_int_equal(
-		turn_of(CALLS("{\"index\":0,\"id\":\"a\"," FUNCTION("f", "{}") "}") FINISH("length") DONE)
-			->stop,
-		LLM_STOP_LENGTH);
-	/* Text that never was JSON is the model's slip, for the agent to answer. */
-	const struct llm_turn *t =
-		turn_of(CALLS("{\"index\":0,\"id\":\"a\"," FUNCTION("f", "path=x") "}") FINISH("stop") DONE);
-	assert_int_equal(t->stop, LLM_STOP_TOOL);
-	assert_string_equal(t->calls[0].arguments, "path=x");
 }
 
 static void chat_decode__tells_length_filter_and_refusal(void **state)
@@ -401,28 +202,10 @@ static void chat_decode__holds_its_limits(void **state)
 	buf_release(&b);
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	chat_decode_release(&decode);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(chat_decode__reads_a_stream_by_the_book),
-		cmocka_unit_test(chat_decode__puts_parallel_calls_together),
-		cmocka_unit_test(chat_decode__accepts_zero_as_index_of_all_calls),
-		cmocka_unit_test(chat_decode__accepts_calls_without_index),
-		cmocka_unit_test(chat_decode__accepts_calls_without_index_and_id),
-		cmocka_unit_test(chat_decode__tells_doubled_ids_apart),
-		cmocka_unit_test(chat_decode__accepts_a_name_repeated_in_every_fragment),
-		cmocka_unit_test(chat_decode__accepts_arguments_as_object),
-		cmocka_unit_test(chat_decode__reads_missing_arguments_as_none),
-		cmocka_unit_test(chat_decode__keeps_unknown_members_of_a_call),
-		cmocka_unit_test(chat_decode__takes_finish_tool_calls_without_calls_as_end),
-		cmocka_unit_test(chat_decode__takes_cut_arguments_as_length),
 		cmocka_unit_test(chat_decode__tells_length_filter_and_refusal),
 		cmocka_unit_test(chat_decode__reads_reasoning_under_both_names),
 		cmocka_unit_test(chat_decode__accepts_empty_choices_anywhere),
@@ -438,5 +221,5 @@ int main(void)
 		cmocka_unit_test(chat_decode__refuses_what_is_no_json),
 		cmocka_unit_test(chat_decode__holds_its_limits),
 	};
-	return cmocka_run_group_tests(tests, NULL, teardown);
+	return cmocka_run_group_tests(tests, NULL, decode_teardown);
 }
