@@ -155,11 +155,17 @@ static void ask_for(struct draft *d, const struct llm_tool *t, const struct need
 {
 	const struct json *properties = json_get(t->schema, "properties");
 	for (size_t i = 0; i < n->count; i++) {
-		const struct json *p = json_get(properties, n->missing[i]);
+		const struct json *p = json_get(properties, n->missing[i]), *choices = json_get(p, "enum");
 		const char *about = json_get_text(p, "description", NULL);
-		draft_ask(d, "%s (%s): needed by %s%s%s. Say it as %s=value, text in quotes.", n->missing[i],
-			  json_get_text(p, "type", "any type"), t->name, about != NULL ? ": " : "",
-			  about != NULL ? about : "", n->missing[i]);
+		struct buf one_of = BUF_LIMIT(256);
+		for (const struct json *c = json_first(choices); c != NULL; c = json_next(c)) {
+			buf_add_str(&one_of, one_of.len > 0 ? ", " : ", one of ");
+			json_print(c, &one_of);
+		}
+		draft_ask(d, "%s (%s%s): needed by %s%s%s. Say it as %s=value, text in quotes.",
+			  n->missing[i], json_get_text(p, "type", "any type"), buf_cstr(&one_of), t->name,
+			  about != NULL ? ": " : "", about != NULL ? about : "", n->missing[i]);
+		buf_release(&one_of);
 	}
 }
 

@@ -201,6 +201,7 @@ struct listing {
 };
 void rules_listing_parse(struct slice text, struct listing *out);
 void rules_listing_release(struct listing *l);
+int rules_name_order(struct slice a, struct slice b); /* by bytes, as strcmp */
 bool rules_is_text_file(struct slice name);
 /* The file to read by the fixed rules, NULL when none is a text; why is a sentence. goal gives the words. */
 const struct entry *rules_listing_choose(const struct listing *l, struct slice goal, const char **why);
@@ -297,6 +298,28 @@ void draft_print(const struct draft *d, struct buf *out);
 bool draft_tool_clause(struct draft *d, const struct clause *c, enum intent intent);
 /* offline_transform.c: a clause that the rules do by themselves */
 void draft_transform_clause(struct draft *d, const struct clause *c, struct slice inline_text);
+
+/* --- offline_value.c: a step while it is carried out --- */
+
+struct stepping {
+	const struct llm_request *r;
+	const struct json *step;
+	const struct llm_tool *tool;
+	struct json *arguments;
+	struct buf chosen; /* line that says which file was chosen and why; "" */
+	struct buf failure;
+	struct buf look_in;      /* a directory to be listed first, since the listing has no text file */
+	const char *deeper_text; /* its listing, once it was made; NULL */
+	struct buf deeper_in;    /* where */
+};
+
+const struct json *stepping_input(const struct stepping *s, const char *name); /* NULL when there is none */
+/* Text of an input, from a literal or an earlier result; NULL when there is none. */
+const char *stepping_text(const struct stepping *s, const char *name);
+/* "Allowed directories:" gives its first one, a path is itself. */
+bool stepping_directory(const char *text, struct buf *out);
+/* Fills s->arguments (owned by the caller). false: s->failure says why, or s->look_in what to list first. */
+bool stepping_arguments(struct stepping *s);
 
 /* --- the three roles --- */
 

@@ -204,7 +204,8 @@ static size_t spans_of_kind(const struct clause *c, enum span_kind kind)
 	return n;
 }
 
-static struct json *enum_value(const struct json *property, const struct clause *c)
+/* The one choice that stands in the text; two are none. */
+static struct json *enum_value(const struct json *property, struct slice text)
 {
 	const struct json *found = NULL, *choices = json_get(property, "enum");
 	for (const struct json *v = json_first(choices); v != NULL; v = json_next(v)) {
@@ -214,7 +215,7 @@ static struct json *enum_value(const struct json *property, const struct clause 
 			continue;
 		for (char *p = list; *p; p++)
 			*p = (char)tolower((unsigned char)*p);
-		if (!rules_has_word(c->text, list))
+		if (!rules_has_word(text, list))
 			continue;
 		if (found != NULL)
 			return NULL;
@@ -298,8 +299,10 @@ static struct json *value_of_spans(const struct llm_tool *t, const struct json *
 				   const struct evidence *ev)
 {
 	const struct span *s = NULL;
-	if (json_get(property, "enum") != NULL)
-		return enum_value(property, ev->clause);
+	if (json_get(property, "enum") != NULL) {
+		struct json *said = enum_value(property, ev->answer);
+		return said != NULL ? said : enum_value(property, ev->clause->text);
+	}
 	switch (rules_arg_kind(property, name)) {
 	case ARG_URL: s = span_of(ev, SPAN_URL, 0); break;
 	case ARG_DATE: s = span_of(ev, SPAN_DATE, 0); break;

@@ -164,6 +164,13 @@ static struct slice extension_of(struct slice name)
 	return (struct slice){dot + 1, (size_t)(name.ptr + name.len - dot - 1)};
 }
 
+int rules_name_order(struct slice a, struct slice b)
+{
+	size_t n = a.len < b.len ? a.len : b.len;
+	int order = n > 0 ? memcmp(a.ptr, b.ptr, n) : 0;
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 bool rules_is_text_file(struct slice name)
 {
 	struct slice base = base_name(name), ext = extension_of(base);
@@ -230,9 +237,7 @@ static int compare(const struct entry *a, struct merit ma, const struct entry *b
 	order = order != 0 ? order : ma.size - mb.size;
 	if (order != 0)
 		return order;
-	size_t n = a->name.len < b->name.len ? a->name.len : b->name.len;
-	order = memcmp(a->name.ptr, b->name.ptr, n);
-	return order != 0 ? order : (int)a->name.len - (int)b->name.len;
+	return rules_name_order(a->name, b->name);
 }
 
 static const char *reason_of(struct merit best, struct merit second, size_t candidates)

@@ -251,10 +251,7 @@ static void extract_lines(const struct transform *t, struct slice text, struct b
 static int line_order(const void *a, const void *b)
 {
 	const struct slice *x = a, *y = b;
-	size_t n = x->len < y->len ? x->len : y->len;
-	int order = n > 0 ? memcmp(x->ptr, y->ptr, n) : 0;
-	if (order == 0)
-		order = (x->len > y->len) - (x->len < y->len);
+	int order = rules_name_order(*x, *y);
 	return order != 0 ? order : (x->ptr > y->ptr) - (x->ptr < y->ptr);
 }
 
