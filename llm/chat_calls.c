@@ -164,17 +164,28 @@ static bool is_cut(const struct buf *arguments)
 	return arguments->data[0] == '{' && chat_value_len(buf_slice(arguments)) == 0;
 }
 
+/* Does any of the first `count` calls but number i itself bear the id of call i? */
+static bool is_id_taken(const struct llm_turn_buf *t, size_t i, size_t count)
+{
+	for (size_t k = 0; k < count; k++) {
+		if (k != i && slice_eq(buf_slice(&t->calls[k].id), buf_slice(&t->calls[i].id)))
+			return true;
+	}
+	return false;
+}
+
 /* Results are matched to calls by id, so each must be there and unlike any other of the conversation. */
 static void settle_id(struct llm_turn_buf *t, size_t i, size_t calls_before)
 {
 	struct llm_call_buf *c = &t->calls[i];
-	bool taken = c->id.len == 0;
-	for (size_t k = 0; k < i && !taken; k++)
-		taken = slice_eq(buf_slice(&t->calls[k].id), buf_slice(&c->id));
-	if (!taken)
-		return;
-	buf_reset(&c->id);
-	buf_printf(&c->id, "call_%zu", calls_before + i);
+	bool keep = c->id.len > 0 && !is_id_taken(t, i, i);
+	for (size_t variant = 0; !keep; variant++) {
+		buf_reset(&c->id);
+		buf_printf(&c->id, "call_%zu", calls_before + i);
+		if (variant > 0)
+			buf_printf(&c->id, "_%zu", variant);
+		keep = !is_id_taken(t, i, t->calls_count);
+	}
 }
 
 enum err chat_calls_finish(struct llm_turn_buf *t, size_t calls_before, bool *cut, struct error *e)

@@ -68,6 +68,15 @@ static void chat_calls__tells_doubled_ids_apart(void **state)
 	assert_string_equal(t->calls[1].id, "call_4");
 }
 
+static void chat_calls__makes_ids_no_other_call_bears(void **state)
+{
+	(void)state;
+	const struct llm_turn *t = turn_of(CALLS("{\"index\":0," FUNCTION("f", "{}") "}") CALLS(
+		"{\"index\":1,\"id\":\"call_3\"," FUNCTION("g", "{}") "}") FINISH("tool_calls") DONE);
+	assert_string_equal(t->calls[0].id, "call_3_1");
+	assert_string_equal(t->calls[1].id, "call_3");
+}
+
 static void chat_calls__accepts_a_name_repeated_in_every_fragment(void **state)
 {
 	(void)state;
@@ -140,7 +149,7 @@ static void chat_value__finds_the_end_of_a_value(void **state)
 {
 	(void)state;
 	assert_int_equal(chat_value_len(SLICE_LIT("{}x")), 2);
-	assert_int_equal(chat_value_len(SLICE_LIT("[{\"a\":\"}]\\\"\"}] ")), 15);
+	assert_int_equal(chat_value_len(SLICE_LIT("[{\"a\":\"}]\\\"\"}] ")), 14);
 	assert_int_equal(chat_value_len(SLICE_LIT("{\"a\":[1,2}")), 0);
 	assert_int_equal(chat_value_len(SLICE_LIT("{\"a")), 0);
 	assert_int_equal(chat_value_len(SLICE_LIT("{\"a\\")), 0);
@@ -154,6 +163,7 @@ int main(void)
 		cmocka_unit_test(chat_calls__accepts_calls_without_index),
 		cmocka_unit_test(chat_calls__accepts_calls_without_index_and_id),
 		cmocka_unit_test(chat_calls__tells_doubled_ids_apart),
+		cmocka_unit_test(chat_calls__makes_ids_no_other_call_bears),
 		cmocka_unit_test(chat_calls__accepts_a_name_repeated_in_every_fragment),
 		cmocka_unit_test(chat_calls__accepts_arguments_as_object),
 		cmocka_unit_test(chat_calls__reads_missing_arguments_as_none),
