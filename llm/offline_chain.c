@@ -16,7 +16,7 @@ static bool chain_path(struct draft *d, struct draft_step *s, const char *name, 
 static void step_describe(struct draft *d, struct draft_step *s, const struct json *args, enum intent intent);
 
 /* The words of a clause that tools are looked up by: its own without spans, and what the spans stand for. */
-static void wish_words(const struct clause *c, enum intent intent, bool several, struct buf *out)
+static void wish_words(const struct clause *c, enum intent intent, bool several, bool listed, struct buf *out)
 {
 	size_t at = 0;
 	for (struct slice w = rules_word_next(c->text, &at); w.len > 0 && out->len < 2048;
@@ -32,8 +32,8 @@ static void wish_words(const struct clause *c, enum intent intent, bool several,
 	}
 	bool path = rules_clause_span(c, SPAN_PATH, 0) != NULL,
 	     glob = rules_clause_span(c, SPAN_GLOB, 0) != NULL;
-	bool things =
-		path || rules_has_word(c->text, "|file|files|folder|folders|directory|directories|entries|");
+	bool things = listed || path ||
+		      rules_has_word(c->text, "|file|files|folder|folders|directory|directories|entries|");
 	bool media = rules_has_word(c->text, "|image|images|picture|photo|audio|video|media|");
 	if (rules_clause_span(c, SPAN_URL, 0) != NULL)
 		buf_add_str(out, "fetch url ");
@@ -56,7 +56,9 @@ static const struct llm_tool *tool_for(struct draft *d, const struct clause *c, 
 {
 	struct buf words = BUF_INIT;
 	const struct llm_tool *t = NULL;
-	wish_words(c, intent, several, &words);
+	/* What was listed before is files, said or not: "read one". */
+	bool listed = intent == INTENT_READ && d->sources_count > 0 && d->sources[0].kind == SOURCE_LISTING;
+	wish_words(c, intent, several, listed, &words);
 	struct tool_wish wish = {intent, buf_slice(&words), c->question, several};
 	enum tool_fit fit = rules_tool_choose(d->r, &wish, &t);
 	buf_release(&words);

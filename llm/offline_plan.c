@@ -16,7 +16,11 @@ static void clauses_plan(struct draft *d, const struct analysis *a)
 		const struct clause *c = &a->clauses[i];
 		bool last = i + 1 == a->clauses_count;
 		if (c->intent == INTENT_NONE) {
-			draft_decline(d, c, "the offline rules know no verb in it.");
+			if (rules_has_word(c->text, "|not|don't|never|without|"))
+				draft_assume(d, "Taken as a restriction: \"%.*s\".",
+					     (int)rules_cut(c->text, 120).len, c->text.ptr);
+			else
+				draft_decline(d, c, "the offline rules know no verb in it.");
 			continue;
 		}
 		if (c->intent == INTENT_TRANSFORM) {

@@ -146,7 +146,8 @@ static void classify_question(struct clause *c)
 {
 	size_t at = 0;
 	struct slice w = rules_word_next(c->text, &at), next = rules_word_next(c->text, &at);
-	if (!rules_word_is(w, "|what|which|who|when|where|how|is|are|does|do|was|what's|where's|who's|"))
+	if (rules_word_is(next, "|not|") ||
+	    !rules_word_is(w, "|what|which|who|when|where|how|is|are|does|do|was|what's|where's|who's|"))
 		return;
 	c->question = true;
 	c->intent = INTENT_READ;
