@@ -79,7 +79,8 @@ static inline struct outcome feed_cut(const char *bytes, size_t n, const struct 
 				size_t missing = (size_t)head->content_length - eaten;
 
 				used = rest.len < missing ? rest.len : missing;
-				buf_add(&o.body, rest.ptr, used);
+				if (used)
+					buf_add(&o.body, rest.ptr, used);
 				o.parse = used == missing ? HTTP_PARSE_DONE : HTTP_PARSE_MORE;
 			}
 			eaten += used;
