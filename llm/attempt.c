@@ -97,13 +97,6 @@ void llm_text_pass(struct llm_call *c)
 	c->handler.on_delta((struct slice){c->decode.turn.text.data + from, to - from}, c->handler.arg);
 }
 
-static void exchange_drop(struct llm_call *c)
-{
-	if (c->exchange != NULL)
-		llm_exchange_cancel(c->exchange);
-	c->exchange = NULL;
-}
-
 static void on_answer(struct llm_call *c, const struct llm_wire_news *n)
 {
 	struct error e = {0};
@@ -117,7 +110,9 @@ static void on_answer(struct llm_call *c, const struct llm_wire_news *n)
 		well = chat_decode_finish(&c->decode, &e) == ERR_NONE;
 	}
 	if (!well) {
-		exchange_drop(c);
+		if (c->exchange != NULL)
+			llm_exchange_cancel(c->exchange);
+		c->exchange = NULL;
 		attempt_failed_within(c, n->head, &e);
 		return;
 	}

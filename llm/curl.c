@@ -141,29 +141,9 @@ struct result_row {
 static const struct result_row *result_find(CURLcode result)
 {
 	static const struct result_row rows[] = {
-		{CURLE_URL_MALFORMAT, ERR_CONFIG, "is no usable address", "check openai.base_url"},
-		{CURLE_UNSUPPORTED_PROTOCOL, ERR_CONFIG, "cannot be used", "check openai.base_url"},
-		{CURLE_COULDNT_RESOLVE_PROXY, ERR_UNAVAILABLE,
-		 "has a proxy before it whose name is not found",
-		 "check llm.proxy and the environment's proxy"},
-		{CURLE_COULDNT_RESOLVE_HOST, ERR_UNAVAILABLE, "has a name that is not found",
-		 "check openai.base_url and this machine's DNS"},
-		{CURLE_COULDNT_CONNECT, ERR_UNAVAILABLE, "cannot be reached",
-		 "check openai.base_url and that the server runs"},
-		{CURLE_OPERATION_TIMEDOUT, ERR_TIMEOUT, "was not reached in time",
-		 "check openai.base_url, or raise llm.connect_seconds"},
-		{CURLE_GOT_NOTHING, ERR_LOST, "closed the connection without an answer", "see its log"},
-		{CURLE_PARTIAL_FILE, ERR_LOST, "closed the connection within its answer", "see its log"},
-		{CURLE_SEND_ERROR, ERR_LOST, "dropped the connection", "see its log"},
-		{CURLE_RECV_ERROR, ERR_LOST, "dropped the connection", "see its log"},
-		{CURLE_SSL_CONNECT_ERROR, ERR_UNAVAILABLE, "does not agree on TLS",
-		 "check whether openai.base_url should begin with http or https"},
-		{CURLE_PEER_FAILED_VERIFICATION, ERR_CONFIG, "has a certificate that is not trusted",
-		 "check openai.base_url and llm.ca_file"},
-		{CURLE_SSL_CACERT_BADFILE, ERR_CONFIG,
-		 "cannot be verified: the file of authorities is unreadable",
-		 "check llm.ca_file, or install ca-certificates"},
-		{CURLE_OUT_OF_MEMORY, ERR_MEMORY, "cannot be called: memory ran out", "free some"},
+#define RESULT(result, code, what, hint) {CURLE_##result, ERR_##code, what, hint},
+#include "llm/curl_result.def"
+#undef RESULT
 	};
 	static const struct result_row other = {CURLE_OK, ERR_UPSTREAM, "failed the call",
 						"check openai.base_url"};
@@ -351,6 +331,7 @@ static void easy_options(struct llm_exchange *x, const char *url, size_t body_le
 	const struct llm_wire_options *o = &x->wire->options;
 	CURL *easy = x->easy;
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* else cancelling waits for a name look-up */
 	curl_easy_setopt(easy, CURLOPT_URL, url);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);

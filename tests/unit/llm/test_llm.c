@@ -134,6 +134,39 @@ static void llm_call__waits_for_a_place_in_order(void **state)
 		heard_release(&h[i]);
 }
 
+static void llm_call__gives_an_offline_answer_from_the_loop(void **state)
+{
+	(void)state;
+	struct world w;
+	struct heard h[2] = {0};
+	world_open(&w, NULL, 0);
+	world_options(&w, (struct llm_options){.api = LLM_OFFLINE});
+	h[1].cancel_on_delta = true;
+	for (int i = 0; i < 2; i++) {
+		static const struct llm_message messages[] = {{.speaker = LLM_USER, .text = "hello"}};
+		const struct llm_result_of results[] = {
+			{"s1", "Read the file", "A file about cats. It is short."}};
+		const struct llm_context context = {
+			.goal = "Summarize cats.txt", .results = results, .results_count = 1};
+		struct llm_request r = {
+			.role = LLM_WRITER, .messages = messages, .messages_count = 1, .context = &context};
+		struct llm_handler handler = {.on_delta = on_delta, .on_end = on_end, .arg = &h[i]};
+		h[i].w = &w;
+		h[i].call = llm_call_start(w.llm, &r, handler);
+		assert_int_equal(h[i].deltas + h[i].ends, 0);
+	}
+	turn_until(&w, &h[0].ends, 1);
+	loop_turn(w.loop, 0);
+	assert_int_equal(h[0].e.code, ERR_NONE);
+	assert_int_equal(h[0].deltas, 1);
+	assert_string_equal(buf_cstr(&h[0].text), h[0].turn_text);
+	assert_int_equal(h[1].deltas, 1);
+	assert_int_equal(h[1].ends, 0);
+	world_close(&w);
+	heard_release(&h[0]);
+	heard_release(&h[1]);
+}
+
 static void llm__names_itself(void **state)
 {
 	(void)state;
@@ -157,6 +190,7 @@ int main(void)
 		cmocka_unit_test(llm_call__can_be_cancelled_before_and_after_it_ran),
 		cmocka_unit_test(llm_call__refuses_a_key_that_is_no_header),
 		cmocka_unit_test(llm_call__waits_for_a_place_in_order),
+		cmocka_unit_test(llm_call__gives_an_offline_answer_from_the_loop),
 		cmocka_unit_test(llm__names_itself),
 	};
 	log_init("test", LOG_OFF, LOG_FORMAT_JSON);
