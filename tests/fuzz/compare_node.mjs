@@ -16,7 +16,7 @@ import path from 'node:path';
 const args = process.argv.slice(2).filter((a) => a !== '-v');
 const verbose = process.argv.includes('-v');
 const driver = args[0];
-const corpus = args[1] ?? path.join(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), 'corpus_http');
+const corpus = args[1] ?? path.join(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), 'corpus_parse');
 if (!driver) {
 	console.error('usage: node compare_node.mjs PARSE_DRIVER [CORPUS_DIR] [-v]');
 	process.exit(64);

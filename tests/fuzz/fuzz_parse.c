@@ -3,9 +3,7 @@
  * Fuzz target of the request parser. Whatever the bytes are, the outcome must not depend on how they are cut
  * into reads, what is accepted must be what RFC 9112 allows (checked here by other means than the parser's),
  * and what is refused must come with a status and a sentence that can be sent.
- *
- * With clang -fsanitize=fuzzer and -DFUZZ_LIBFUZZER it is a libFuzzer target. Without, it has a main of its
- * own that replays files and then so many deterministic mutations of each: fuzz_parse MUTATIONS FILE...
+ * main() is libFuzzer's or replay_main.c's.
  */
 #include "tests/unit/http/parse_feed.h"
 
@@ -140,102 +138,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	outcome_release(&whole);
 	return 0;
 }
-
-#ifndef FUZZ_LIBFUZZER
-
-static const char *const pieces[] = {"\r\n",
-				     "\n",
-				     "\r",
-				     "\r\n\r\n",
-				     " ",
-				     ":",
-				     "\t",
-				     "%00",
-				     "%",
-				     "0x",
-				     "+",
-				     ";a=b",
-				     "0\r\n\r\n",
-				     "Host: b\r\n",
-				     "Content-Length: 3\r\n",
-				     "Transfer-Encoding: chunked\r\n",
-				     " HTTP/1.0",
-				     "http://b",
-				     "ffffffffffffffff",
-				     "\r\n ",
-				     "?after=1",
-				     "\xff",
-				     "#"};
-
-/* One change of b: a byte set, flipped or removed, a piece put in, a part doubled. */
-static void mutate(struct buf *b, uint64_t *seed)
-{
-	size_t at = b->len ? next_random(seed) % b->len : 0;
-	const char *piece = pieces[next_random(seed) % COUNT_OF(pieces)];
-	struct buf tail = BUF_INIT;
-
-	switch (next_random(seed) % 5) {
-	case 0:
-		if (b->len)
-			b->data[at] = (char)next_random(seed);
-		break;
-	case 1:
-		if (b->len)
-			b->data[at] = (char)(b->data[at] ^ 1 << next_random(seed) % 8);
-		break;
-	case 2:
-		if (b->len) {
-			memmove(b->data + at, b->data + at + 1, b->len - at - 1);
-			b->len--;
-		}
-		break;
-	case 3:
-		buf_add(&tail, b->data + at, b->len - at);
-		b->len = at;
-		buf_add_str(b, piece);
-		buf_add_slice(b, buf_slice(&tail));
-		break;
-	default:
-		buf_add(&tail, b->data + at, b->len - at);
-		buf_add_slice(b, buf_slice(&tail));
-		if (b->len > 20000)
-			b->len = 20000;
-	}
-	buf_release(&tail);
-}
-
-int main(int argc, char **argv)
-{
-	long mutations = argc > 1 ? strtol(argv[1], NULL, 10) : 0;
-	uint64_t seed = 88172645463325252u;
-	struct error e;
-
-	if (argc < 3)
-		die(64, "usage: fuzz_parse MUTATIONS FILE...");
-	for (int i = 2; i < argc; i++) {
-		struct buf original = BUF_INIT, b = BUF_INIT;
-
-		if (file_read(argv[i], 1 << 20, &original, &e) != ERR_NONE)
-			die(66, "%s", e.msg);
-		buf_add_slice(&b, buf_slice(&original));
-		for (long k = 0; k <= mutations; k++) {
-			/* Exactly as long as its content, for the sanitizer. */
-			uint8_t *copy = malloc(b.len ? b.len : 1);
-
-			memcpy(copy, buf_cstr(&b), b.len);
-			LLVMFuzzerTestOneInput(copy, b.len);
-			free(copy);
-			if (k % 4 == 0) {
-				buf_reset(&b);
-				buf_add_slice(&b, buf_slice(&original));
-			}
-			mutate(&b, &seed);
-		}
-		buf_release(&b);
-		buf_release(&original);
-	}
-	printf("%d files, %ld mutations of each: no difference, no broken invariant\n", argc - 2, mutations);
-	return 0;
-}
-
-#endif

@@ -22,7 +22,7 @@
 enum {
 	FILES_MAX = 10000,
 	INPUT_BYTES_MAX = 1 << 20,
-	MUTATIONS_PER_INPUT = 64,
+	MUTATIONS_PER_INPUT = 500,
 	EDITS_MAX = 4,
 	SPLICE_MAX = 64
 };
@@ -51,8 +51,52 @@ static const struct input seeds[] = {
 	     "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"}}]}\n\ndata: [DONE]\n\n"),
 	SEED("seed json-rpc", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"tools\":[{\"name\":\"a\"}]}}\n"),
 };
-static const uint8_t interesting[] = {0,   1,   '\t', '\n', '\r', ' ', '"', '%', '+', ',', '-',  '.',
-				      '/', '0', '9',  ':',  ';',  '=', '[', '{', '}', 127, 0x80, 0xff};
+/* Put in by mutations: what the grammars have at their joints. */
+static const char *const pieces[] = {
+	"\r\n",
+	"\n",
+	"\r",
+	"\r\n\r\n",
+	"\n\n",
+	"\r\n ",
+	" ",
+	"\t",
+	":",
+	";a=b",
+	"+",
+	"0x",
+	"%",
+	"%00",
+	"?after=1",
+	"#",
+	"http://b",
+	" HTTP/1.0",
+	"Host: b\r\n",
+	"Content-Length: 3\r\n",
+	"Transfer-Encoding: chunked\r\n",
+	"0\r\n\r\n",
+	"ffffffffffffffff",
+	"-1",
+	"1e999",
+	"9007199254740993",
+	"\"",
+	"\\u0000",
+	"\\ud800",
+	"\\",
+	"{",
+	"}",
+	"[",
+	"]",
+	",",
+	"null",
+	"data: ",
+	"event: x\n",
+	"[DONE]",
+	"\"id\":",
+	"\xff",
+	"\xc3",
+	"\xed\xa0\x80",
+};
 
 /* Read by the signal handler: which input the target is working on. */
 static const char *current_name = "";
@@ -188,39 +232,45 @@ static size_t part_size(uint64_t *random, size_t at_most)
 	return n < at_most ? n : at_most;
 }
 
-/* One to EDITS_MAX of: another byte, a flipped bit, a cut, a part left out, a part of another input put in.
- */
+static size_t part_insert(uint8_t *out, size_t size, size_t at, const void *part, size_t n)
+{
+	memmove(out + at + n, out + at, size - at);
+	if (n > 0)
+		memcpy(out + at, part, n);
+	return size + n;
+}
+
+/* One to EDITS_MAX of: another byte, a flipped bit, a cut, a part left out, a piece or a part of another
+ * input put in. */
 static size_t input_mutate(uint64_t *random, const struct input *from, const struct input *other,
 			   uint8_t *out)
 {
-	size_t size = from->size, n, at;
+	size_t size = from->size, n, at, start;
 	if (size > 0)
 		memcpy(out, from->bytes, size);
 	for (size_t edits = 1 + pick(random, EDITS_MAX); edits > 0; edits--) {
+		const char *piece = pieces[pick(random, COUNT_OF(pieces))];
 		at = pick(random, size);
-		switch (pick(random, 5)) {
+		switch (pick(random, 6)) {
 		case 0:
 			if (size > 0)
-				out[at] = interesting[pick(random, COUNT_OF(interesting))];
+				out[at] = (uint8_t)pick(random, 256);
 			break;
 		case 1:
 			if (size > 0)
 				out[at] ^= (uint8_t)(1u << pick(random, 8));
 			break;
-		case 2: size = size > 0 ? at : 0; break;
+		case 2: size = at; break;
 		case 3:
 			n = part_size(random, size - at);
 			memmove(out + at, out + at + n, size - at - n);
 			size -= n;
 			break;
-		default: {
-			size_t start = pick(random, other->size);
+		case 4: size = part_insert(out, size, at, piece, strlen(piece)); break;
+		default:
+			start = pick(random, other->size);
 			n = part_size(random, other->size - start);
-			memmove(out + at + n, out + at, size - at);
-			if (n > 0)
-				memcpy(out + at, other->bytes + start, n);
-			size += n;
-		}
+			size = part_insert(out, size, at, n > 0 ? other->bytes + start : NULL, n);
 		}
 	}
 	return size;
