@@ -195,7 +195,8 @@ static bool tool_step(struct draft *d, const struct llm_tool *t, const struct ev
 	for (size_t i = 0; i < n.count; i++)
 		chosen = chain_path(d, s, n.missing[i], n.roots, n.has_listing ? &n.listing : NULL) || chosen;
 	step_describe(d, s, args, intent);
-	const char *path = json_get_text(args, "path", NULL);
+	const char *named = rules_arg_required(t->schema, ARG_PATH);
+	const char *path = named != NULL ? json_get_text(args, named, NULL) : NULL;
 	bool lists = intent == INTENT_LIST || intent == INTENT_SEARCH;
 	draft_source_add(d, (struct source){.kind = lists ? SOURCE_LISTING : SOURCE_TEXT,
 					    .step = index,
@@ -206,50 +207,66 @@ static bool tool_step(struct draft *d, const struct llm_tool *t, const struct ev
 	return true;
 }
 
+/* One step for each named file. */
+static bool read_each(struct draft *d, const struct llm_tool *t, struct evidence *ev, size_t paths)
+{
+	struct clause one = *ev->clause;
+	const struct clause *all = ev->clause;
+	size_t made = 0;
+	d->sources_count = 0;
+	one.spans_count = 1;
+	ev->clause = &one;
+	for (size_t i = 0; i < paths && i < PATHS_PER_CLAUSE_MAX; i++) {
+		one.spans = rules_clause_span(all, SPAN_PATH, i);
+		made += tool_step(d, t, ev, INTENT_READ);
+	}
+	if (paths > PATHS_PER_CLAUSE_MAX)
+		draft_assume(d, "Only the first %d of %zu files are read.", PATHS_PER_CLAUSE_MAX, paths);
+	return made > 0;
+}
+
+/* What a reading clause finds by a pattern or in a folder is listed first, and then read as if nothing was
+ * named. Leaves *rest without the spans that are used up; false when the listing was declined. */
+static bool read_listed(struct draft *d, const struct clause *c, struct clause *rest, bool *several)
+{
+	const struct span *path = rules_clause_span(c, SPAN_PATH, 0);
+	bool folder = path != NULL && path->directory && rules_clause_span(c, SPAN_PATH, 1) == NULL;
+	bool glob = path == NULL && rules_clause_span(c, SPAN_GLOB, 0) != NULL;
+	*rest = *c;
+	*several = (path == NULL || folder) && (c->all || glob);
+	if (!folder && !glob)
+		return true;
+	rest->spans_count = 0;
+	return draft_tool_clause(d, c,
+				 glob ? INTENT_SEARCH : INTENT_LIST); /* one level: these do not come here */
+}
+
 bool draft_tool_clause(struct draft *d, const struct clause *c, enum intent intent)
 {
 	struct evidence ev = d->evidence;
-	struct source before[PLAN_STEPS_MAX];
-	size_t before_count = d->sources_count, paths = 0;
-	memcpy(before, d->sources, sizeof before);
-	ev.clause = c;
-	while (rules_clause_span(c, SPAN_PATH, paths) != NULL)
+	struct clause rest = *c;
+	bool several = false;
+	size_t paths = 0;
+	if (intent == INTENT_READ && !read_listed(d, c, &rest, &several))
+		return false;
+	ev.clause = &rest;
+	while (rules_clause_span(&rest, SPAN_PATH, paths) != NULL)
 		paths++;
 	if (d->answer_taken)
 		ev.answer_spans_count = 0;
-	bool glob = paths == 0 && rules_clause_span(c, SPAN_GLOB, 0) != NULL;
-	bool several = intent == INTENT_READ && paths == 0 && (c->all || glob);
-	if (intent == INTENT_READ && glob && !draft_tool_clause(d, c, INTENT_SEARCH))
-		return false;
 	const struct llm_tool *t = tool_for(d, c, intent, several);
 	if (t == NULL)
 		return false;
-	if (intent == INTENT_READ && paths > 1 && rules_arg_required(t->schema, ARG_PATH) != NULL) {
-		size_t made = 0;
-		d->sources_count = 0;
-		for (size_t i = 0; i < paths && i < PATHS_PER_CLAUSE_MAX; i++) {
-			struct clause one = *c;
-			one.spans = rules_clause_span(c, SPAN_PATH, i);
-			one.spans_count = 1;
-			ev.clause = &one;
-			made += tool_step(d, t, &ev, intent);
-		}
-		if (paths > PATHS_PER_CLAUSE_MAX)
-			draft_assume(d, "Only the first %d of %zu files are read.", PATHS_PER_CLAUSE_MAX,
-				     paths);
-		return made > 0;
-	}
-	size_t first = d->sources_count;
-	bool done = tool_step(d, t, &ev, intent);
+	if (intent == INTENT_READ && paths > 1 && rules_arg_required(t->schema, ARG_PATH) != NULL)
+		return read_each(d, t, &ev, paths);
+	size_t before = d->sources_count;
+	if (!tool_step(d, t, &ev, intent))
+		return false;
 	d->answer_taken = d->answer_taken || ev.answer_spans_count > 0;
 	/* Only what this clause made is what the next one works on. */
-	memmove(d->sources, d->sources + first, (d->sources_count - first) * sizeof *d->sources);
-	d->sources_count -= first;
-	if (!done) {
-		memcpy(d->sources, before, sizeof before);
-		d->sources_count = before_count;
-	}
-	return done;
+	memmove(d->sources, d->sources + before, (d->sources_count - before) * sizeof *d->sources);
+	d->sources_count -= before;
+	return true;
 }
 
 /* --- helpers --- */

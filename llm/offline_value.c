@@ -82,8 +82,9 @@ static struct json *all_texts(struct stepping *s, const struct listing *l)
 		json_free(list);
 		return NULL;
 	}
-	buf_printf(&s->chosen, " (%s%zu text files of %zu entries)\n\n",
-		   texts > CHOSEN_FILES_MAX ? "the first 10 of " : "all ", texts, l->count);
+	buf_printf(&s->chosen, " (%s%zu text file%s of %zu entr%s)\n\n",
+		   texts > CHOSEN_FILES_MAX ? "the first 10 of " : "", texts, texts == 1 ? "" : "s", l->count,
+		   l->count == 1 ? "y" : "ies");
 	return list;
 }
 
@@ -95,7 +96,8 @@ static struct json *chosen_text(struct stepping *s, const struct listing *l, con
 		return NULL;
 	struct buf path = BUF_INIT;
 	path_join(in, e->name, &path);
-	buf_printf(&s->chosen, CHOSEN_PREFIX "%s (of %zu entries: %s%s)\n\n", buf_cstr(&path), l->count, why,
+	buf_printf(&s->chosen, CHOSEN_PREFIX "%s (of %zu entr%s: %s%s)\n\n", buf_cstr(&path), l->count,
+		   l->count == 1 ? "y" : "ies", why,
 		   l->left_out > 0 ? "; further entries were not looked at" : "");
 	struct json *value = json_new_text(buf_cstr(&path));
 	buf_release(&path);

@@ -39,16 +39,30 @@ static bool is_used(const struct llm_context *c, const char *id)
 	return false;
 }
 
-static void result_print(const struct llm_result_of *res, struct buf *out)
+/* Done by the rules themselves: such a text says by itself what it is. */
+static bool is_transform(const struct llm_context *c, const char *id)
+{
+	const struct json *steps = json_get(c->plan, "steps");
+	for (const struct json *s = json_first(steps); s != NULL; s = json_next(s))
+		if (strcmp(json_get_text(s, "id", ""), id) == 0)
+			return json_count(json_get(s, "tool_hints")) == 0;
+	return false;
+}
+
+static void result_print(const struct llm_context *c, const struct llm_result_of *res, struct buf *out)
 {
 	struct slice all = rules_trim(slice_str(res->text)), cut = rules_cut(all, EXCERPT_BYTES_MAX);
-	buf_printf(out, "%s [%s]\n\n", res->title != NULL ? res->title : "Result", res->step_id);
+	bool transform = is_transform(c, res->step_id);
+	if (!transform)
+		buf_printf(out, "%s [%s]\n\n", res->title != NULL ? res->title : "Result", res->step_id);
 	if (all.len == 0)
 		buf_add_str(out, "(an empty text)");
 	buf_add_slice(out, cut);
 	if (cut.len < all.len)
 		buf_printf(out, "\n[... %zu bytes more in the result of %s]", all.len - cut.len,
 			   res->step_id);
+	if (transform)
+		buf_printf(out, " [%s]", res->step_id);
 	buf_add_str(out, "\n\n");
 }
 
@@ -58,7 +72,7 @@ void offline_write(const struct llm_request *r, struct buf *out)
 	const struct json *assumptions = json_get(c->plan, "assumptions");
 	for (size_t i = 0; i < c->results_count; i++)
 		if (!is_used(c, c->results[i].step_id))
-			result_print(&c->results[i], out);
+			result_print(c, &c->results[i], out);
 	if (c->results_count == 0)
 		buf_add_str(out, "No step has a result.\n\n");
 	for (const struct json *a = json_first(assumptions); a != NULL; a = json_next(a))

@@ -119,7 +119,7 @@ static void count_entries(const struct transform *t, const struct listing *l, st
 		directories += l->entries[i].directory;
 	files = l->count - directories;
 	if (l->kind == LISTING_PATHS)
-		buf_printf(out, "%zu path%s", l->count, l->count == 1 ? "" : "s");
+		buf_printf(out, "%zu match%s", l->count, l->count == 1 ? "" : "es");
 	else if (t->unit != NULL && strcmp(t->unit, "folders") == 0)
 		buf_printf(out, "%zu director%s", directories, directories == 1 ? "y" : "ies");
 	else
@@ -239,7 +239,8 @@ static void extract_lines(const struct transform *t, struct slice text, struct b
 	bool headings = rules_word_is(needle, "|headings|");
 	if (!done)
 		extract_matching(needle.ptr, headings, text, &body, &found);
-	buf_printf(out, "%zu %s%s%s%s%s\n", found, done || headings ? "" : "lines containing \"", needle.ptr,
+	const char *lines = found == 1 ? "line containing \"" : "lines containing \"";
+	buf_printf(out, "%zu %s%s%s%s%s\n", found, done || headings ? "" : lines, needle.ptr,
 		   done || headings ? "" : "\"", t->subject != NULL ? " in " : "",
 		   t->subject != NULL ? t->subject : "");
 	if (found > EXTRACTED_MAX)

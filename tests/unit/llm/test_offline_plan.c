@@ -78,6 +78,16 @@ static void plan__chains_steps(void **state)
 		       ROOTS "search_files(pattern=\"**/*.log\", path<s1)");
 	assert_outline("Read all files", NULL,
 		       ROOTS "list_directory(path<s1) read_multiple_files(paths<s2, in_directory<s1)");
+	assert_outline("Read all files in the data folder", NULL,
+		       "list_directory(path=\"data\") read_multiple_files(paths<s1, in_directory=\"data\")");
+	assert_outline("Summarize a file in docs/", NULL,
+		       "list_directory(path=\"docs/\") read_text_file(path<s1, in_directory=\"docs/\") "
+		       "rules(operation=\"summarise\", text<s2)");
+	assert_outline(
+		"Summarize all *.md files", NULL,
+		ROOTS
+		"search_files(pattern=\"**/*.md\", path<s1) "
+		"read_multiple_files(paths<s2, in_directory<s1) rules(operation=\"summarise\", text<s3)");
 	assert_outline("Read a.md and b.md", NULL,
 		       "read_text_file(path=\"a.md\") read_text_file(path=\"b.md\")");
 	assert_outline(

@@ -130,7 +130,7 @@ static void step__looks_one_level_down_and_no_further(void **state)
 	assert_turn(&s, "files__read_text_file", "path", "/srv/data/docs/guide.md");
 	scene_answer(&s, "files__read_text_file", "{\"path\":\"/srv/data/docs/guide.md\"}", "the guide");
 	assert_turn(&s, "finish_step", "result",
-		    "/srv/data/docs/guide.md (of 1 entries: it is the only text file)\n\nthe guide");
+		    "/srv/data/docs/guide.md (of 1 entry: it is the only text file)\n\nthe guide");
 	scene_answer(&none, "files__list_directory", "{\"path\":\"/srv/data/docs\"}", "[DIR] deeper");
 	assert_turn(&none, "finish_step", "status", "failed");
 }

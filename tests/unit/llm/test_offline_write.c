@@ -30,7 +30,7 @@ static char *written(const char *plan_text, const struct llm_result_of *results,
 
 static const char plan[] =
 	"{\"assumptions\":[\"Planned by rules\",\"Not done: \\\"delete it\\\": no tool.\"],\"steps\":["
-	"{\"id\":\"s1\",\"depends_on\":[]},{\"id\":\"s2\",\"depends_on\":[\"s1\"]}]}";
+	"{\"id\":\"s1\",\"depends_on\":[],\"tool_hints\":[\"x\"]},{\"id\":\"s2\",\"depends_on\":[\"s1\"]}]}";
 
 static void write__shows_last_results_and_cites_steps(void **state)
 {
@@ -40,7 +40,7 @@ static void write__shows_last_results_and_cites_steps(void **state)
 	char *got = written(plan, results, 2, NULL);
 	assert_string_equal(
 		got,
-		"Summarise [s2]\n\nthe summary\n\nNot done: \"delete it\": no tool.\n"
+		"the summary [s2]\n\nNot done: \"delete it\": no tool.\n"
 		"Steps: [s1] Read; [s2] Summarise.\nWritten by offline rules, no language model was used.\n");
 	free(got);
 }

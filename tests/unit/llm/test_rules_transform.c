@@ -45,7 +45,7 @@ static void count__counts_entries_of_listings(void **state)
 	(void)state;
 	assert_count(NULL, "[FILE] a\n[DIR] b\n[FILE] c", "2 files and 1 directory.\n");
 	assert_count("folders", "[FILE] a\n[DIR] b\n[FILE] c", "1 directory.\n");
-	assert_count("files", "/a/b.log\n/a/c.log", "2 paths.\n");
+	assert_count("files", "/a/b.log\n/a/c.log", "2 matches.\n");
 	assert_count("files", "No matches found", "0 files: nothing was found.\n");
 }
 
