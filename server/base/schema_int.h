@@ -59,11 +59,13 @@ void schema_list_add(char list[SCHEMA_LIST_SIZE], const char *fmt, ...) printf_l
 /* Value of a keyword like minItems. */
 int64_t schema_count(const struct json *schema, const char *keyword, int64_t fallback);
 
-/* --- schema_text.c --- */
+/* --- schema_pattern.c --- */
 enum pattern_result { PATTERN_MATCH, PATTERN_NO_MATCH, PATTERN_UNSUPPORTED, PATTERN_BROKEN };
-/* Does an ECMAScript pattern match anywhere in text? UNSUPPORTED: look-around, back references and other
- * things a POSIX expression cannot say. BROKEN: no regular expression at all. */
+/* Does an ECMAScript pattern match anywhere in text? UNSUPPORTED: look-around, back references, or too much
+ * work. BROKEN: no regular expression at all. */
 enum pattern_result schema_pattern(const char *pattern, const char *text);
+
+/* --- schema_format.c --- */
 /* false when text is not of a format we know; true for unknown formats (they are annotations). */
 bool schema_format(const char *format, const char *text);
 
