@@ -336,7 +336,12 @@ static void schema_compile_check__names_what_is_malformed(void **state)
 	assert_not_compiled("{\"required\":\"a\"}", "list of property names");
 	assert_not_compiled("{\"items\":3}", "/items: a schema must be");
 	assert_not_compiled("{\"anyOf\":[]}", "at least one");
-	assert_not_compiled("{\"pattern\":\"(\"}", "/pattern");
+	static const char *const broken[] = {"(", "a)", "[a", "*a", "a**", "{2}a", "a{3,2}", "[b-a]"};
+	for (size_t i = 0; i < COUNT_OF(broken); i++) {
+		char schema[64];
+		snprintf(schema, sizeof(schema), "{\"pattern\":\"%s\"}", broken[i]);
+		assert_not_compiled(schema, "/pattern");
+	}
 	assert_not_compiled("{\"$ref\":\"https://example.org/s.json\"}", "nothing is fetched");
 	assert_not_compiled("{\"$ref\":\"#/$defs/none\"}", "leads to no schema");
 	assert_not_compiled("[]", "its top");
