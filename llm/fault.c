@@ -151,6 +151,8 @@ static const struct advice *advice_find(const struct llm_fault *f)
 	static const struct advice redirect = {0, ERR_CONFIG, "redirects elsewhere",
 					       "set openai.base_url to the final address"};
 	static const struct advice busy = {0, ERR_UPSTREAM, "failed", "see its log or status page"};
+	static const struct advice within = {0, ERR_UPSTREAM, "reported an error within its answer",
+					     "see its log or status page"};
 	static const struct advice other = {0, ERR_UPSTREAM, "answered with an error",
 					    "check openai.base_url and llm.model"};
 	if (llm_fault_is_money(f))
@@ -161,6 +163,8 @@ static const struct advice *advice_find(const struct llm_fault *f)
 	}
 	if (f->status >= 300 && f->status < 400)
 		return &redirect;
+	if (f->status == 0)
+		return &within;
 	return f->status >= 500 ? &busy : &other;
 }
 

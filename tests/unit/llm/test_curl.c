@@ -164,6 +164,38 @@ static void llm_call__keeps_its_sockets_from_children(void **state)
 	heard_release(&h);
 }
 
+static void llm_call__keeps_loopback_from_the_environments_proxy(void **state)
+{
+	(void)state;
+	static const struct script_reply replies[] = {{ANSWER, SCRIPT_CLOSE}};
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	struct heard h = call_once(replies, 1, 1);
+	unsetenv("http_proxy");
+	assert_string_equal(h.turn_text, "fine");
+	heard_release(&h);
+}
+
+static void llm_call__goes_through_the_proxy_that_is_configured(void **state)
+{
+	(void)state;
+	static const struct script_reply replies[] = {{ANSWER, SCRIPT_CLOSE}};
+	struct world w;
+	struct heard h = {0};
+	world_open(&w, replies, 1);
+	struct llm_options o = options_of("http://127.0.0.1:1/v1");
+	char *proxy = xasprintf("http://127.0.0.1:%d", w.server->port);
+	o.proxy = proxy;
+	world_options(&w, o);
+	free(proxy); /* options are copied */
+	call_start(&w, &h);
+	turn_until(&w, &h.ends, 1);
+	assert_string_equal(h.turn_text, "fine");
+	assert_non_null(
+		strstr(w.server->requests[0], "POST http://127.0.0.1:1/v1/chat/completions HTTP/1.1\r\n"));
+	world_close(&w);
+	heard_release(&h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +207,8 @@ int main(void)
 		cmocka_unit_test(llm_call__holds_the_response_limit),
 		cmocka_unit_test(llm_call__resends_once_on_a_connection_that_had_died),
 		cmocka_unit_test(llm_call__keeps_its_sockets_from_children),
+		cmocka_unit_test(llm_call__keeps_loopback_from_the_environments_proxy),
+		cmocka_unit_test(llm_call__goes_through_the_proxy_that_is_configured),
 	};
 	log_init("test", LOG_OFF, LOG_FORMAT_JSON);
 	return cmocka_run_group_tests(tests, NULL, NULL);
