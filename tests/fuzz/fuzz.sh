@@ -36,5 +36,9 @@ for name in "$@"; do
 	[ ! -d "tests/fuzz/corpus_$name" ] || cp -R "tests/fuzz/corpus_$name/." "$temp/corpus_$name"
 	echo "== fuzz_$name, $seconds s"
 	"$temp/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
-		-artifact_prefix="build-fuzz/findings/$name-" "$temp/corpus_$name"
+		-artifact_prefix="build-fuzz/findings/$name-" "$temp/corpus_$name" >"$temp/log" 2>&1 || {
+		cat "$temp/log"
+		exit 1
+	}
+	grep '^stat::' "$temp/log"
 done
