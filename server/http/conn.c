@@ -25,7 +25,7 @@
 
 /* What a slow reader may have waiting in the kernel. Left alone the kernel takes megabytes, and tells of
  * progress only when a third of them has gone: too late for the send deadline, and stale for a stream. */
-enum { SOCKET_UNSENT_BYTES = 128 << 10 };
+enum { SOCKET_UNSENT_BYTES = 128 << 10, LIMIT_LOG_MS = 10000 };
 
 static void conn_bottom(void *arg);
 
@@ -68,6 +68,9 @@ void conn_close(struct http_conn *c, bool reset)
 
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	}
+	/* No handler has heard of it yet. */
+	if (c->state == CONN_BODY)
+		conn_request_free(c);
 	conn_events_del(c);
 	conn_deadline_clear(c);
 	fd_close(&c->fd);
@@ -185,6 +188,18 @@ void conn_settle(struct http_conn *c)
 	conn_deadline_choose(c);
 }
 
+/* Once a while, not once a client. */
+static void limit_log(struct http *h)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (h->conns->limit_logged_ms && now_ms - h->conns->limit_logged_ms < LIMIT_LOG_MS)
+		return;
+	h->conns->limit_logged_ms = now_ms;
+	log_warn("clients are sent away: this worker has as many connections as http.connections_max allows",
+		 LF_INT("connections_max", h->options.connections_max));
+}
+
 void http_conn_open(struct http *h, int fd)
 {
 	struct http_conns *cs = h->conns;
@@ -192,9 +207,12 @@ void http_conn_open(struct http *h, int fd)
 	struct error e;
 	int on = 1, unsent_bytes = SOCKET_UNSENT_BYTES;
 
-	if (cs->count >= h->options.connections_max && cs->overflow >= HTTP_OVERFLOW_CONNECTIONS) {
-		fd_close(&fd);
-		return;
+	if (cs->count >= h->options.connections_max) {
+		limit_log(h);
+		if (cs->overflow >= HTTP_OVERFLOW_CONNECTIONS) {
+			fd_close(&fd);
+			return;
+		}
 	}
 	c = xcalloc(1, sizeof(*c));
 	c->http = h;
@@ -225,6 +243,11 @@ void http_conns_drain(struct http *h)
 
 	for (c = TAILQ_FIRST(&h->conns->all); c; c = next) {
 		next = TAILQ_NEXT(c, all);
+		if (c->state != CONN_HEAD || c->intake)
+			continue;
+		/* A request may have come since we last looked. */
+		if (!c->eof)
+			conn_read(c);
 		if (c->state == CONN_HEAD && !c->intake && conn_out_pending(c) == 0)
 			conn_close(c, false);
 	}

@@ -219,12 +219,8 @@ static void input_read(struct http_conn *c)
 		conn_process(c);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+void conn_read(struct http_conn *c)
 {
-	struct http_conn *c = arg;
-
-	(void)fd;
-	(void)what;
 	if (c->eof && socket_broken(c))
 		conn_close(c, false);
 	else if (!c->eof && (c->state == CONN_STREAM || c->state == CONN_LINGER))
@@ -232,6 +228,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	else if (!c->eof)
 		input_read(c);
 	conn_settle(c);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	conn_read(arg);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)

@@ -165,18 +165,18 @@ static void request_begin(struct http_conn *c)
 		request_dispatch(c, (struct slice){0});
 		return;
 	}
-	if (h->wants_body && !h->wants_body(r)) {
-		c->close_after = true;
-		request_dispatch(c, (struct slice){0});
-		return;
-	}
-	c->state = CONN_BODY;
-	in->chunked = (struct http_chunked){0};
-	/* Not needed by a client that sends its body unasked. */
+	/* A client that has begun to send its body does not need to be told. */
 	if (in->head.expect_continue && in->body_at == in->len) {
+		if (h->wants_body && !h->wants_body(r)) {
+			c->close_after = true;
+			request_dispatch(c, (struct slice){0});
+			return;
+		}
 		conn_out_take(c);
 		buf_add_str(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
 	}
+	c->state = CONN_BODY;
+	in->chunked = (struct http_chunked){0};
 }
 
 /* Moves what is left of the input to its start, so that a whole head finds room. */

@@ -8,6 +8,7 @@
 #include "http/http_int.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void on_grace_over(void *arg)
 {
@@ -25,6 +26,34 @@ static void on_grace_over(void *arg)
 		loop_defer(h->loop, fn, h->drained_arg);
 }
 
+/* "/v1/tasks/{id}" against "/v1/tasks/5": a placeholder stands for one segment that is not empty. */
+static bool pattern_matches(const char *pattern, const char *path)
+{
+	while (*pattern && *path) {
+		if (*pattern != '{') {
+			if (*pattern++ != *path++)
+				return false;
+			continue;
+		}
+		if (*path == '/')
+			return false;
+		pattern += strcspn(pattern, "}") + 1;
+		path += strcspn(path, "/");
+	}
+	return *pattern == *path;
+}
+
+/* A body that would only be answered with 404 or 405 is not asked for. */
+static bool body_wanted(const struct http_request *r)
+{
+	for (size_t i = 0; i < http_routes_count; i++) {
+		if (http_routes[i].method == r->head->method &&
+		    pattern_matches(http_routes[i].pattern, r->path))
+			return true;
+	}
+	return false;
+}
+
 struct http *http_new(struct loop *l, int listen_fd, struct store *s, struct mcp_client *c,
 		      const struct http_options *o)
 {
@@ -35,6 +64,7 @@ struct http *http_new(struct loop *l, int listen_fd, struct store *s, struct mcp
 	h->mcp = c;
 	h->options = *o;
 	h->dispatch = http_route_request;
+	h->wants_body = body_wanted;
 	h->drain_timer = loop_timer_new(l, on_grace_over, h);
 	http_conns_new(h);
 	h->watchers = http_watchers_new(h);

@@ -172,8 +172,8 @@ struct http {
 	struct http_watchers *watchers; /* sse.c: who follows which task here */
 	struct http_conns *conns;       /* conn.c: all connections of this worker */
 	void (*dispatch)(struct http_request *r); /* http_route_request; tests put theirs */
-	/* Optional: would any handler take this request's body? When not, it is dispatched without it and the connection
-	 * ends; NULL: always. */
+	/* Optional: would any handler take the body of this request, whose client waits for 100-continue? When not, the
+	 * request is dispatched without it and the connection ends; NULL: always. */
 	bool (*wants_body)(const struct http_request *r);
 	bool draining;
 	struct loop_timer *drain_timer; /* http.c */
@@ -268,6 +268,7 @@ struct http_conns {
 	size_t intakes_count;
 	struct buf spare_out; /* output buffer of whoever answers just now */
 	int count, overflow;  /* connections within, and beyond, connections_max */
+	int64_t limit_logged_ms;
 	char id_prefix[17];   /* of request ids, random */
 	uint64_t id_next;
 	int64_t common_s;     /* the second `common` was made for */
@@ -299,6 +300,7 @@ void conn_interest_set(struct http_conn *c);
 bool conn_flush(struct http_conn *c);
 /* What waits in `out`, then iov[1..n-1] (iov[0] is the callee's); what the socket does not take is kept. */
 bool conn_send(struct http_conn *c, struct iovec *iov, int n);
+void conn_read(struct http_conn *c); /* takes what has come, if anything */
 size_t conn_out_pending(const struct http_conn *c);
 void conn_out_take(struct http_conn *c); /* makes `out` ready to be appended to */
 void conn_out_release(struct http_conn *c);

@@ -191,6 +191,17 @@ static void conn__keeps_a_request_that_nobody_can_be_told_of(void **state)
 	rig_until_connections(0);
 }
 
+static void conn__forgets_a_request_whose_body_never_came(void **state)
+{
+	int fd = rig_client();
+
+	(void)state;
+	rig_send(fd, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc");
+	rig_reset(fd);
+	rig_until_connections(0);
+	assert_int_equal(rig.dispatched, 0);
+}
+
 static void conn__frees_waiting_requests_at_the_end(void **state)
 {
 	int fd = rig_client(), other = rig_client();
@@ -252,6 +263,7 @@ int main(void)
 		RIG_TEST(conn__answers_all_that_came_before_a_half_close),
 		RIG_TEST(conn__sees_a_reset_after_a_half_close),
 		RIG_TEST(conn__keeps_a_request_that_nobody_can_be_told_of),
+		RIG_TEST(conn__forgets_a_request_whose_body_never_came),
 		RIG_TEST(conn__frees_waiting_requests_at_the_end),
 		RIG_TEST(conn__drains),
 	};
