@@ -62,6 +62,7 @@ static void attempt_failed_within(struct llm_call *c, const struct llm_wire_head
 	} else if (strstr(why.msg, c->llm->shown) == NULL) {
 		err_prefix(&why, "%s", c->llm->shown);
 	}
+	llm_error_mask(&why, c->llm->options.api_key); /* it may quote the answer */
 	attempt_failed(c, &f, head, &why);
 }
 
@@ -86,8 +87,6 @@ static bool attempt_is_whole(struct llm_call *c, const struct llm_wire_news *n, 
 	return false;
 }
 
-/* Gives text that came since the last time, as the last act of whatever happened: c may be gone afterwards.
- */
 void llm_text_pass(struct llm_call *c)
 {
 	size_t from = c->passed_bytes, to = c->decode.turn.text.len;

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXCERPT_BYTES = 256 };
+enum { EXCERPT_BYTES = 120 };
 
 static llm_sse_fn event_take;
 
@@ -143,7 +143,7 @@ static enum err no_json(const struct chat_decode *d, const char *event, struct s
 	char *text = slice_dup((struct slice){s.ptr, s.len < EXCERPT_BYTES ? s.len : EXCERPT_BYTES});
 	llm_fault_from_body(slice_str(text), &excerpt);
 	free(text);
-	return err_set(e, ERR_UPSTREAM, "the model server's stream holds what is not JSON: %.80s",
+	return err_set(e, ERR_UPSTREAM, "the model server's stream holds what is not JSON: %s",
 		       excerpt.message);
 }
 
@@ -240,7 +240,7 @@ static enum err no_answer(struct chat_decode *d, struct error *e)
 		return err_set(e, ERR_LOST, "the model server's answer broke off before its end");
 	struct llm_fault excerpt = {0};
 	llm_fault_from_body(body, &excerpt);
-	return err_set(e, ERR_UPSTREAM, "the answer is not one of a Chat Completions server: %.120s",
+	return err_set(e, ERR_UPSTREAM, "the answer is not one of a Chat Completions server: %s",
 		       excerpt.message);
 }
 

@@ -90,6 +90,8 @@ void llm_fault_from_body(struct slice body, struct llm_fault *f)
 static void text_mask(char *text, const char *key)
 {
 	size_t key_len = strlen(key);
+	if (key_len <= KEY_PART_MIN)
+		return; /* a placeholder for servers that want just any key */
 	for (char *at = strstr(text, key); at != NULL; at = strstr(at, key))
 		memset(at, '*', key_len);
 	size_t len = strlen(text);
@@ -101,11 +103,14 @@ static void text_mask(char *text, const char *key)
 
 void llm_fault_mask(struct llm_fault *f, const char *key)
 {
-	if (strlen(key) <= KEY_PART_MIN)
-		return; /* a placeholder for servers that want just any key */
 	text_mask(f->message, key);
 	text_mask(f->type, key);
 	text_mask(f->code, key);
+}
+
+void llm_error_mask(struct error *e, const char *key)
+{
+	text_mask(e->msg, key);
 }
 
 bool llm_fault_is_money(const struct llm_fault *f)
@@ -172,7 +177,7 @@ enum err llm_fault_word(const struct llm_fault *f, const struct llm_wire_head *h
 			struct error *e)
 {
 	const struct advice *a = advice_find(f);
-	struct buf b = BUF_LIMIT(ERROR_MSG_MAX);
+	struct buf b = BUF_INIT;
 	buf_printf(&b, "the model server at %s %s", where, a->what);
 	if (f->status != 0)
 		buf_printf(&b, " (status %d%s%s)", f->status, f->code[0] != '\0' ? ", " : "", f->code);

@@ -126,9 +126,8 @@ static void on_deadline(void *arg)
 {
 	struct llm_call *c = arg;
 	err_set(&c->e, ERR_TIMEOUT,
-		"the model call was not done in time (%s); raise llm.call_seconds or the task's time, or see "
-		"why "
-		"the model server at %s is slow",
+		"the model call was not done in time: %s; raise llm.call_seconds or the task's time, or see "
+		"whether the model server at %s is slow",
 		c->state == CALL_QUEUED    ? "it still waited for one of llm.concurrency_max places"
 		: c->state == CALL_WAITING ? "it waited to be tried again"
 					   : "the answer had not ended",

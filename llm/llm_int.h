@@ -105,14 +105,15 @@ struct llm_fault {
 	char message[256];
 };
 
-/* Reads the forms in use: {"error":{message,type,code}}, {"error":"text"}, [{"error":...}],
- * {"message","code"},
- * {"detail"}. false when `j` holds no error. Members the server left out stay as they are in *f. */
+/* Reads the forms in use: {"error":{message,type,code}}, {"error":"text"}, {"message","code"}, {"detail"},
+ * and any of them in an array. false when `j` holds no error. Members the server left out stay as they are in
+ * *f. */
 bool llm_fault_read(const struct json *j, struct llm_fault *f);
 /* From the body of an answer that is no 2xx, JSON or not. */
 void llm_fault_from_body(struct slice body, struct llm_fault *f);
 /* Overwrites the key, and the beginning of it where a text was cut within it, in all that the server said. */
 void llm_fault_mask(struct llm_fault *f, const char *key);
+void llm_error_mask(struct error *e, const char *key);
 /* No more money: waiting does not help (reference: codes of OpenAI and Anthropic). */
 bool llm_fault_is_money(const struct llm_fault *f);
 /* Words it for a person: what, from where, what to do. `where` is the address as it may be shown. */
@@ -133,8 +134,7 @@ struct llm_retry_case {
 	int64_t wall_ms;     /* now, for a Retry-After that is a date */
 	uint32_t random;     /* of the jitter */
 };
-/* true: wait *wait_ms and try again. false: it is over, and *e holds why, with what is known about the retry
- * added. */
+/* true: wait *wait_ms and try again. false: it is over. *e holds why, with what hindered the retry added. */
 bool llm_retry_decide(const struct llm_retry_case *c, int64_t *wait_ms, struct error *e);
 
 /* --- chat_encode.c, chat_decode.c: OpenAI Chat Completions --- */
@@ -189,14 +189,13 @@ struct llm_wire_options {
 	size_t response_bytes_max;
 };
 
-/* What became of an exchange since the last time. Called from the loop, never from within llm_exchange_start.
+/* What became of an exchange since the last time. Comes from the loop, never from within llm_exchange_start.
  */
 struct llm_wire_news {
 	const struct llm_wire_head *head;
-	struct slice body; /* further bytes, may be none */
-	bool over;         /* the last news: the exchange is gone when this is called */
-	const struct error
-		*e; /* of an exchange that is over; e->code ERR_NONE when the answer arrived whole */
+	struct slice body;     /* further bytes, may be none */
+	bool over;             /* the last news: the exchange is gone when this is called */
+	const struct error *e; /* when over: how; ERR_NONE when the answer arrived whole */
 };
 typedef void llm_wire_fn(const struct llm_wire_news *n, void *arg);
 
@@ -250,7 +249,6 @@ struct llm_call {
 	struct loop_timer *deadline, *retry;
 	struct llm_exchange *exchange; /* in SENT only */
 	struct chat_decode decode;     /* of this attempt; the turn of one that ended well */
-	struct error decode_error;     /* the decoder gave up: nothing more is fed */
 	struct buf refused;            /* body of an answer that is no 2xx */
 	size_t passed_bytes;           /* of the turn's text, given to on_delta */
 	struct error e;                /* how the call ended */

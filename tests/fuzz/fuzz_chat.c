@@ -109,6 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	seed |= 1;
 	decode_run(&whole, s, 0, &seed);
 	ensure(whole.rc == ERR_NONE || whole.e.msg[0] != '\0');
+	ensure(utf8_valid(whole.e.msg, strlen(whole.e.msg)));
 	if (whole.rc == ERR_NONE)
 		turn_check(&whole);
 	for (int round = 0; round < ROUNDS; round++) {

@@ -153,6 +153,17 @@ static void llm_call__hides_a_key_the_server_echoes(void **state)
 	heard_release(&h);
 }
 
+static void llm_call__hides_a_key_in_what_is_no_answer(void **state)
+{
+	(void)state;
+	static const struct script_reply replies[] = {
+		{OK_HEAD "you sent: Bearer sk-secret-key-1", SCRIPT_CLOSE}};
+	struct heard h = call_once(replies, 1, 1); /* looks for the key in the message */
+	assert_int_equal(h.e.code, ERR_UPSTREAM);
+	assert_non_null(strstr(h.e.msg, "you sent"));
+	heard_release(&h);
+}
+
 static void llm_call__reports_an_error_after_200(void **state)
 {
 	(void)state;
@@ -180,6 +191,7 @@ int main(void)
 		cmocka_unit_test(llm_call__gives_up_after_the_last_attempt),
 		cmocka_unit_test(llm_call__never_tries_again_without_money),
 		cmocka_unit_test(llm_call__hides_a_key_the_server_echoes),
+		cmocka_unit_test(llm_call__hides_a_key_in_what_is_no_answer),
 		cmocka_unit_test(llm_call__reports_an_error_after_200),
 	};
 	log_init("test", LOG_OFF, LOG_FORMAT_JSON);
