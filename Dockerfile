@@ -35,7 +35,8 @@ FROM ${DEBIAN_IMAGE} AS production
 RUN apt-get update -q && apt-get install -y -q --no-install-recommends \
 		ca-certificates curl libcjson1 libcurl4 libevent-2.1-7 libssl3 libyaml-0-2 \
 	&& rm -rf /var/lib/apt/lists/* \
-	&& useradd --system --uid 10001 --user-group --create-home --home-dir /var/lib/agent-runtime agent-runtime
+	&& groupadd --gid 10001 agent-runtime \
+	&& useradd --uid 10001 --gid 10001 --create-home --home-dir /var/lib/agent-runtime --shell /usr/sbin/nologin agent-runtime
 COPY --from=toolchain /usr/local/bin/node /usr/local/bin/
 COPY --from=build /out/usr/local/bin/agent-runtime /usr/local/bin/
 COPY --from=build /out/usr/local/share/agent-runtime /usr/local/share/agent-runtime
