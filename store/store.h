@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The shared, lock-protected task table: one memfd mapping that every process of the service sees at the same address.
+ * The shared, lock-protected task table: one memfd mapping that every process of the service sees at the same
+ * address.
  *
- * A task is its events. task_move() is the only function that changes one: it checks the transition table, the lease and
- * the expected sequence number, folds the events into the task document, publishes document and events together, and
- * wakes whoever watches. A death at any instant leaves either the old or the new version.
+ * A task is its events. task_move() is the only function that changes one: it checks the transition table,
+ * the lease and the expected sequence number, folds the events into the task document, publishes document and
+ * events together, and wakes whoever watches. A death at any instant leaves either the old or the new
+ * version.
  *
- * Nothing here blocks, except on short robust locks held by other processes for bounded memory work; nothing here knows
- * of HTTP, models, tools or the event loop. A struct store is one participant's handle on the mapping; it is used by one
- * thread. References (struct task_ref) are plain values: they go stale (ERR_GONE) when the task is evicted.
+ * Nothing here blocks, except on short robust locks held by other processes for bounded memory work; nothing
+ * here knows of HTTP, models, tools or the event loop. A struct store is one participant's handle on the
+ * mapping; it is used by one thread. References (struct task_ref) are plain values: they go stale (ERR_GONE)
+ * when the task is evicted.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -45,25 +48,25 @@ bool event_type_live(enum event_type t);
 enum { STORE_PROCS_MAX = 64 };
 
 struct store_options {
-	size_t bytes;            /* size of the whole mapping */
-	uint32_t tasks_max;      /* slots */
-	uint32_t procs_max;      /* participants, <= STORE_PROCS_MAX */
+	size_t bytes;             /* size of the whole mapping */
+	uint32_t tasks_max;       /* slots */
+	uint32_t procs_max;       /* participants, <= STORE_PROCS_MAX */
 	uint32_t task_events_max; /* events one task may have; its terminal move is always allowed */
-	size_t task_bytes_max;   /* bytes of events one task may keep; likewise */
-	size_t live_ring_bytes;  /* per participant, power of two */
+	size_t task_bytes_max;    /* bytes of events one task may keep; likewise */
+	size_t live_ring_bytes;   /* per participant, power of two */
 };
 
 struct store;
 
-/* memfd_create, posix_fallocate, seals, mmap, layout; eventfds for every participant. ERR_CONFIG when `bytes` is too small
- * for the rest (the message says the least that works), ERR_NO_SPACE when the system has no memory. The result belongs
- * to no participant yet. */
+/* memfd_create, posix_fallocate, seals, mmap, layout; eventfds for every participant. ERR_CONFIG when `bytes`
+ * is too small for the rest (the message says the least that works), ERR_NO_SPACE when the system has no
+ * memory. The result belongs to no participant yet. */
 must_check enum err store_create(const struct store_options *o, struct store **out, struct error *e);
 /* Forks a child that dies holding a robust lock of the mapping and checks that the parent gets EOWNERDEAD. */
 must_check enum err store_prove_locks(struct store *s, struct error *e);
 /* A participant's own handle: call in the child after fork (or in a thread of a test). proc < procs_max. */
 struct store *store_attach(struct store *created, uint32_t proc);
-void store_detach(struct store *s);  /* frees the handle only */
+void store_detach(struct store *s);        /* frees the handle only */
 void store_destroy(struct store *created); /* unmaps and closes: tests, and the master at its very end */
 
 /* Master only; lock-free, touches no task. started: a new process holds slot `proc` (its generation grows).
@@ -85,24 +88,26 @@ struct task_head {
 	uint64_t first_seq; /* oldest event still kept here; 1 unless trimmed */
 	int64_t created_ms;
 	int64_t updated_ms;
-	bool leased;        /* by a living process */
+	bool leased; /* by a living process */
 	uint32_t lease_proc;
 	uint32_t lease_epoch;
 };
 
-/* New task in state QUEUED with its first event task.created. `created` is the JSON object of that event (members as
- * listed in event.def, without seq and at); id must be the one named in it. Evicts the oldest finished tasks when there is
- * no room; ERR_FULL when that does not help. No lease is taken. Wakes participants that look for work. */
-must_check enum err task_create(struct store *s, const struct id *id, struct slice created, struct task_ref *out,
-				struct error *e);
+/* New task in state QUEUED with its first event task.created. `created` is the JSON object of that event
+ * (members as listed in event.def, without seq and at); id must be the one named in it. Evicts the oldest
+ * finished tasks when there is no room; ERR_FULL when that does not help. No lease is taken. Wakes
+ * participants that look for work. */
+must_check enum err task_create(struct store *s, const struct id *id, struct slice created,
+				struct task_ref *out, struct error *e);
 bool task_find(struct store *s, const struct id *id, struct task_ref *out);
 /* ERR_GONE when the task is no longer in the table. */
 must_check enum err task_head_get(struct store *s, struct task_ref ref, struct task_head *out);
 /* Appends the document (compact JSON, no newline) to *out; head may be NULL. ERR_GONE, ERR_MEMORY. */
-must_check enum err task_doc_copy(struct store *s, struct task_ref ref, struct buf *out, struct task_head *head);
+must_check enum err task_doc_copy(struct store *s, struct task_ref ref, struct buf *out,
+				  struct task_head *head);
 
 struct task_query {
-	uint32_t states;       /* bit (1 << state); 0 means all */
+	uint32_t states;         /* bit (1 << state); 0 means all */
 	const struct id *before; /* only tasks older than this id; NULL: from the newest */
 	size_t limit;
 };
@@ -116,9 +121,11 @@ struct lease {
 	uint32_t epoch; /* grows with every taking; a stale one is refused by task_move */
 };
 
-/* Takes a task whose state works and that no living process holds. ERR_CONFLICT when held or not in such a state. */
+/* Takes a task whose state works and that no living process holds. ERR_CONFLICT when held or not in such a
+ * state. */
 must_check enum err lease_take(struct store *s, struct task_ref ref, struct lease *out, struct error *e);
-/* The same for any task that needs a worker, oldest first; false when there is none. Cheap when nothing is unleased. */
+/* The same for any task that needs a worker, oldest first; false when there is none. Cheap when nothing is
+ * unleased. */
 bool lease_next(struct store *s, struct lease *out);
 /* No effect when it is no longer ours. If the task still needs a worker, others are woken. */
 void lease_release(struct store *s, const struct lease *l);
@@ -133,18 +140,20 @@ struct task_event {
 struct task_change {
 	const struct task_event *events; /* appended in order, before the task.state event */
 	size_t events_count;
-	enum task_state to;        /* TASK_SAME, or the new state: then a task.state event closes the change */
-	struct slice state_data;   /* further members of that event as a JSON object ("" for none): reason, error */
-	const struct lease *lease; /* the run's own changes name their lease; NULL: a person's (approve, cancel, ...) */
-	uint64_t if_last_seq;      /* 0, or refuse (ERR_CONFLICT) unless this is still the last event */
+	enum task_state to; /* TASK_SAME, or the new state: then a task.state event closes the change */
+	struct slice
+		state_data; /* further members of that event as a JSON object ("" for none): reason, error */
+	const struct lease
+		*lease; /* the run's own changes name their lease; NULL: a person's (approve, cancel, ...) */
+	uint64_t if_last_seq; /* 0, or refuse (ERR_CONFLICT) unless this is still the last event */
 };
 
-/* All or nothing. ERR_CONFLICT: transition not allowed from the present state (the message names both), state is terminal,
- * if_last_seq differs, or the lease is no longer held. ERR_FULL: a limit (the message names it, its value, its option).
- * ERR_GONE: evicted. ERR_JSON: data is not an object. On success *last_seq (may be NULL) is the last event's number; a move
- * into a state that does not work releases the lease. */
-must_check enum err task_move(struct store *s, struct task_ref ref, const struct task_change *c, uint64_t *last_seq,
-			      struct error *e);
+/* All or nothing. ERR_CONFLICT: transition not allowed from the present state (the message names both), state
+ * is terminal, if_last_seq differs, or the lease is no longer held. ERR_FULL: a limit (the message names it,
+ * its value, its option). ERR_GONE: evicted. ERR_JSON: data is not an object. On success *last_seq (may be
+ * NULL) is the last event's number; a move into a state that does not work releases the lease. */
+must_check enum err task_move(struct store *s, struct task_ref ref, const struct task_change *c,
+			      uint64_t *last_seq, struct error *e);
 
 /* --- reading events --- */
 
@@ -155,11 +164,11 @@ struct event_cursor {
 	uint64_t position;
 };
 void event_cursor_init(struct event_cursor *c, uint64_t after_seq);
-/* Appends whole events as ready-made SSE bytes ("id: 5\nevent: step.started\ndata: {...}\n\n") until bytes_max would be
- * exceeded (at least one event if there is any), and moves the cursor. ERR_GONE when the task or the events asked for are
- * no longer kept. head may be NULL; it is of the same instant. */
-must_check enum err task_events_copy(struct store *s, struct task_ref ref, struct event_cursor *c, size_t bytes_max,
-				     struct buf *out, struct task_head *head);
+/* Appends whole events as ready-made SSE bytes ("id: 5\nevent: step.started\ndata: {...}\n\n") until
+ * bytes_max would be exceeded (at least one event if there is any), and moves the cursor. ERR_GONE when the
+ * task or the events asked for are no longer kept. head may be NULL; it is of the same instant. */
+must_check enum err task_events_copy(struct store *s, struct task_ref ref, struct event_cursor *c,
+				     size_t bytes_max, struct buf *out, struct task_head *head);
 
 struct event_view {
 	uint64_t seq;
@@ -171,30 +180,30 @@ bool event_next(struct slice *rest, struct event_view *out);
 
 /* --- live events: best effort, never kept --- */
 
-/* Puts one live event where the other participants that watch the task find it. Silently dropped when nobody watches or
- * when it is larger than a quarter of the ring. */
+/* Puts one live event where the other participants that watch the task find it. Silently dropped when nobody
+ * watches or when it is larger than a quarter of the ring. */
 void live_publish(struct store *s, const struct lease *l, enum event_type type, struct slice data);
 struct live_view {
 	struct task_ref ref;
 	uint64_t after_seq; /* last event of the task when it was published */
 	struct slice sse;   /* "event: model.delta\ndata: {...}\n\n" */
 };
-/* Gives every live event published since the last call (own ones too) for tasks watched by this participant. Returns how
- * many were overwritten before they could be read. */
+/* Gives every live event published since the last call (own ones too) for tasks watched by this participant.
+ * Returns how many were overwritten before they could be read. */
 uint64_t live_drain(struct store *s, void (*fn)(const struct live_view *v, void *arg), void *arg);
 
 /* --- waking --- */
 
-/* A participant that watches a task is woken when it changes. Counted: as many unwatch as watch calls. A worker that
- * holds the lease is always woken when somebody else changes its task. */
+/* A participant that watches a task is woken when it changes. Counted: as many unwatch as watch calls. A
+ * worker that holds the lease is always woken when somebody else changes its task. */
 must_check enum err task_watch(struct store *s, struct task_ref ref);
 void task_unwatch(struct store *s, struct task_ref ref);
 
 /* Becomes readable when there is something to do; owned by the store. */
 int store_wake_fd(struct store *s);
 enum { WAKE_TASKS = 1, WAKE_WORK = 2, WAKE_LIVE = 4, WAKE_PEER_DIED = 8 };
-/* Clears the descriptor and returns what happened since the last call. on_task is called for every task that changed (by
- * anybody, this participant too) and is watched or leased by this participant. */
+/* Clears the descriptor and returns what happened since the last call. on_task is called for every task that
+ * changed (by anybody, this participant too) and is watched or leased by this participant. */
 unsigned wake_take(struct store *s, void (*on_task)(struct task_ref ref, void *arg), void *arg);
 
 /* --- figures --- */
@@ -215,8 +224,9 @@ struct store_usage {
 };
 void store_usage_get(struct store *s, struct store_usage *out);
 
-/* Checks every invariant of the mapping: chains disjoint and complete, counts, lists sorted, index complete, documents equal
- * the fold of their events. For tests and `verify`; takes locks slot by slot. ERR_INTERNAL with what is wrong. */
+/* Checks every invariant of the mapping: chains disjoint and complete, counts, lists sorted, index complete,
+ * documents equal the fold of their events. For tests and `verify`; takes locks slot by slot. ERR_INTERNAL
+ * with what is wrong. */
 must_check enum err store_check(struct store *s, struct error *e);
 
 /* Fold by itself: the document after all events of `sse` (as read by task_events_copy from the first). */

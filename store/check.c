@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every invariant of the mapping, checked one lock at a time: for tests and for whoever wants to know. Run it
+ * when nobody writes: what is counted over several locks may differ by what happens in between.
+ */
+#include "base/base.h"
+#include "store/store_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum err check_slot(struct store *s, uint32_t i, uint8_t *seen, uint32_t *blocks, struct error *e);
+static enum err check_chain(struct store *s, uint32_t slot, uint32_t head, uint32_t n, uint8_t *seen,
+			    struct error *e);
+static enum err check_fold(struct store *s, struct task_ref ref, struct error *e);
+static enum err check_index(struct store *s, uint32_t used, struct error *e);
+static enum err check_pool(struct store *s, uint32_t used, struct error *e);
+
+enum err store_check(struct store *s, struct error *e)
+{
+	struct map *m = s->map;
+	uint8_t *seen = xcalloc(m->blocks_max, 1);
+	uint32_t blocks = 0, used = 0;
+	enum err code = ERR_NONE;
+	/* Taking each lock once also brings about the repairs that are due. */
+	index_take(s);
+	index_give(s);
+	for (uint32_t i = 0; code == ERR_NONE && i < m->tasks_max; i++) {
+		slot_take_any(s, i);
+		used += atomic_load(&slot_at(s, i)->used);
+		code = check_slot(s, i, seen, &blocks, e);
+		slot_give(s, i);
+	}
+	for (uint32_t i = 0; code == ERR_NONE && i < m->tasks_max; i++)
+		if (atomic_load(&slot_at(s, i)->used))
+			code = check_fold(s, (struct task_ref){i, atomic_load(&slot_at(s, i)->gen)}, e);
+	if (code == ERR_NONE)
+		code = check_index(s, used, e);
+	if (code == ERR_NONE)
+		code = check_pool(s, blocks, e);
+	free(seen);
+	return code;
+}
+
+/* --- helpers --- */
+
+static enum err wrong(struct error *e, const char *what, uint32_t slot)
+{
+	return err_set(e, ERR_INTERNAL, "slot %u: %s", slot, what);
+}
+
+static enum err check_slot(struct store *s, uint32_t i, uint8_t *seen, uint32_t *blocks, struct error *e)
+{
+	struct slot *t = slot_at(s, i);
+	const struct version *v = slot_version(t);
+	if (!atomic_load(&t->used))
+		return ERR_NONE;
+	uint32_t doc = blocks_for(v->doc_bytes), events = blocks_for(v->events_bytes);
+	if (atomic_load(&v->state) >= TASK_STATE_COUNT || v->last_seq == 0 || doc == 0 || events == 0)
+		return wrong(e, "a task without state, events or document", i);
+	if (!task_state_works((enum task_state)atomic_load(&v->state)) && lease_alive(s, &v->lease))
+		return wrong(e, "a lease on a task that needs no worker", i);
+	enum err code = check_chain(s, i, v->doc_head, doc, seen, e);
+	if (code == ERR_NONE)
+		code = check_chain(s, i, v->events_head, events, seen, e);
+	*blocks += doc + events;
+	return code;
+}
+
+static enum err check_chain(struct store *s, uint32_t slot, uint32_t head, uint32_t n, uint8_t *seen,
+			    struct error *e)
+{
+	for (uint32_t k = 0; k < n; k++) {
+		if (head >= s->map->blocks_max)
+			return wrong(e, "a chain ends too early", slot);
+		const struct block *b = block_at(s, head);
+		if (seen[head]++)
+			return wrong(e, "a block is in two chains", slot);
+		if (!atomic_load(&b->used) || b->owner != slot)
+			return wrong(e, "a block of the chain is not the slot's", slot);
+		head = b->next;
+	}
+	return ERR_NONE;
+}
+
+static enum err check_fold(struct store *s, struct task_ref ref, struct error *e)
+{
+	struct buf doc = BUF_INIT, sse = BUF_INIT, folded = BUF_INIT;
+	struct event_cursor c;
+	struct task_head head;
+	event_cursor_init(&c, 0);
+	enum err code = task_doc_copy(s, ref, &doc, &head);
+	if (code == ERR_NONE)
+		code = task_events_copy(s, ref, &c, 64 << 20, &sse, &head);
+	if (code == ERR_NONE)
+		code = task_fold(buf_slice(&sse), &folded, e);
+	else
+		code = wrong(e, "cannot be read", ref.slot);
+	if (code == ERR_NONE && !slice_eq(buf_slice(&doc), buf_slice(&folded)))
+		code = wrong(e, "the document is not the fold of its events", ref.slot);
+	buf_release(&doc);
+	buf_release(&sse);
+	buf_release(&folded);
+	return code;
+}
+
+static enum err check_index(struct store *s, uint32_t used, struct error *e)
+{
+	struct map *m = s->map;
+	uint32_t listed = 0, unused = 0;
+	enum err code = ERR_NONE;
+	index_take(s);
+	for (uint32_t i = m->newest, newer = NONE; i != NONE && code == ERR_NONE;
+	     newer = i, i = slot_at(s, i)->older) {
+		const struct slot *t = slot_at(s, i);
+		if (++listed > m->tasks_max || t->newer != newer || !atomic_load(&t->used))
+			code = wrong(e, "the list by age is broken", i);
+		else if (newer != NONE && id_compare(&t->id, &slot_at(s, newer)->id) >= 0)
+			code = wrong(e, "the list by age is not sorted", i);
+		else if (index_find(s, &t->id) != i)
+			code = wrong(e, "is not found by its id", i);
+		else if (t->older == NONE && m->oldest != i)
+			code = wrong(e, "the oldest is not the last", i);
+	}
+	for (uint32_t i = m->slot_free; i != NONE && code == ERR_NONE; i = slot_at(s, i)->hash_next)
+		if (++unused > m->tasks_max || atomic_load(&slot_at(s, i)->used))
+			code = wrong(e, "the list of free slots is broken", i);
+	index_give(s);
+	if (code == ERR_NONE &&
+	    (listed != used || listed + unused != m->tasks_max || used != atomic_load(&m->slots_used)))
+		code = err_set(e, ERR_INTERNAL, "%u slots used, %u listed, %u free, %u counted, of %u", used,
+			       listed, unused, atomic_load(&m->slots_used), m->tasks_max);
+	return code;
+}
+
+static enum err check_pool(struct store *s, uint32_t used, struct error *e)
+{
+	struct map *m = s->map;
+	uint32_t listed = 0;
+	bool broken = false;
+	lock_take(s, &m->pool_lock, LOCK_POOL, NULL, NULL);
+	for (uint32_t i = m->block_free; i != NONE && !broken; i = block_at(s, i)->next)
+		broken = ++listed > m->blocks_max || atomic_load(&block_at(s, i)->used);
+	uint32_t counted = atomic_load(&m->blocks_used);
+	lock_give(&m->pool_lock, LOCK_POOL);
+	if (broken)
+		return err_set(e, ERR_INTERNAL, "the list of free blocks is broken");
+	if (used != counted || used + listed != m->blocks_max)
+		return err_set(e, ERR_INTERNAL, "%u blocks in chains, %u counted, %u free, of %u", used,
+			       counted, listed, m->blocks_max);
+	return ERR_NONE;
+}

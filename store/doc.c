@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A task's document and the state it is folded into. Rendering copies ready-made pieces and is fast enough to
+ * be done on each event; parsing a document back is for a participant that changes a task it has not changed
+ * before.
+ */
+#include "base/base.h"
+#include "store/doc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void steps_free(struct doc_step *steps, size_t n);
+static void steps_render(const struct task_doc *d, struct jw *w);
+static void usage_render(const struct task_doc *d, struct jw *w);
+static void time_render(struct jw *w, const char *name, int64_t ms);
+
+struct task_doc *doc_new(void)
+{
+	struct task_doc *d = xcalloc(1, sizeof *d);
+	d->state = TASK_QUEUED;
+	return d;
+}
+
+void doc_free(struct task_doc *d)
+{
+	if (d == NULL)
+		return;
+	steps_free(d->steps, d->steps_count);
+	free(d->id);
+	free(d->prompt);
+	free(d->approval);
+	free(d->metadata);
+	free(d->plan);
+	free(d->result);
+	free(d->error);
+	free(d->pending);
+	free(d);
+}
+
+enum task_state doc_state(const struct task_doc *d)
+{
+	return d->state;
+}
+
+void doc_text_set(char **at, char *text)
+{
+	free(*at);
+	*at = text;
+}
+
+char *doc_member(const struct json *object, const char *name)
+{
+	const struct json *v = json_get(object, name);
+	struct buf out = BUF_INIT;
+	if (v == NULL)
+		return xstrdup("null");
+	json_print(v, &out);
+	return buf_take(&out);
+}
+
+char *doc_members(const struct json *object, const char *const *but)
+{
+	struct buf out = BUF_INIT;
+	struct jw w = JW(&out);
+	for (const struct json *m = json_first(object); m != NULL; m = json_next(m)) {
+		bool skip = false;
+		for (size_t i = 0; but[i] != NULL; i++)
+			skip = skip || strcmp(json_name(m), but[i]) == 0;
+		if (skip)
+			continue;
+		if (w.comma)
+			buf_add_char(&out, ',');
+		w.comma = false;
+		jw_text(&w, json_name(m));
+		buf_add_char(&out, ':');
+		json_print(m, &out);
+		w.comma = true;
+	}
+	return buf_take(&out);
+}
+
+static const struct doc_step *step_find(const struct doc_step *steps, size_t n, const char *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(steps[i].id, id) == 0)
+			return &steps[i];
+	return NULL;
+}
+
+void doc_plan_set(struct task_doc *d, const struct json *plan)
+{
+	static const char *const plan_but[] = {"steps", NULL};
+	static const char *const step_but[] = {"status", "result", "error", NULL};
+	const struct json *list = json_get(plan, "steps");
+	struct doc_step *old = d->steps;
+	size_t old_count = d->steps_count, n = 0;
+	size_t count = json_count(list) < DOC_STEPS_MAX ? json_count(list) : DOC_STEPS_MAX;
+	d->steps = xcalloc(count + 1, sizeof *d->steps);
+	for (const struct json *j = json_first(list); j != NULL && n < count; j = json_next(j), n++) {
+		struct doc_step *s = &d->steps[n];
+		s->id = xstrdup(json_get_text(j, "id", ""));
+		s->fixed = doc_members(j, step_but);
+		const struct doc_step *before = step_find(old, old_count, s->id);
+		if (before != NULL && strcmp(before->status, "completed") == 0) {
+			s->status = xstrdup(before->status);
+			s->result = xstrdup(before->result);
+			s->error = xstrdup(before->error);
+			continue;
+		}
+		s->status = xstrdup(json_get_text(j, "status", "pending"));
+		s->result = doc_member(j, "result");
+		s->error = doc_member(j, "error");
+	}
+	d->steps_count = n;
+	doc_text_set(&d->plan, doc_members(plan, plan_but));
+	steps_free(old, old_count);
+}
+
+struct task_doc *doc_parse(struct slice text, struct error *e)
+{
+	struct json *j = json_parse(text.ptr, text.len, JSON_DEPTH_MAX, e);
+	if (j == NULL)
+		return NULL;
+	struct task_doc *d = doc_new();
+	const struct json *usage = json_get(j, "usage");
+	if (!task_state_parse(json_get_text(j, "status", ""), &d->state)) {
+		err_set(e, ERR_INTERNAL, "a task's document has no known status");
+		doc_free(d);
+		json_free(j);
+		return NULL;
+	}
+	d->id = doc_member(j, "id");
+	d->prompt = doc_member(j, "prompt");
+	d->approval = doc_member(j, "approval");
+	d->metadata = doc_member(j, "metadata");
+	d->result = doc_member(j, "result");
+	d->error = doc_member(j, "error");
+	d->pending = doc_member(j, "pending");
+	if (json_is(json_get(j, "plan"), JSON_OBJECT))
+		doc_plan_set(d, json_get(j, "plan"));
+	d->input_tokens = json_get_integer(usage, "input_tokens", 0);
+	d->output_tokens = json_get_integer(usage, "output_tokens", 0);
+	d->cached_tokens = json_get_integer(usage, "cached_tokens", 0);
+	d->model_calls = json_get_integer(usage, "model_calls", 0);
+	d->tool_calls = json_get_integer(usage, "tool_calls", 0);
+	d->estimated = json_get_bool(usage, "estimated", false);
+	d->last_seq = (uint64_t)json_get_integer(j, "last_seq", 0);
+	clock_parse(json_get_text(j, "created_at", ""), &d->created_ms);
+	clock_parse(json_get_text(j, "updated_at", ""), &d->updated_ms);
+	json_free(j);
+	return d;
+}
+
+static void raw(struct jw *w, const char *name, const char *json)
+{
+	jw_kv_raw(w, name, json, json != NULL ? strlen(json) : 0);
+}
+
+void doc_render(const struct task_doc *d, struct buf *out)
+{
+	struct jw w = JW(out);
+	jw_object(&w);
+	raw(&w, "id", d->id);
+	jw_kv_text(&w, "status", task_state_text(d->state));
+	raw(&w, "prompt", d->prompt);
+	raw(&w, "approval", d->approval);
+	jw_name(&w, "plan");
+	if (d->plan == NULL)
+		jw_null(&w);
+	else
+		steps_render(d, &w);
+	raw(&w, "result", d->result);
+	raw(&w, "error", d->error);
+	raw(&w, "pending", d->pending);
+	usage_render(d, &w);
+	raw(&w, "metadata", d->metadata);
+	jw_name(&w, "last_seq");
+	jw_uint(&w, d->last_seq);
+	time_render(&w, "created_at", d->created_ms);
+	time_render(&w, "updated_at", d->updated_ms);
+	jw_object_end(&w);
+}
+
+/* --- helpers --- */
+
+static void steps_free(struct doc_step *steps, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(steps[i].id);
+		free(steps[i].fixed);
+		free(steps[i].status);
+		free(steps[i].result);
+		free(steps[i].error);
+	}
+	free(steps);
+}
+
+static void steps_render(const struct task_doc *d, struct jw *w)
+{
+	jw_object(w);
+	buf_add_str(w->out, d->plan);
+	w->comma = *d->plan != '\0';
+	jw_name(w, "steps");
+	jw_array(w);
+	for (size_t i = 0; i < d->steps_count; i++) {
+		const struct doc_step *s = &d->steps[i];
+		jw_object(w);
+		buf_add_str(w->out, s->fixed);
+		w->comma = *s->fixed != '\0';
+		jw_kv_text(w, "status", s->status);
+		raw(w, "result", s->result);
+		raw(w, "error", s->error);
+		jw_object_end(w);
+	}
+	jw_array_end(w);
+	jw_object_end(w);
+}
+
+static void usage_render(const struct task_doc *d, struct jw *w)
+{
+	jw_name(w, "usage");
+	jw_object(w);
+	jw_kv_int(w, "input_tokens", d->input_tokens);
+	jw_kv_int(w, "output_tokens", d->output_tokens);
+	jw_kv_int(w, "cached_tokens", d->cached_tokens);
+	jw_kv_int(w, "model_calls", d->model_calls);
+	jw_kv_int(w, "tool_calls", d->tool_calls);
+	jw_kv_bool(w, "estimated", d->estimated);
+	jw_object_end(w);
+}
+
+static void time_render(struct jw *w, const char *name, int64_t ms)
+{
+	char text[CLOCK_TEXT_SIZE];
+	clock_format(ms, text);
+	jw_kv_text(w, name, text);
+}

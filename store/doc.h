@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The fold state of a task: shared by doc.c, which reads and writes it as a document, and fold.c, which
+ * applies events. */
+#ifndef STORE_DOC_H
+#define STORE_DOC_H
+
+#include "store/store_int.h"
+
+enum { DOC_STEPS_MAX = 256 };
+
+/* Text members hold ready-made JSON (a string with its quotes, an object, null), so that rendering only
+ * copies. Owned. */
+struct doc_step {
+	char *id;     /* plain text */
+	char *fixed;  /* members that do not change, without braces: "id":"s1","title":... */
+	char *status; /* plain text */
+	char *result, *error;
+};
+
+struct task_doc {
+	enum task_state state;
+	char *id, *prompt, *approval, *metadata;
+	char *plan; /* members of the plan beside its steps, without braces; NULL: there is no plan */
+	struct doc_step *steps;
+	size_t steps_count;
+	char *result, *error, *pending;
+	int64_t input_tokens, output_tokens, cached_tokens, model_calls, tool_calls;
+	bool estimated;
+	uint64_t last_seq;
+	int64_t created_ms, updated_ms;
+};
+
+/* Compact JSON of a member, "null" when it is absent. Caller frees. */
+char *doc_member(const struct json *object, const char *name);
+/* Members of an object without its braces and without those named in `but` (NULL-terminated). Caller frees.
+ */
+char *doc_members(const struct json *object, const char *const *but);
+/* Takes over the steps of a plan object; finished steps of `old` (may be NULL) with the same id keep what
+ * they have. */
+void doc_plan_set(struct task_doc *d, const struct json *plan);
+void doc_text_set(char **at, char *text); /* takes text */
+
+#endif

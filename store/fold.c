@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What each event does to the fold state. The document is nothing but the fold of a task's events: task_fold
+ * does it for all of them, task_move for the newest. Members it does not know are left alone.
+ */
+#include "base/base.h"
+#include "store/doc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void fold_state(struct task_doc *d, const struct json *data);
+static void fold_steps_close(struct task_doc *d);
+static void fold_step(struct task_doc *d, enum event_type type, const struct json *data);
+static void fold_usage(struct task_doc *d, const struct json *usage);
+static void fold_created(struct task_doc *d, const struct json *data);
+
+/* Most events are told, not folded: their text need not be parsed. */
+static bool event_folds(enum event_type t)
+{
+	switch (t) {
+	case EVENT_TASK_CREATED:
+	case EVENT_TASK_STATE:
+	case EVENT_TASK_RESULT:
+	case EVENT_TASK_PENDING:
+	case EVENT_PLAN_CREATED:
+	case EVENT_STEP_STARTED:
+	case EVENT_STEP_COMPLETED:
+	case EVENT_STEP_FAILED:
+	case EVENT_STEP_SKIPPED:
+	case EVENT_STEP_CANCELLED:
+	case EVENT_STEP_WAITING:
+	case EVENT_STEP_IN_DOUBT:
+	case EVENT_MODEL_COMPLETED: return true;
+	default: return false;
+	}
+}
+
+enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_type type, struct slice data,
+		   struct error *e)
+{
+	struct json *j = NULL;
+	d->last_seq = seq;
+	d->updated_ms = at_ms;
+	d->model_calls += type == EVENT_MODEL_STARTED;
+	d->tool_calls += type == EVENT_TOOL_STARTED;
+	if (!event_folds(type))
+		return ERR_NONE;
+	j = json_parse(data.ptr, data.len, JSON_DEPTH_MAX, e);
+	if (j == NULL)
+		return err_set(e, ERR_JSON, "the data of %s is not a JSON object", event_type_text(type));
+	if (type == EVENT_TASK_CREATED) {
+		d->created_ms = at_ms;
+		fold_created(d, j);
+	} else if (type == EVENT_TASK_STATE) {
+		fold_state(d, j);
+	} else if (type == EVENT_TASK_RESULT) {
+		doc_text_set(&d->result, doc_member(j, "result"));
+	} else if (type == EVENT_TASK_PENDING) {
+		doc_text_set(&d->pending, doc_member(j, "pending"));
+	} else if (type == EVENT_PLAN_CREATED) {
+		doc_plan_set(d, json_get(j, "plan"));
+	} else if (type == EVENT_MODEL_COMPLETED) {
+		fold_usage(d, json_get(j, "usage"));
+	} else {
+		fold_step(d, type, j);
+	}
+	json_free(j);
+	return ERR_NONE;
+}
+
+enum err task_fold(struct slice sse, struct buf *doc, struct error *e)
+{
+	struct task_doc *d = doc_new();
+	struct event_view v;
+	enum err code = ERR_NONE;
+	uint64_t seq = 0;
+	while (code == ERR_NONE && event_next(&sse, &v)) {
+		struct json *j = json_parse(v.data.ptr, v.data.len, JSON_DEPTH_MAX, e);
+		int64_t at_ms = 0;
+		if (j == NULL || v.seq != ++seq || !clock_parse(json_get_text(j, "at", ""), &at_ms))
+			code = err_set(e, ERR_INTERNAL, "event %llu is damaged or out of order",
+				       (unsigned long long)v.seq);
+		json_free(j);
+		if (code == ERR_NONE)
+			code = doc_apply(d, v.seq, at_ms, v.type, v.data, e);
+	}
+	if (code == ERR_NONE && sse.len > 0)
+		code = err_set(e, ERR_INTERNAL, "the events after %llu are damaged", (unsigned long long)seq);
+	if (code == ERR_NONE)
+		doc_render(d, doc);
+	doc_free(d);
+	return code;
+}
+
+/* --- helpers --- */
+
+static void fold_created(struct task_doc *d, const struct json *data)
+{
+	doc_text_set(&d->id, doc_member(data, "task_id"));
+	doc_text_set(&d->prompt, doc_member(data, "prompt"));
+	doc_text_set(&d->approval, doc_member(data, "approval"));
+	doc_text_set(&d->metadata, doc_member(data, "metadata"));
+}
+
+static void fold_state(struct task_doc *d, const struct json *data)
+{
+	enum task_state to;
+	if (!task_state_parse(json_get_text(data, "to", ""), &to))
+		return;
+	d->state = to;
+	if (json_get(data, "error") != NULL)
+		doc_text_set(&d->error, doc_member(data, "error"));
+	if (task_state_terminal(to))
+		fold_steps_close(d);
+}
+
+/* No step is left open in a task that is over. */
+static void fold_steps_close(struct task_doc *d)
+{
+	const char *open = d->state == TASK_CANCELLED ? "cancelled" : "skipped";
+	const char *running = d->state == TASK_FAILED ? "failed" : open;
+	for (size_t i = 0; i < d->steps_count; i++) {
+		char **status = &d->steps[i].status;
+		if (strcmp(*status, "running") == 0 || strcmp(*status, "in_doubt") == 0)
+			doc_text_set(status, xstrdup(running));
+		else if (strcmp(*status, "pending") == 0 || strcmp(*status, "waiting") == 0)
+			doc_text_set(status, xstrdup(open));
+	}
+}
+
+static const char *step_status(enum event_type t)
+{
+	switch (t) {
+	case EVENT_STEP_COMPLETED: return "completed";
+	case EVENT_STEP_FAILED: return "failed";
+	case EVENT_STEP_SKIPPED: return "skipped";
+	case EVENT_STEP_CANCELLED: return "cancelled";
+	case EVENT_STEP_WAITING: return "waiting";
+	case EVENT_STEP_IN_DOUBT: return "in_doubt";
+	default: return "running";
+	}
+}
+
+static void fold_step(struct task_doc *d, enum event_type type, const struct json *data)
+{
+	const char *id = json_get_text(data, "step", "");
+	for (size_t i = 0; i < d->steps_count; i++) {
+		struct doc_step *s = &d->steps[i];
+		if (strcmp(s->id, id) != 0)
+			continue;
+		doc_text_set(&s->status, xstrdup(step_status(type)));
+		if (type == EVENT_STEP_COMPLETED)
+			doc_text_set(&s->result, doc_member(data, "result"));
+		if (type == EVENT_STEP_FAILED || type == EVENT_STEP_COMPLETED)
+			doc_text_set(&s->error, doc_member(data, "error"));
+		return;
+	}
+}
+
+static void fold_usage(struct task_doc *d, const struct json *usage)
+{
+	d->input_tokens += json_get_integer(usage, "input_tokens", 0);
+	d->output_tokens += json_get_integer(usage, "output_tokens", 0);
+	d->cached_tokens += json_get_integer(usage, "cached_tokens", 0);
+	d->estimated = d->estimated || json_get_bool(usage, "estimated", false);
+}

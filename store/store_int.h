@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private to the store room: the layout of the mapping and the layers above it.
+ *
+ *   lock.c    robust mutexes, their order, what happens when an owner died
+ *   map.c     the mapping: sizes, creation, handles
+ *   pool.c    blocks, taken and given back by the chain
+ *   index.c   id to slot, the list by age, free slots, eviction
+ *   slot.c    one task's slot: versions, publishing, repair
+ *   event.c   events as text; state.c: the transition table
+ *   doc.c     the fold state of a task and its document; fold.c: what each event does to it
+ *   move.c    the one mover, and creation
+ *   read.c    documents, events, lists
+ *   lease.c, wake.c, live.c, count.c, check.c
+ *
+ * Everything in the mapping is reached by offsets; nothing in it is a pointer. Fields marked (lock) are only
+ * touched with that lock held; fields that are _Atomic may be read without.
+ */
+#ifndef STORE_STORE_INT_H
+#define STORE_STORE_INT_H
+
+#include "base/base.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+	BLOCK_BYTES = 1024,
+	NONE = UINT32_MAX, /* no slot, no block */
+	DOC_CACHE = 64,    /* fold states kept per handle */
+};
+
+/* --- lock.c --- */
+
+/* Order of taking; a thread may only take a lock of a higher rank than those it holds. */
+enum lock_rank { LOCK_INDEX = 1, LOCK_SLOT, LOCK_POOL };
+
+struct lock {
+	pthread_mutex_t mutex;
+};
+
+/* --- layout of the mapping --- */
+
+/* Who runs a task. Alive only while the participant is alive in that generation. */
+struct lease_word {
+	_Atomic uint32_t proc; /* NONE: nobody */
+	_Atomic uint32_t proc_gen;
+	_Atomic uint32_t epoch;
+};
+
+/* All of a task that changes, twice in a slot: the one slot->current names is valid, the other is being
+ * written. */
+struct version {
+	_Atomic uint32_t state; /* enum task_state */
+	struct lease_word lease;
+	uint64_t last_seq;
+	uint64_t events_bytes; /* of the event chain, with length prefixes */
+	int64_t updated_ms;
+	uint32_t doc_head, doc_bytes;
+	uint32_t events_head, events_tail; /* NONE: no events */
+};
+
+struct slot {
+	struct lock lock;
+	_Atomic uint32_t used;    /* 1: holds a task; set last, cleared first (index lock and slot lock) */
+	_Atomic uint32_t gen;     /* grows when the task is evicted */
+	_Atomic uint32_t current; /* which version is valid */
+	uint32_t hash_next;       /* (index lock) next in bucket, or next free slot */
+	uint32_t newer, older;    /* (index lock) list by id */
+	struct id id;             /* (index lock and slot lock) */
+	_Atomic uint64_t age;     /* first half of the id as a number: smaller is older */
+	int64_t created_ms;
+	_Atomic uint64_t watchers; /* bit per participant */
+	struct version versions[2];
+};
+
+/* State of a block beside its bytes. FREE and on the free list, or USED by a slot. */
+struct block {
+	uint32_t next;  /* in its chain, or in the free list */
+	uint32_t owner; /* slot, when used */
+	_Atomic uint32_t used;
+};
+
+struct proc {
+	_Atomic uint32_t gen;
+	_Atomic uint32_t alive;
+	_Atomic int32_t pid;
+	_Atomic uint32_t flags; /* WAKE_* not yet taken */
+	_Atomic uint64_t counters[COUNTER_COUNT];
+	/* live ring: bytes reserved (about to be written), bytes published */
+	_Atomic uint64_t live_reserved, live_published, live_count;
+} __attribute__((aligned(64)));
+
+struct map {
+	uint64_t magic;
+	uint32_t layout;
+	uint32_t tasks_max, procs_max, blocks_max, buckets;
+	uint64_t bytes;
+	uint32_t task_events_max;
+	uint64_t task_bytes_max, live_ring_bytes;
+	uint32_t reserve_blocks; /* only for moves into terminal states */
+	/* offsets from the start of the mapping */
+	uint64_t procs_at, dirty_at, slots_at, buckets_at, blocks_at, payload_at, live_at;
+	_Atomic uint32_t work_hint; /* 1: there may be a task that needs a worker */
+	struct lock index_lock;
+	uint32_t newest, oldest, slot_free; /* (index lock) */
+	_Atomic uint32_t slots_used;
+	struct lock pool_lock;
+	uint32_t block_free; /* (pool lock) */
+	_Atomic uint32_t blocks_used;
+};
+
+struct watch {
+	uint32_t gen, count;
+};
+
+struct doc_entry {
+	struct task_ref ref;
+	uint64_t last_seq, age;
+	struct task_doc *doc;
+};
+
+/* A participant's handle; used by one thread. */
+struct store {
+	struct map *map;
+	uint32_t proc;       /* NONE: the creator, who takes part in nothing */
+	const int *wake_fds; /* by participant; owned by the creator's handle */
+	int *wake_fds_owned;
+	struct watch *watches;  /* by slot */
+	struct task_ref *stale; /* watched tasks whose slot was given to another before they could be told */
+	size_t stale_count, stale_cap;
+	uint64_t live_seen[STORE_PROCS_MAX], live_seen_count[STORE_PROCS_MAX];
+	struct doc_entry cache[DOC_CACHE];
+	uint64_t cache_clock;
+	struct buf scratch_doc, scratch_events;
+};
+
+static inline void *map_at(const struct store *s, uint64_t offset)
+{
+	return (char *)s->map + offset;
+}
+static inline struct slot *slot_at(const struct store *s, uint32_t i)
+{
+	return (struct slot *)map_at(s, s->map->slots_at) + i;
+}
+static inline struct block *block_at(const struct store *s, uint32_t i)
+{
+	return (struct block *)map_at(s, s->map->blocks_at) + i;
+}
+static inline char *block_bytes(const struct store *s, uint32_t i)
+{
+	return (char *)map_at(s, s->map->payload_at) + (size_t)i * BLOCK_BYTES;
+}
+static inline struct proc *proc_at(const struct store *s, uint32_t i)
+{
+	return (struct proc *)map_at(s, s->map->procs_at) + i;
+}
+static inline struct version *slot_version(struct slot *t)
+{
+	return &t->versions[atomic_load(&t->current) & 1];
+}
+
+void lock_init(struct lock *l);
+/* rank is checked against what this thread holds. repair is called, with the lock held, when the owner before
+ * us died; it must put right what the lock protects. Waits at most LOCK_WAIT_SECONDS, then this process ends:
+ * somebody is stopped inside a critical section and it is the master's business. */
+void lock_take(struct store *s, struct lock *l, enum lock_rank rank,
+	       void (*repair)(struct store *s, void *arg), void *arg);
+void lock_give(struct lock *l, enum lock_rank rank);
+
+/* Names a place where tests kill the process (flavour "kill" only). */
+#ifdef STORE_KILL_POINTS
+void kill_point(const char *name);
+/* The process kills itself the count-th time it comes to the place. */
+void kill_point_arm(const char *name, int count);
+#define KILL_POINT(name) kill_point(name)
+#else
+#define KILL_POINT(name) ((void)0)
+#endif
+
+/* --- pool.c: under the pool lock --- */
+
+/* A chain of n blocks for `slot`, or NONE. terminal: may use the reserve. */
+uint32_t pool_take(struct store *s, uint32_t slot, uint32_t n, bool terminal);
+/* Gives back n blocks of the chain at `head` (the last one's next is not looked at). */
+void pool_give(struct store *s, uint32_t head, uint32_t n);
+/* After a death: frees the blocks of `slot` that `keep` (a bit per block) does not name. */
+void pool_reclaim(struct store *s, uint32_t slot, const uint64_t *keep);
+void pool_format(struct map *m);
+static inline uint32_t blocks_for(uint64_t bytes)
+{
+	return (uint32_t)((bytes + BLOCK_BYTES - 1) / BLOCK_BYTES);
+}
+
+/* --- slot.c --- */
+
+/* Takes the slot's lock if it still holds this task; false (nothing held) when not. */
+bool slot_take(struct store *s, struct task_ref ref);
+void slot_take_any(struct store *s, uint32_t i); /* whatever it holds */
+void slot_give(struct store *s, uint32_t i);
+/* The version being written, begun as a copy of the valid one; slot_publish makes it valid in one store. */
+struct version *slot_begin(struct slot *t);
+void slot_publish(struct slot *t);
+/* Copies bytes into the chain that starts `offset` bytes into block `head`; reads likewise. */
+void chain_write(struct store *s, uint32_t head, size_t offset, const void *p, size_t n);
+bool chain_read(const struct store *s, uint32_t *block, uint32_t *offset, void *p, size_t n);
+bool lease_alive(const struct store *s, const struct lease_word *l);
+void lease_clear(struct lease_word *l);
+
+/* --- index.c: under the index lock --- */
+void index_take(struct store *s);
+void index_give(struct store *s);
+uint32_t index_find(struct store *s, const struct id *id); /* NONE */
+void index_add(struct store *s, uint32_t slot);
+uint32_t index_slot_free(struct store *s); /* takes one off the free list; NONE */
+/* Takes the oldest finished task out; false when there is none. Takes and gives the slot lock itself. */
+bool index_evict_oldest(struct store *s);
+void index_format(struct map *m);
+
+/* --- event.c --- */
+/* Appends one event as SSE bytes. data: JSON object text, or empty. false when it is not an object of one
+ * line. */
+bool event_format(struct buf *out, uint64_t seq, int64_t at_ms, enum event_type type, struct slice data);
+bool event_format_live(struct buf *out, enum event_type type, struct slice data);
+
+/* --- doc.c, fold.c --- */
+struct task_doc;
+struct task_doc *doc_new(void);
+struct task_doc *doc_parse(struct slice text, struct error *e); /* NULL on error */
+void doc_free(struct task_doc *d);
+/* data: the event's JSON object text (with or without seq and at). */
+enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_type type, struct slice data,
+		   struct error *e);
+void doc_render(const struct task_doc *d, struct buf *out);
+enum task_state doc_state(const struct task_doc *d);
+
+/* --- wake.c --- */
+/* Tells watchers, and `also` (NONE: nobody) that the task in this slot changed. */
+void wake_task(struct store *s, uint32_t slot, uint32_t also);
+void wake_proc(struct store *s, uint32_t proc, uint32_t flags);
+void wake_all(struct store *s, uint32_t flags); /* but this participant */
+void work_offer(struct store *s, bool all); /* there is a task without worker: wake ourselves, or everybody */
+
+#endif
