@@ -207,6 +207,8 @@ void http_conn_open(struct http *h, int fd)
 	struct error e;
 	int on = 1, unsent_bytes = SOCKET_UNSENT_BYTES;
 
+	if (h->store)
+		store_count(h->store, COUNTER_HTTP_CONNECTIONS, 1);
 	if (cs->count >= h->options.connections_max) {
 		limit_log(h);
 		if (cs->overflow >= HTTP_OVERFLOW_CONNECTIONS) {

@@ -165,7 +165,7 @@ void http_route_request(struct http_request *r);
 /* Everything of this worker's http half; its members are grouped by the file that owns them. */
 struct http {
 	struct loop *loop;
-	struct store *store;
+	struct store *store; /* NULL only in tests of connections */
 	struct mcp_client *mcp;
 	struct http_options options;
 	struct http_listener *listener; /* listen.c */

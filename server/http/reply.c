@@ -176,6 +176,8 @@ bool reply_head(struct http_conn *c, int status, const char *content_type, const
 	if (headers)
 		buf_add_str(out, headers);
 	buf_add(out, "\r\n", 2);
+	if (c->http->store)
+		store_count(c->http->store, COUNTER_HTTP_REQUESTS, 1);
 	return true;
 }
 
