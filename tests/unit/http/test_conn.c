@@ -79,6 +79,45 @@ static void conn__lingers_so_that_the_answer_arrives(void **state)
 	rig_until_connections(0);
 }
 
+static void conn__sends_all_before_it_ends(void **state)
+{
+	int fd = rig_client();
+
+	(void)state;
+	rig_big_fill();
+	rig_send(fd, "GET /big HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+	rig_turns(10);
+	rig_read(fd, NULL);
+	assert_true(rig.got_end);
+	assert_int_equal(rig.got.len - (size_t)(strstr(buf_cstr(&rig.got), "\r\n\r\n") + 4 - rig.got.data),
+			 RIG_BIG_BYTES);
+	close(fd);
+}
+
+static void conn__bounds_lingering_in_bytes(void **state)
+{
+	static char junk[1 << 16];
+	int fd = rig_client();
+	size_t sent = 0;
+	ssize_t n;
+
+	(void)state;
+	rig_send(fd, "bad\r\n\r\n");
+	rig_read(fd, NULL);
+	for (int idle = 0; idle < RIG_TURNS_MAX;) {
+		n = send(fd, junk, sizeof(junk), MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN)
+			break;
+		idle = n > 0 ? 0 : idle + 1;
+		sent += n > 0 ? (size_t)n : 0;
+		loop_turn(rig.loop, 0);
+		assert_true(sent < 4 * HTTP_LINGER_BYTES);
+	}
+	assert_true(sent > HTTP_LINGER_BYTES);
+	assert_int_equal(rig.http.conns->count, 0);
+	close(fd);
+}
+
 static void conn__bounds_lingering_in_time(void **state)
 {
 	int fd = rig_client();
@@ -256,6 +295,8 @@ int main(void)
 		RIG_TEST(conn__owns_nothing_while_idle),
 		RIG_TEST(conn__ends_when_asked),
 		RIG_TEST(conn__lingers_so_that_the_answer_arrives),
+		RIG_TEST(conn__sends_all_before_it_ends),
+		RIG_TEST(conn__bounds_lingering_in_bytes),
 		RIG_TEST(conn__bounds_lingering_in_time),
 		RIG_TEST(conn__tells_503_over_the_limit),
 		RIG_TEST(conn__tells_a_waiting_handler_that_its_client_left),

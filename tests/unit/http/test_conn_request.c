@@ -23,6 +23,37 @@ static void request__are_answered_in_order(void **state)
 	close(fd);
 }
 
+/* How far the first head was scanned must not be taken for the second, which is shorter. */
+static void request__after_one_that_came_in_parts(void **state)
+{
+	int fd = rig_client();
+
+	(void)state;
+	rig_send(fd,
+		 "GET /one HTTP/1.1\r\nHost: a\r\nX: a long header that makes this head the longer one\r\n");
+	rig_send(fd, "\r\n" REQUEST("/two"));
+	assert_int_equal(rig_count(rig_read(fd, "/two"), "HTTP/1.1 200 OK"), 2);
+	close(fd);
+}
+
+/* A client that does not take its answers does not get more of them prepared. */
+static void request__waits_for_answers_to_be_taken(void **state)
+{
+	int fd = rig_client();
+
+	(void)state;
+	rig_big_fill();
+	rig_send(fd, REQUEST("/big")
+			     REQUEST("/big") "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+	rig_turns(20);
+	assert_int_equal(rig.dispatched, 1);
+	rig_read(fd, NULL);
+	assert_int_equal(rig.dispatched, 3);
+	assert_true(rig.got.len > 2 * RIG_BIG_BYTES);
+	assert_string_equal(rig.got.data + rig.got.len - 5, "/last");
+	close(fd);
+}
+
 static void request__comes_byte_by_byte(void **state)
 {
 	static const char text[] = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -205,6 +236,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(request__are_answered_in_order),
+		RIG_TEST(request__after_one_that_came_in_parts),
+		RIG_TEST(request__waits_for_answers_to_be_taken),
 		RIG_TEST(request__comes_byte_by_byte),
 		RIG_TEST(request__bodies_of_every_size_come_back),
 		RIG_TEST(request__is_told_to_continue_once_its_body_is_wanted),

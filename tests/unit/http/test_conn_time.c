@@ -121,6 +121,31 @@ static void deadline__each_of_many_comes(void **state)
 		close(fds[i]);
 }
 
+/* A request may have begun before others whose deadline is set already (its connection was busy sending until
+ * now). */
+static void deadline__set_late_still_comes_in_time(void **state)
+{
+	int64_t now_ms = clock_mono_ms();
+	struct http_conn *c[3], *at;
+	int fds[3];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(fds); i++)
+		fds[i] = rig_client();
+	at = TAILQ_FIRST(&rig.http.conns->all);
+	for (size_t i = 0; i < COUNT_OF(fds); i++, at = TAILQ_NEXT(at, all))
+		c[i] = at;
+	conn_deadline_set(c[0], DEADLINE_REQUEST, now_ms);
+	conn_deadline_set(c[1], DEADLINE_REQUEST, now_ms - 2000);
+	conn_deadline_set(c[2], DEADLINE_REQUEST, now_ms - 1000);
+	assert_ptr_equal(TAILQ_FIRST(&rig.http.conns->timed[DEADLINE_REQUEST]), c[1]);
+	assert_ptr_equal(TAILQ_NEXT(c[1], timed), c[2]);
+	assert_ptr_equal(TAILQ_NEXT(c[2], timed), c[0]);
+	assert_int_equal(rig.http.conns->timer_ms, now_ms + 3000);
+	for (size_t i = 0; i < COUNT_OF(fds); i++)
+		close(fds[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +155,7 @@ int main(void)
 		RIG_TEST(deadline__of_silence_closes_without_a_word),
 		RIG_TEST(deadline__of_sending_is_about_progress),
 		RIG_TEST(deadline__each_of_many_comes),
+		RIG_TEST(deadline__set_late_still_comes_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -189,6 +189,28 @@ static void head_parse__holds_its_limits(void **state)
 	assert_non_null(strstr(o.error.msg, "400 bytes"));
 }
 
+/* The request line as a whole is bounded too, whatever it is made of. */
+static void head_parse__holds_the_limit_of_the_line(void **state)
+{
+	size_t line_max = case_limits.target_bytes_max + 64;
+	static const char rest[] = " / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+	(void)state;
+	for (size_t over = 0; over < 2; over++) {
+		char text[400];
+		/* LF is line_max + over bytes from the start */
+		size_t method = line_max + over - strlen(" / HTTP/1.1\r");
+		struct outcome o;
+
+		memset(text, 'M', method);
+		memcpy(text + method, rest, sizeof(rest));
+		o = feed(text, method + sizeof(rest) - 1, &case_limits);
+		assert_int_equal(o.parse, HTTP_PARSE_BAD);
+		assert_int_equal(o.error.code, over ? ERR_URI_LARGE : ERR_UNSUPPORTED);
+		assert_int_equal(feed_cuts_differ(text, method + sizeof(rest) - 1, &case_limits), -1);
+	}
+}
+
 static void head_parse__allows_exactly_the_bytes_of_the_rfc(void **state)
 {
 	bool token[256] = {false}, target[256] = {false};
@@ -237,6 +259,7 @@ int main(void)
 		cmocka_unit_test(head_parse__refuses_bad_targets),
 		cmocka_unit_test(head_parse__refuses_bad_line_ends),
 		cmocka_unit_test(head_parse__holds_its_limits),
+		cmocka_unit_test(head_parse__holds_the_limit_of_the_line),
 		cmocka_unit_test(head_parse__allows_exactly_the_bytes_of_the_rfc),
 		cmocka_unit_test(head_parse__remembers_how_far_it_looked),
 	};
