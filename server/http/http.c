@@ -26,29 +26,12 @@ static void on_grace_over(void *arg)
 		loop_defer(h->loop, fn, h->drained_arg);
 }
 
-/* "/v1/tasks/{id}" against "/v1/tasks/5": a placeholder stands for one segment that is not empty. */
-static bool pattern_matches(const char *pattern, const char *path)
-{
-	while (*pattern && *path) {
-		if (*pattern != '{') {
-			if (*pattern++ != *path++)
-				return false;
-			continue;
-		}
-		if (*path == '/')
-			return false;
-		pattern += strcspn(pattern, "}") + 1;
-		path += strcspn(path, "/");
-	}
-	return *pattern == *path;
-}
-
 /* A body that would only be answered with 404 or 405 is not asked for. */
 static bool body_wanted(const struct http_request *r)
 {
 	for (size_t i = 0; i < http_routes_count; i++) {
 		if (http_routes[i].method == r->head->method &&
-		    pattern_matches(http_routes[i].pattern, r->path))
+		    http_pattern_matches(http_routes[i].pattern, r->path, NULL))
 			return true;
 	}
 	return false;

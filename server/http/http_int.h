@@ -96,6 +96,7 @@ char *http_query_get(struct arena *a, struct slice query, const char *name, stru
 
 struct http_conn;
 struct http_route;
+enum { HTTP_PARAMS_MAX = 4 };
 
 struct http_request {
 	struct http *http;
@@ -106,7 +107,7 @@ struct http_request {
 	struct slice query;  /* raw, without '?' */
 	struct slice body;
 	char id[ID_TEXT_SIZE];   /* X-Request-Id: the client's when it is sane, else new */
-	const char *params[4];   /* from the route's {placeholders} */
+	const char *params[HTTP_PARAMS_MAX]; /* from the route's {placeholders}, in order */
 	const struct http_route *route;
 	void (*on_gone)(struct http_request *r); /* the client left before the answer, or the server drains */
 	void *data;              /* the handler's */
@@ -157,6 +158,9 @@ struct http_route {
 };
 extern const struct http_route http_routes[];
 extern const size_t http_routes_count;
+/* "/v1/tasks/{id}" against "/v1/tasks/5": a placeholder stands for one segment that is not empty. What they stood for goes
+ * to params (may be NULL). */
+bool http_pattern_matches(const char *pattern, const char *path, struct slice params[HTTP_PARAMS_MAX]);
 /* Finds and runs the handler; answers 404, 405 (with Allow) and OPTIONS itself; HEAD runs GET. */
 void http_route_request(struct http_request *r);
 
