@@ -125,6 +125,7 @@ void http_reply(struct http_request *r, int status, const char *content_type, co
 /* application/problem+json (RFC 9457): type "/problems/<slug>", title, status, detail, and "field" when set. Adds Retry-After
  * for 503. */
 void http_reply_error(struct http_request *r, const struct error *e);
+void http_reply_problem(struct http_request *r, const struct error *e, const char *headers);
 void http_reply_errorf(struct http_request *r, enum err code, const char *field, const char *fmt, ...) printf_like(4);
 
 /* One extra header line for `headers`. false (and nothing added) when name or value hold a byte that a header must not:

@@ -227,14 +227,20 @@ void http_reply(struct http_request *r, int status, const char *content_type, co
 
 void http_reply_error(struct http_request *r, const struct error *e)
 {
+	http_reply_problem(r, e, "");
+}
+
+void http_reply_problem(struct http_request *r, const struct error *e, const char *headers)
+{
 	const struct err_info *info = err_info(e->code);
-	char type[96], extra[64] = "";
-	struct buf body = BUF_INIT;
+	char type[96];
+	struct buf body = BUF_INIT, lines = BUF_INIT;
 	struct jw w = JW(&body);
 
 	snprintf(type, sizeof(type), "/problems/%s", info->slug);
+	buf_add_str(&lines, headers);
 	if (info->http_status == 503)
-		snprintf(extra, sizeof(extra), "Retry-After: %d\r\n", RETRY_AFTER_SECONDS);
+		buf_printf(&lines, "Retry-After: %d\r\n", RETRY_AFTER_SECONDS);
 	jw_object(&w);
 	jw_kv_text(&w, "type", type);
 	jw_kv_text(&w, "title", info->title);
@@ -244,7 +250,8 @@ void http_reply_error(struct http_request *r, const struct error *e)
 		jw_kv_text(&w, "field", e->field);
 	jw_kv_text(&w, "instance", r->id);
 	jw_object_end(&w);
-	http_reply(r, info->http_status, "application/problem+json", extra, buf_slice(&body));
+	http_reply(r, info->http_status, "application/problem+json", buf_cstr(&lines), buf_slice(&body));
+	buf_release(&lines);
 	buf_release(&body);
 }
 
