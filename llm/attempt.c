@@ -20,7 +20,7 @@ void llm_on_retry_due(void *arg)
 }
 
 /* The attempt failed with *why. Its last act may call on_retry: c may be gone afterwards. */
-static void attempt_failed(struct llm_call *c, const struct llm_fault *f, const struct llm_wire_head *head,
+static void attempt_failed(struct llm_call *c, const struct llm_fault *f, const struct fetch_head *head,
 			   const struct error *why)
 {
 	const struct llm_options *o = &c->llm->options;
@@ -52,7 +52,7 @@ static void attempt_failed(struct llm_call *c, const struct llm_fault *f, const 
 }
 
 /* What the decoder or the transport says, in a person's words with the address. */
-static void attempt_failed_within(struct llm_call *c, const struct llm_wire_head *head, const struct error *e)
+static void attempt_failed_within(struct llm_call *c, const struct fetch_head *head, const struct error *e)
 {
 	struct error why = *e;
 	struct llm_fault f = c->decode.fault;
@@ -66,7 +66,7 @@ static void attempt_failed_within(struct llm_call *c, const struct llm_wire_head
 	attempt_failed(c, &f, head, &why);
 }
 
-static void attempt_refused(struct llm_call *c, const struct llm_wire_head *head)
+static void attempt_refused(struct llm_call *c, const struct fetch_head *head)
 {
 	struct error why = {0};
 	struct llm_fault f = {.status = head->status};
@@ -77,7 +77,7 @@ static void attempt_refused(struct llm_call *c, const struct llm_wire_head *head
 }
 
 /* The connection is over. A cut or a silence after the answer's own end is none. */
-static bool attempt_is_whole(struct llm_call *c, const struct llm_wire_news *n, struct error *e)
+static bool attempt_is_whole(struct llm_call *c, const struct fetch_news *n, struct error *e)
 {
 	bool may_be = n->e->code == ERR_NONE || n->e->code == ERR_LOST || n->e->code == ERR_TIMEOUT;
 	if (may_be && n->head->status != 0 && chat_decode_finish(&c->decode, e) == ERR_NONE)
@@ -96,7 +96,7 @@ void llm_text_pass(struct llm_call *c)
 	c->handler.on_delta((struct slice){c->decode.turn.text.data + from, to - from}, c->handler.arg);
 }
 
-static void on_answer(struct llm_call *c, const struct llm_wire_news *n)
+static void on_answer(struct llm_call *c, const struct fetch_news *n)
 {
 	struct error e = {0};
 	bool ended = n->over, well = true;
@@ -110,21 +110,21 @@ static void on_answer(struct llm_call *c, const struct llm_wire_news *n)
 	}
 	if (!well) {
 		if (c->exchange != NULL)
-			llm_exchange_cancel(c->exchange);
+			fetch_cancel(c->exchange);
 		c->exchange = NULL;
 		attempt_failed_within(c, n->head, &e);
 		return;
 	}
 	if (ended) {
 		if (c->exchange != NULL)
-			llm_exchange_forget(c->exchange); /* its connection is good for the next call */
+			fetch_forget(c->exchange); /* its connection is good for the next call */
 		c->exchange = NULL;
 		llm_call_over(c);
 	}
 	llm_text_pass(c);
 }
 
-static void on_news(const struct llm_wire_news *n, void *arg)
+static void on_news(const struct fetch_news *n, void *arg)
 {
 	struct llm_call *c = arg;
 	if (n->over)
@@ -149,5 +149,7 @@ void llm_attempt_start(struct llm_call *c)
 	buf_reset(&c->refused);
 	chat_decode_release(&c->decode);
 	chat_decode_init(&c->decode, c->request.len, c->calls_before);
-	c->exchange = llm_exchange_start(m->wire, m->url, headers, buf_slice(&c->request), on_news, c);
+	struct fetch_request r = {
+		.method = "POST", .url = m->url, .headers = headers, .body = buf_slice(&c->request)};
+	c->exchange = fetch_start(m->wire, &r, on_news, c);
 }

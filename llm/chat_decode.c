@@ -21,7 +21,7 @@
 
 enum { EXCERPT_BYTES = 120 };
 
-static llm_sse_fn event_take;
+static sse_reader_fn event_take;
 
 void chat_decode_init(struct chat_decode *d, size_t input_bytes, size_t calls_before)
 {
@@ -31,13 +31,13 @@ void chat_decode_init(struct chat_decode *d, size_t input_bytes, size_t calls_be
 		.calls_before = calls_before,
 	};
 	turn_buf_init(&d->turn);
-	llm_sse_init(&d->sse, event_take, d);
+	sse_reader_init(&d->sse, event_take, d);
 }
 
 void chat_decode_release(struct chat_decode *d)
 {
 	turn_buf_release(&d->turn);
-	llm_sse_release(&d->sse);
+	sse_reader_release(&d->sse);
 	buf_release(&d->body);
 }
 
@@ -162,9 +162,11 @@ static enum err value_take(struct chat_decode *d, const char *event, struct slic
 	return rc;
 }
 
-static enum err event_take(const char *event, struct slice s, void *arg, struct error *e)
+static enum err event_take(const struct sse_event *ev, void *arg, struct error *e)
 {
 	struct chat_decode *d = arg;
+	const char *event = ev->event;
+	struct slice s = ev->data;
 	while (s.len > 0 && !d->done) {
 		enum err rc = ERR_NONE;
 		if (strchr(" \t\r\n", s.ptr[0]) != NULL && s.ptr[0] != '\0') {
@@ -222,7 +224,7 @@ enum err chat_decode_feed(struct chat_decode *d, struct slice bytes, struct erro
 	}
 	size_t room = EXCERPT_BYTES - d->body.len;
 	buf_add(&d->body, bytes.ptr, bytes.len < room ? bytes.len : room);
-	return llm_sse_feed(&d->sse, bytes, e);
+	return sse_reader_feed(&d->sse, bytes, e);
 }
 
 /* --- the end --- */
@@ -266,10 +268,10 @@ enum err chat_decode_finish(struct chat_decode *d, struct error *e)
 	bool cut;
 	d->flushing = true;
 	if (d->form == CHAT_FORM_JSON) {
-		rc = event_take("message", buf_slice(&d->body), d, e);
+		rc = event_take(&(struct sse_event){.event = "message", .data = buf_slice(&d->body)}, d, e);
 		d->done |= d->has_choice;
 	} else {
-		rc = llm_sse_finish(&d->sse, e);
+		rc = sse_reader_finish(&d->sse, e);
 	}
 	if (rc != ERR_NONE)
 		return rc;

@@ -173,7 +173,7 @@ static const struct advice *advice_find(const struct llm_fault *f)
 	return f->status >= 500 ? &busy : &other;
 }
 
-enum err llm_fault_word(const struct llm_fault *f, const struct llm_wire_head *h, const char *where,
+enum err llm_fault_word(const struct llm_fault *f, const struct fetch_head *h, const char *where,
 			struct error *e)
 {
 	const struct advice *a = advice_find(f);
@@ -186,7 +186,7 @@ enum err llm_fault_word(const struct llm_fault *f, const struct llm_wire_head *h
 	if (f->message[0] != '\0')
 		buf_printf(&b, ": %s", f->message);
 	if (f->status >= 300 && f->status < 400 && h->location[0] != '\0') {
-		char *to = llm_url_shown(h->location);
+		char *to = url_shown(h->location);
 		buf_printf(&b, ": to %s", to);
 		free(to);
 	}

@@ -61,7 +61,7 @@ static void call_unlink(struct llm_call *c)
 static void call_free(struct llm_call *c)
 {
 	if (c->exchange != NULL)
-		llm_exchange_cancel(c->exchange);
+		fetch_cancel(c->exchange);
 	loop_timer_free(c->deadline);
 	loop_timer_free(c->retry);
 	chat_decode_release(&c->decode);
@@ -110,7 +110,7 @@ void llm_call_over(struct llm_call *c)
 	place_give(c);
 	c->state = CALL_OVER;
 	if (c->exchange != NULL)
-		llm_exchange_cancel(c->exchange);
+		fetch_cancel(c->exchange);
 	c->exchange = NULL;
 	loop_timer_set(c->deadline, -1);
 	loop_timer_set(c->retry, -1);
@@ -236,11 +236,19 @@ void llm_call_cancel(struct llm_call *c)
 static void warn_unencrypted(const struct llm *m)
 {
 	const struct llm_options *o = &m->options;
-	if (o->api_key[0] != '\0' && strncmp(o->base_url, "http://", 7) == 0 &&
-	    !llm_url_is_loopback(o->base_url))
+	if (o->api_key[0] != '\0' && strncmp(o->base_url, "http://", 7) == 0 && !url_is_loopback(o->base_url))
 		log_warn("the API key is sent unencrypted: use https in openai.base_url",
 			 LF_STR("server", m->shown));
 }
+
+static const struct fetch_words words = {.peer = "the model server",
+					 .address = "openai.base_url",
+					 .proxy = "llm.proxy",
+					 .ca_file = "llm.ca_file",
+					 .connect = "llm.connect_seconds",
+					 .first_byte = "llm.first_byte_seconds",
+					 .idle = "llm.idle_seconds",
+					 .response = "llm.response_bytes"};
 
 struct llm *llm_new(struct loop *l, const struct llm_options *o)
 {
@@ -252,19 +260,20 @@ struct llm *llm_new(struct loop *l, const struct llm_options *o)
 	m->options.model = xstrdup(o->model != NULL ? o->model : "");
 	m->options.ca_file = NULL; /* both are the wire's */
 	m->options.proxy = NULL;
-	m->shown = llm_url_shown(m->options.base_url);
+	m->shown = url_shown(m->options.base_url);
 	if (o->api == LLM_OFFLINE)
 		return m;
 	ensure(o->concurrency_max > 0);
 	m->url = chat_url(m->options.base_url);
 	if (m->options.api_key[0] != '\0')
 		m->authorization = xasprintf("Authorization: Bearer %s", m->options.api_key);
-	m->wire = llm_wire_new(l, &(struct llm_wire_options){.ca_file = o->ca_file,
-							     .proxy = o->proxy,
-							     .connect_ms = o->connect_ms,
-							     .first_byte_ms = o->first_byte_ms,
-							     .idle_ms = o->idle_ms,
-							     .response_bytes_max = o->response_bytes_max});
+	m->wire = fetch_new(l, &(struct fetch_options){.words = &words,
+						       .ca_file = o->ca_file,
+						       .proxy = o->proxy,
+						       .connect_ms = o->connect_ms,
+						       .first_byte_ms = o->first_byte_ms,
+						       .idle_ms = o->idle_ms,
+						       .response_bytes_max = o->response_bytes_max});
 	warn_unencrypted(m);
 	return m;
 }
@@ -287,7 +296,7 @@ void llm_free(struct llm *m)
 		call_free(c);
 	}
 	if (m->wire != NULL)
-		llm_wire_free(m->wire);
+		fetch_free(m->wire);
 	text_wipe(m->options.base_url);
 	text_wipe(m->options.api_key);
 	text_wipe(m->options.model);

@@ -132,7 +132,8 @@ const char *llm_provider(const struct llm *m); /* "offline", "openai" */
 const char *llm_model(const struct llm *m);
 /* Everything of the request is copied or encoded before it returns. Never NULL. */
 struct llm_call *llm_call_start(struct llm *m, const struct llm_request *r, struct llm_handler h);
-/* The transfer is dropped; on_end is NOT called; the pointer is gone. Within the call's own on_end it does nothing. */
+/* The transfer is dropped; on_end is NOT called; the pointer is gone. Within the call's own on_end it does
+ * nothing. */
 void llm_call_cancel(struct llm_call *c);
 
 #endif

@@ -8,13 +8,13 @@
 #define LLM_LLM_INT_H
 
 #include "base/base.h"
+#include "base/fetch.h"
+#include "base/sse_read.h"
 #include "llm/llm.h"
 
 /* Bounds of one answer. All but response_bytes_max are of the wire, not of the operator, and so no options.
  */
 enum {
-	LLM_SSE_LINE_BYTES_MAX = 1 << 20,
-	LLM_SSE_EVENT_BYTES_MAX = 4 << 20,
 	LLM_ARGUMENTS_BYTES_MAX = 256 << 10,
 	LLM_CALLS_MAX = 128,
 	LLM_TURN_BYTES_MAX = 16 << 20,
@@ -70,34 +70,7 @@ const struct llm_turn *turn_buf_view(struct llm_turn_buf *t);
 must_check enum err llm_offline_answer(const struct llm_request *r, struct llm_turn_buf *out,
 				       struct error *e);
 
-/* --- sse.c: lines and events of an event stream (WHATWG HTML section 9.2), pure and bounded --- */
-
-/* One event, `event` "message" unless named; both borrowed. An error returned ends the feeding and is passed
- * on. */
-typedef enum err llm_sse_fn(const char *event, struct slice data, void *arg, struct error *e);
-
-struct llm_sse {
-	struct buf line, data;
-	char event[64];
-	bool has_data;
-	bool after_cr; /* a CR ended the last line: an LF that follows belongs to it */
-	llm_sse_fn *fn;
-	void *arg;
-};
-void llm_sse_init(struct llm_sse *s, llm_sse_fn *fn, void *arg);
-void llm_sse_release(struct llm_sse *s);
-/* Bytes as they come, cut anywhere. ERR_UPSTREAM when a line or an event is over its limit. */
-must_check enum err llm_sse_feed(struct llm_sse *s, struct slice bytes, struct error *e);
-/* The end of the stream: also gives an event that no blank line ended, as many servers leave it. */
-must_check enum err llm_sse_finish(struct llm_sse *s, struct error *e);
-
 /* --- fault.c: what an answer says went wrong --- */
-
-/* The headers of an answer that matter here; "" when absent. */
-struct llm_wire_head {
-	int status; /* 0 until there is one */
-	char retry_after[64], retry_after_ms[32], should_retry[16], request_id[96], location[256];
-};
 
 struct llm_fault {
 	int status; /* HTTP's, or the number an error inside a 200 carried; 0: there was no answer */
@@ -117,7 +90,7 @@ void llm_error_mask(struct error *e, const char *key);
 /* No more money: waiting does not help (reference: codes of OpenAI and Anthropic). */
 bool llm_fault_is_money(const struct llm_fault *f);
 /* Words it for a person: what, from where, what to do. `where` is the address as it may be shown. */
-enum err llm_fault_word(const struct llm_fault *f, const struct llm_wire_head *h, const char *where,
+enum err llm_fault_word(const struct llm_fault *f, const struct fetch_head *h, const char *where,
 			struct error *e);
 
 /* --- retry.c: may this be tried again, and when --- */
@@ -125,7 +98,7 @@ enum err llm_fault_word(const struct llm_fault *f, const struct llm_wire_head *h
 struct llm_retry_case {
 	const struct error *why;       /* how the attempt ended */
 	const struct llm_fault *fault; /* status 0: no answer that said so */
-	const struct llm_wire_head *head;
+	const struct fetch_head *head;
 	int attempts; /* made so far, 1 or more */
 	int retries_max;
 	bool passed_on;      /* output has reached the caller */
@@ -152,7 +125,7 @@ enum chat_form { CHAT_FORM_UNKNOWN, CHAT_FORM_STREAM, CHAT_FORM_JSON };
 struct chat_decode {
 	struct llm_turn_buf turn;
 	struct llm_fault fault; /* filled when the server reported an error inside its answer */
-	struct llm_sse sse;
+	struct sse_reader sse;
 	struct buf body; /* form JSON: the whole; else the first bytes, for a message */
 	enum chat_form form;
 	int bom; /* bytes of a byte order mark seen so far */
@@ -178,51 +151,6 @@ must_check enum err chat_calls_finish(struct llm_turn_buf *t, size_t calls_befor
  * nesting only. */
 size_t chat_value_len(struct slice s);
 
-/* --- curl.c: HTTP --- */
-
-struct llm_wire;
-struct llm_exchange;
-
-struct llm_wire_options {
-	const char *ca_file, *proxy; /* as in llm_options */
-	int64_t connect_ms, first_byte_ms, idle_ms;
-	size_t response_bytes_max;
-};
-
-/* What became of an exchange since the last time. Comes from the loop, never from within llm_exchange_start.
- */
-struct llm_wire_news {
-	const struct llm_wire_head *head;
-	struct slice body;     /* further bytes, may be none */
-	bool over;             /* the last news: the exchange is gone when this is called */
-	const struct error *e; /* when over: how; ERR_NONE when the answer arrived whole */
-};
-typedef void llm_wire_fn(const struct llm_wire_news *n, void *arg);
-
-/* Options are copied. */
-struct llm_wire *llm_wire_new(struct loop *l, const struct llm_wire_options *o);
-void llm_wire_free(struct llm_wire *w); /* drops what runs, without news */
-/* POST. url, headers ("Name: value", the last NULL) and body are copied. Never NULL. */
-struct llm_exchange *llm_exchange_start(struct llm_wire *w, const char *url, const char *const *headers,
-					struct slice body, llm_wire_fn *fn, void *arg);
-/* No further news; the pointer is gone. Allowed from within the news function. */
-void llm_exchange_cancel(struct llm_exchange *x);
-/* The answer is of no further interest: no news, but the connection may be kept for the next exchange if the
- * rest comes soon. The pointer is gone. */
-void llm_exchange_forget(struct llm_exchange *x);
-
-/* --- wire_head.c --- */
-
-/* Takes one line of an answer's head, the status line too. */
-void llm_wire_head_line(struct llm_wire_head *h, struct slice line);
-
-/* --- url.c --- */
-
-/* An address without user, password and query, for messages. The caller frees it. */
-char *llm_url_shown(const char *url);
-/* localhost, 127.0.0.0/8 or ::1: never reached through a proxy of the environment. */
-bool llm_url_is_loopback(const char *url);
-
 /* --- llm.c, attempt.c: the calls --- */
 
 enum call_state { CALL_QUEUED, CALL_SENT, CALL_WAITING, CALL_OVER, CALL_ENDING };
@@ -230,7 +158,7 @@ enum call_state { CALL_QUEUED, CALL_SENT, CALL_WAITING, CALL_OVER, CALL_ENDING }
 struct llm {
 	struct loop *loop;
 	struct llm_options options; /* texts owned */
-	struct llm_wire *wire;      /* NULL for offline */
+	struct fetch *wire;         /* NULL for offline */
 	char *url, *shown, *authorization;
 	struct llm_call *first, *last; /* all calls in order of start; those in QUEUED wait in this order */
 	int places_taken;
@@ -247,11 +175,11 @@ struct llm_call {
 	int attempts;
 	int64_t deadline_mono_ms; /* INT64_MAX: none */
 	struct loop_timer *deadline, *retry;
-	struct llm_exchange *exchange; /* in SENT only */
-	struct chat_decode decode;     /* of this attempt; the turn of one that ended well */
-	struct buf refused;            /* body of an answer that is no 2xx */
-	size_t passed_bytes;           /* of the turn's text, given to on_delta */
-	struct error e;                /* how the call ended */
+	struct fetch_exchange *exchange; /* in SENT only */
+	struct chat_decode decode;       /* of this attempt; the turn of one that ended well */
+	struct buf refused;              /* body of an answer that is no 2xx */
+	size_t passed_bytes;             /* of the turn's text, given to on_delta */
+	struct error e;                  /* how the call ended */
 };
 
 /* llm.c. c->e says how it ended, ERR_NONE: c->decode.turn is the answer. on_end comes at the bottom of the

@@ -56,7 +56,7 @@ static bool number_read(const char *text, double *out)
 
 /* The wait the server asks for in milliseconds, -1 when it asks for none. RFC 9110 section 10.2.3, and
  * retry-after-ms. */
-static int64_t asked_ms(const struct llm_wire_head *h, int64_t wall_ms)
+static int64_t asked_ms(const struct fetch_head *h, int64_t wall_ms)
 {
 	double number;
 	if (number_read(h->retry_after_ms, &number))

@@ -232,20 +232,22 @@ static void turn_take(struct exec *x, const struct llm_turn *turn)
 		exec_step_failed(x, "refused", turn->refusal);
 		return;
 	}
-	exec_add_turn(x, turn->text, turn->reasoning, turn->calls, turn->calls_count);
-	if (turn->calls_count == 0)
+	/* Arguments that may be cut off are not acted upon. */
+	bool cut = turn->stop == LLM_STOP_LENGTH;
+	exec_add_turn(x, turn->text, turn->reasoning, turn->calls, cut ? 0 : turn->calls_count);
+	if (cut || turn->calls_count == 0)
 		exec_say(x, LLM_USER,
-			 turn->stop == LLM_STOP_LENGTH ? "Your answer was cut off for its length. Be "
-							 "shorter: call a tool, or call " FINISH_STEP "."
-						       : "Call a tool, or call " FINISH_STEP
-							 " with the result of this step.");
+			 cut ? "Your answer was cut off for its length. Be "
+			       "shorter: call a tool, or call " FINISH_STEP "."
+			     : "Call a tool, or call " FINISH_STEP " with the result of this step.");
 }
 
 /* A turn that is one well-formed finish_step ends the step; turn and end are one change, so that no crash
  * falls between. */
 static bool finish_take(struct exec *x, const struct llm_turn *turn)
 {
-	if (turn->calls_count != 1 || strcmp(turn->calls[0].name, FINISH_STEP) != 0)
+	if (turn->calls_count != 1 || turn->stop == LLM_STOP_LENGTH ||
+	    strcmp(turn->calls[0].name, FINISH_STEP) != 0)
 		return false;
 	struct json *arguments =
 		json_parse(turn->calls[0].arguments, strlen(turn->calls[0].arguments), 0, NULL);

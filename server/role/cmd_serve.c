@@ -21,7 +21,7 @@ int command_serve(const struct cli *cli)
 	if (words_refuse(cli) != EXIT_OK)
 		return EXIT_USAGE;
 	cli_load(cli, &c, &r);
-	return master_main(c, r);
+	return master_main(c, r, -1);
 }
 
 int command_check(const struct cli *cli)

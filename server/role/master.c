@@ -31,11 +31,12 @@ static void control_read(struct master *m, struct child *c);
 static void ready_announce(struct master *m);
 static int poll_timeout(const struct master *m, int64_t respawn_ms);
 
-int master_main(struct conf *c, struct conf_registry *r)
+int master_main(struct conf *c, struct conf_registry *r, int ready_fd)
 {
 	struct master *m = xcalloc(1, sizeof *m);
 	m->heritage = (struct heritage){.conf = c, .registry = r, .listen_fd = -1, .master_pid = getpid()};
 	m->started_ms = clock_mono_ms();
+	m->ready_fd = ready_fd;
 	title_set("agent-runtime: master");
 	child_log_init(c, "master");
 	signal(SIGPIPE, SIG_IGN);
@@ -219,6 +220,9 @@ static void ready_announce(struct master *m)
 	snprintf(status, sizeof status, "READY=1\nSTATUS=serving on port %d with %zu workers", m->port,
 		 m->children_count - 1);
 	notify_send(status);
+	if (m->ready_fd >= 0)
+		dprintf(m->ready_fd, "%d\n", m->port);
+	fd_close(&m->ready_fd);
 }
 
 static int poll_timeout(const struct master *m, int64_t respawn_ms)

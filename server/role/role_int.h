@@ -15,6 +15,8 @@
 #include "mcp/mcp.h"
 #include "agent/agent.h"
 #include "http/http.h"
+#include "base/fetch.h"
+#include "base/sse_read.h"
 
 enum exit_code {
 	EXIT_OK = 0,
@@ -70,8 +72,9 @@ void wire_broker_release(struct mcp_server_options *servers, size_t count);
 uint32_t wire_workers(const struct conf *c); /* "auto" resolved */
 
 /* --- the roles; the child ones never return --- */
-/* Serves until a signal ends it; returns the exit code. Takes conf and registry. */
-int master_main(struct conf *c, struct conf_registry *r);
+/* Serves until a signal ends it; returns the exit code. Takes conf and registry. When everything is ready,
+ * the port is written to ready_fd as text with a newline, and it is closed; -1: nobody waits. */
+int master_main(struct conf *c, struct conf_registry *r, int ready_fd);
 _Noreturn void worker_main(struct heritage *h);
 _Noreturn void supervisor_main(struct heritage *h);
 
@@ -101,7 +104,7 @@ struct master {
 	struct heritage heritage;
 	struct child children[CHILDREN_MAX]; /* [0] is the supervisor, then the workers */
 	size_t children_count;
-	int signal_fd, port;
+	int signal_fd, ready_fd, port;
 	int64_t started_ms;
 	bool announced; /* everything was ready once */
 	enum { MASTER_SERVING, MASTER_DRAINING, MASTER_STOPPING } phase;
@@ -118,6 +121,45 @@ int64_t children_respawn(struct master *m);
 size_t children_alive(const struct master *m, enum child_role role);
 void children_signal(const struct master *m, enum child_role role, int signo);
 const char *child_name(const struct child *c, char out[24]);
+
+/* --- private.c: a server for one `run`, in a process group of its own, that dies with us --- */
+struct private_server {
+	pid_t pid; /* 0: none */
+	int port;
+};
+/* Blocks until it is ready. ERR_UNAVAILABLE when it ended instead (it has said why on stderr). */
+must_check enum err private_server_start(struct private_server *p, struct conf *c, struct conf_registry *r,
+					 struct error *e);
+/* SIGTERM, and waits for its end. */
+void private_server_stop(struct private_server *p);
+
+/* --- client.c: HTTP for `run` --- */
+struct client;
+/* body is NULL when e->code is set; borrowed. */
+typedef void client_fn(const struct json *body, const struct error *e, void *arg);
+typedef void client_event_fn(const char *type, const struct json *data, struct slice text, void *arg);
+struct client *client_new(struct loop *l, const char *server_url);
+void client_free(struct client *c); /* no further callbacks */
+/* fn exactly once, not from within. A status of 300 and above is an error in the server's words. */
+void client_ask(struct client *c, const char *method, const char *path, struct slice body, client_fn *fn,
+		void *arg);
+/* Each event once, in order, across reconnects, up to the end event; on_lost when reconnecting does not help.
+ * One stream. */
+void client_stream(struct client *c, const char *path, client_event_fn *on_event, client_fn *on_lost,
+		   void *arg);
+void client_stream_close(struct client *c);
+
+/* --- show.c: what `run` shows --- */
+struct show; /* opaque */
+enum show_form { SHOW_TERMINAL, SHOW_PLAIN, SHOW_JSON };
+/* Terminal: steps with a spinner, redrawn in place; plain: one line a fact; JSON: one event a line. */
+struct show *show_new(struct loop *l, enum show_form form);
+void show_free(struct show *s);
+void show_event(struct show *s, const char *type, const struct json *data, struct slice text);
+/* Lines of a plan, for approval. */
+void show_plan(struct show *s, const struct json *plan);
+void show_question(struct show *s, const char *text); /* no newline after it */
+void show_end(struct show *s, const struct json *document);
 
 /* --- commands --- */
 struct cli {

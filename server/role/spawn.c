@@ -122,6 +122,7 @@ static _Noreturn void child_main(struct master *m, const struct child *self)
 		if (m->children[i].pid != 0)
 			fd_close(&m->children[i].control_fd);
 	fd_close(&m->signal_fd);
+	fd_close(&m->ready_fd);
 	m->heritage.index = self->index;
 	if (self->role == CHILD_WORKER)
 		worker_main(&m->heritage);

@@ -101,7 +101,7 @@ static void llm_fault__says_what_to_do(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct llm_fault f = {.status = rows[i].status, .message = "because"};
-		struct llm_wire_head h = {.request_id = "req_1"};
+		struct fetch_head h = {.request_id = "req_1"};
 		struct error e = {0};
 		assert_int_equal(llm_fault_word(&f, &h, "http://h/v1", &e), rows[i].code);
 		assert_int_equal(e.code, rows[i].code);

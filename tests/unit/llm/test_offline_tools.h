@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The 14 tools of @modelcontextprotocol/server-filesystem 2026.8.31 as it lists them (names, titles, descriptions,
- * schemas, read-only hints), and a request builder around them. Header only: every test of the offline rules is a
- * program of its own.
+ * The 14 tools of @modelcontextprotocol/server-filesystem 2026.8.31 as it lists them (names, titles,
+ * descriptions, schemas, read-only hints), and a request builder around them. Header only: every test of the
+ * offline rules is a program of its own.
  */
 #ifndef TEST_OFFLINE_TOOLS_H
 #define TEST_OFFLINE_TOOLS_H
@@ -186,10 +186,12 @@ __attribute__((unused)) static void offer_release(struct offer *o)
 }
 
 /* The plan for a prompt, parsed; the caller frees it. */
-__attribute__((unused)) static struct json *plan_for(const struct offer *o, const char *goal, const char *feedback)
+__attribute__((unused)) static struct json *plan_for(const struct offer *o, const char *goal,
+						     const char *feedback)
 {
 	struct llm_context c = {.goal = goal, .feedback = feedback};
-	struct llm_request r = {.role = LLM_PLANNER, .tools = o->tools, .tools_count = o->count, .context = &c};
+	struct llm_request r = {
+		.role = LLM_PLANNER, .tools = o->tools, .tools_count = o->count, .context = &c};
 	struct llm_turn_buf turn;
 	struct error e = {0};
 	turn_buf_init(&turn);

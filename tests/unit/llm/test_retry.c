@@ -14,7 +14,7 @@
 struct case_of {
 	struct error why;
 	struct llm_fault fault;
-	struct llm_wire_head head;
+	struct fetch_head head;
 	struct llm_retry_case c;
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP for model calls: libcurl's multi interface, driven by the process's event loop. The only file that
+ * HTTP as a client: libcurl's multi interface, driven by the process's event loop. The only file that
  * knows curl.
  *
- * It sends one POST and hands out what comes back as it comes; it knows neither API nor retries. Three rules
+ * It sends a request and hands out what comes back as it comes; it knows neither API nor retries. Three rules
  * keep it out of trouble with libcurl 7.88 (Debian 12). Inside curl's callbacks facts are recorded and
  * nothing else: whoever uses an exchange hears of it from loop_defer, where it may start and cancel exchanges
  * as it likes. curl is entered only from the loop, in wire_act. Times are our own: its low-speed watch was
@@ -15,11 +15,11 @@
  * only be lack of memory or a bug of ours: it aborts the process, which is replaced.
  */
 #include "base/base.h"
-#include "llm/llm.h"
-#include "llm/llm_int.h"
+#include "base/fetch.h"
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,37 +27,37 @@
 
 enum { CONNECTION_AGE_SECONDS_MAX = 60, FORGOTTEN_MS_MAX = 1000 };
 
-struct llm_wire {
+struct fetch {
 	struct loop *loop;
 	CURLM *multi;
 	struct loop_timer *timer; /* curl's */
-	struct llm_exchange *exchanges;
-	struct llm_wire_options options;
+	struct fetch_exchange *exchanges;
+	struct fetch_options options;
 };
 
-struct llm_exchange {
-	struct llm_wire *wire;
-	struct llm_exchange *next, **link; /* in wire->exchanges */
-	CURL *easy;                        /* NULL once it is over */
+struct fetch_exchange {
+	struct fetch *wire;
+	struct fetch_exchange *next, **link; /* in wire->exchanges */
+	CURL *easy;                          /* NULL once it is over */
 	struct curl_slist *headers;
 	char *request;              /* the body sent; curl reads it in place */
 	char *shown;                /* the address for messages */
 	struct loop_timer *silence; /* first byte, then idle */
-	struct llm_wire_head head;
+	struct fetch_head head;
 	struct buf body; /* received, not yet handed out */
 	size_t body_bytes;
 	bool deferred, over, resent, too_large;
 	struct error e;
 	char curl_text[CURL_ERROR_SIZE];
-	llm_wire_fn *fn; /* NULL: forgotten */
+	fetch_fn *fn; /* NULL: forgotten */
 	void *arg;
 };
 
 /* --- the exchange's end and news --- */
 
-static void exchange_free(struct llm_exchange *x)
+static void exchange_free(struct fetch_exchange *x)
 {
-	struct llm_wire *w = x->wire;
+	struct fetch *w = x->wire;
 	loop_defer_cancel(w->loop, x);
 	loop_timer_free(x->silence);
 	if (x->easy != NULL) {
@@ -80,12 +80,12 @@ static void exchange_free(struct llm_exchange *x)
 /* Takes all it needs out of the exchange first: the function called may cancel it, or free the whole wire. */
 static void exchange_deliver(void *arg)
 {
-	struct llm_exchange *x = arg;
+	struct fetch_exchange *x = arg;
 	struct buf body = x->body;
-	struct llm_wire_head head = x->head;
+	struct fetch_head head = x->head;
 	struct error e = x->e;
-	struct llm_wire_news news = {.head = &head, .body = buf_slice(&body), .over = x->over, .e = &e};
-	llm_wire_fn *fn = x->fn;
+	struct fetch_news news = {.head = &head, .body = buf_slice(&body), .over = x->over, .e = &e};
+	fetch_fn *fn = x->fn;
 	void *fn_arg = x->arg;
 	x->body = BUF_INIT;
 	x->deferred = false;
@@ -96,7 +96,7 @@ static void exchange_deliver(void *arg)
 	buf_release(&body);
 }
 
-static void deliver_later(struct llm_exchange *x)
+static void deliver_later(struct fetch_exchange *x)
 {
 	if (x->deferred)
 		return;
@@ -105,7 +105,7 @@ static void deliver_later(struct llm_exchange *x)
 }
 
 /* Not from within curl's callbacks. x->e is set. */
-static void exchange_end(struct llm_exchange *x)
+static void exchange_end(struct fetch_exchange *x)
 {
 	ensure(!x->over);
 	x->over = true;
@@ -118,15 +118,14 @@ static void exchange_end(struct llm_exchange *x)
 
 static void on_silence(void *arg)
 {
-	struct llm_exchange *x = arg;
-	const struct llm_wire_options *o = &x->wire->options;
+	struct fetch_exchange *x = arg;
+	const struct fetch_options *o = &x->wire->options;
 	bool first = x->body_bytes == 0;
 	err_set(&x->e, ERR_TIMEOUT,
-		"the model server at %s sent nothing for %lld ms %s; see whether it is overloaded, or raise "
-		"%s",
-		x->shown, (long long)(first ? o->first_byte_ms : o->idle_ms),
+		"%s at %s sent nothing for %lld ms %s; see whether it is overloaded, or raise %s",
+		o->words->peer, x->shown, (long long)(first ? o->first_byte_ms : o->idle_ms),
 		first ? "before an answer" : "within its answer",
-		first ? "llm.first_byte_seconds" : "llm.idle_seconds");
+		first ? o->words->first_byte : o->words->idle);
 	exchange_end(x);
 }
 
@@ -136,17 +135,19 @@ struct result_row {
 	CURLcode result;
 	enum err code;
 	const char *what, *hint;
+	size_t word; /* offset in struct fetch_words */
 };
 
 static const struct result_row *result_find(CURLcode result)
 {
 	static const struct result_row rows[] = {
-#define RESULT(result, code, what, hint) {CURLE_##result, ERR_##code, what, hint},
-#include "llm/curl_result.def"
+#define RESULT(result, code, what, hint, word) \
+	{CURLE_##result, ERR_##code, what, hint, offsetof(struct fetch_words, word)},
+#include "base/fetch_result.def"
 #undef RESULT
 	};
-	static const struct result_row other = {CURLE_OK, ERR_UPSTREAM, "failed the call",
-						"check openai.base_url"};
+	static const struct result_row other = {CURLE_OK, ERR_UPSTREAM, "failed the call", "check %s",
+						offsetof(struct fetch_words, address)};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		if (rows[i].result == result)
 			return &rows[i];
@@ -154,28 +155,32 @@ static const struct result_row *result_find(CURLcode result)
 	return &other;
 }
 
-static void result_word(struct llm_exchange *x, CURLcode result)
+static void result_word(struct fetch_exchange *x, CURLcode result)
 {
 	long os_error = 0;
 	curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os_error);
 	const struct result_row *row = result_find(result);
+	const struct fetch_words *words = x->wire->options.words;
 	const char *detail = x->curl_text[0] != '\0' ? x->curl_text : curl_easy_strerror(result);
+	char hint[160], *mark = strstr(row->hint, "%s");
+	ensure(mark != NULL);
+	snprintf(hint, sizeof(hint), "%.*s%s%s", (int)(mark - row->hint), row->hint,
+		 *(const char *const *)((const char *)words + row->word), mark + 2);
 	if (x->too_large)
 		err_set(&x->e, ERR_UPSTREAM,
-			"the answer of the model server at %s is over %zu bytes; raise llm.response_bytes if "
-			"it may be",
-			x->shown, x->wire->options.response_bytes_max);
+			"the answer of %s at %s is over %zu bytes; raise %s if it may be", words->peer,
+			x->shown, x->wire->options.response_bytes_max, words->response);
 	else if (result == CURLE_COULDNT_CONNECT && os_error == ECONNREFUSED)
-		err_set(&x->e, ERR_UNAVAILABLE, "the model server at %s refused the connection; %s", x->shown,
-			row->hint);
+		err_set(&x->e, ERR_UNAVAILABLE, "%s at %s refused the connection; %s", words->peer, x->shown,
+			hint);
 	else
-		err_set(&x->e, row->code, "the model server at %s %s (%s); %s", x->shown, row->what, detail,
-			row->hint);
+		err_set(&x->e, row->code, "%s at %s %s (%s); %s", words->peer, x->shown, row->what, detail,
+			hint);
 }
 
 /* A kept connection may have been closed by the server just as it was used again: that says nothing about the
  * request. */
-static bool is_stale_connection(const struct llm_exchange *x, CURLcode result)
+static bool is_stale_connection(const struct fetch_exchange *x, CURLcode result)
 {
 	long connects = 1;
 	curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connects);
@@ -183,7 +188,7 @@ static bool is_stale_connection(const struct llm_exchange *x, CURLcode result)
 	       connects == 0 && x->head.status == 0 && !x->resent;
 }
 
-static void exchange_done(struct llm_exchange *x, CURLcode result)
+static void exchange_done(struct fetch_exchange *x, CURLcode result)
 {
 	if (is_stale_connection(x, result)) {
 		x->resent = true;
@@ -200,7 +205,7 @@ static void exchange_done(struct llm_exchange *x, CURLcode result)
 /* --- curl on the loop --- */
 
 /* The one entrance into curl's machinery. */
-static void wire_act(struct llm_wire *w, curl_socket_t fd, int ready)
+static void wire_act(struct fetch *w, curl_socket_t fd, int ready)
 {
 	int running, left;
 	ensure(curl_multi_socket_action(w->multi, fd, ready, &running) == CURLM_OK);
@@ -209,7 +214,7 @@ static void wire_act(struct llm_wire *w, curl_socket_t fd, int ready)
 		char *private = NULL;
 		CURLcode result = m->data.result;
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
-		exchange_done((struct llm_exchange *)(void *)private, result);
+		exchange_done((struct fetch_exchange *)(void *)private, result);
 	}
 }
 
@@ -226,7 +231,7 @@ static void on_ready(int fd, int ready, void *arg)
 
 static int on_curl_timer(CURLM *multi, long ms, void *arg)
 {
-	struct llm_wire *w = arg;
+	struct fetch *w = arg;
 	(void)multi;
 	loop_timer_set(w->timer, ms);
 	return 0;
@@ -235,7 +240,7 @@ static int on_curl_timer(CURLM *multi, long ms, void *arg)
 /* Also called for the resolver's descriptors, and while the multi is cleaned up. */
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *watch)
 {
-	struct llm_wire *w = arg;
+	struct fetch *w = arg;
 	struct loop_io *io = watch;
 	(void)easy;
 	int interest = what == CURL_POLL_IN      ? LOOP_READ
@@ -262,7 +267,7 @@ static curl_socket_t on_curl_open(void *arg, curlsocktype purpose, struct curl_s
 
 static size_t on_curl_body(char *p, size_t size, size_t n, void *arg)
 {
-	struct llm_exchange *x = arg;
+	struct fetch_exchange *x = arg;
 	n *= size;
 	x->body_bytes += n;
 	if (x->body_bytes > x->wire->options.response_bytes_max || !buf_add(&x->body, p, n)) {
@@ -277,17 +282,17 @@ static size_t on_curl_body(char *p, size_t size, size_t n, void *arg)
 
 static size_t on_curl_header(char *p, size_t size, size_t n, void *arg)
 {
-	struct llm_exchange *x = arg;
-	llm_wire_head_line(&x->head, (struct slice){p, size * n});
+	struct fetch_exchange *x = arg;
+	fetch_head_line(&x->head, (struct slice){p, size * n});
 	return size * n;
 }
 
 /* --- the face --- */
 
-struct llm_wire *llm_wire_new(struct loop *l, const struct llm_wire_options *o)
+struct fetch *fetch_new(struct loop *l, const struct fetch_options *o)
 {
 	ensure(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK); /* counted: once for each cleanup */
-	struct llm_wire *w = xcalloc(1, sizeof(*w));
+	struct fetch *w = xcalloc(1, sizeof(*w));
 	w->loop = l;
 	w->options = *o;
 	w->options.ca_file = xstrdup(o->ca_file);
@@ -302,7 +307,7 @@ struct llm_wire *llm_wire_new(struct loop *l, const struct llm_wire_options *o)
 	return w;
 }
 
-void llm_wire_free(struct llm_wire *w)
+void fetch_free(struct fetch *w)
 {
 	while (w->exchanges != NULL)
 		exchange_free(w->exchanges);
@@ -314,7 +319,7 @@ void llm_wire_free(struct llm_wire *w)
 	curl_global_cleanup();
 }
 
-static void easy_callbacks(struct llm_exchange *x)
+static void easy_callbacks(struct fetch_exchange *x)
 {
 	CURL *easy = x->easy;
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
@@ -326,13 +331,13 @@ static void easy_callbacks(struct llm_exchange *x)
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_curl_open);
 }
 
-static void easy_options(struct llm_exchange *x, const char *url, size_t body_len)
+static void easy_options(struct fetch_exchange *x, const struct fetch_request *r)
 {
-	const struct llm_wire_options *o = &x->wire->options;
+	const struct fetch_options *o = &x->wire->options;
 	CURL *easy = x->easy;
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* else cancelling waits for a name look-up */
-	curl_easy_setopt(easy, CURLOPT_URL, url);
+	curl_easy_setopt(easy, CURLOPT_URL, r->url);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	/* 7.88's pausing and flow control of HTTP/2 streams were repaired only later. */
@@ -340,54 +345,56 @@ static void easy_options(struct llm_exchange *x, const char *url, size_t body_le
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "agent-runtime/" AGENT_RUNTIME_VERSION);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_len);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, x->request);
+	if (strcmp(r->method, "GET") != 0) {
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, x->request);
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
+	}
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)CONNECTION_AGE_SECONDS_MAX);
 	if (o->ca_file != NULL && o->ca_file[0] != '\0')
 		curl_easy_setopt(easy, CURLOPT_CAINFO, o->ca_file);
 	if (o->proxy != NULL)
 		curl_easy_setopt(easy, CURLOPT_PROXY, o->proxy);
-	else if (llm_url_is_loopback(url))
+	else if (url_is_loopback(r->url))
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 }
 
-static void header_add(struct llm_exchange *x, const char *header)
+static void header_add(struct fetch_exchange *x, const char *header)
 {
 	x->headers = curl_slist_append(x->headers, header);
 	ensure(x->headers != NULL);
 }
 
-struct llm_exchange *llm_exchange_start(struct llm_wire *w, const char *url, const char *const *headers,
-					struct slice body, llm_wire_fn *fn, void *arg)
+struct fetch_exchange *fetch_start(struct fetch *w, const struct fetch_request *r, fetch_fn *fn, void *arg)
 {
-	struct llm_exchange *x = xcalloc(1, sizeof(*x));
-	*x = (struct llm_exchange){
+	struct fetch_exchange *x = xcalloc(1, sizeof(*x));
+	*x = (struct fetch_exchange){
 		.wire = w, .fn = fn, .arg = arg, .next = w->exchanges, .link = &w->exchanges};
 	if (x->next != NULL)
 		x->next->link = &x->next;
 	w->exchanges = x;
-	x->shown = llm_url_shown(url);
-	x->request = slice_dup(body);
-	for (; *headers != NULL; headers++)
-		header_add(x, *headers);
+	x->shown = url_shown(r->url);
+	x->request = slice_dup(r->body);
+	for (const char *const *h = r->headers; *h != NULL; h++)
+		header_add(x, *h);
 	header_add(x, "Expect:"); /* else a second of waiting before large bodies */
 	x->silence = loop_timer_new(w->loop, on_silence, x);
-	loop_timer_set(x->silence, w->options.first_byte_ms);
+	loop_timer_set(x->silence, w->options.first_byte_ms > 0 ? w->options.first_byte_ms : -1);
 	x->easy = curl_easy_init();
 	ensure(x->easy != NULL);
 	easy_callbacks(x);
-	easy_options(x, url, body.len);
+	easy_options(x, r);
 	ensure(curl_multi_add_handle(w->multi, x->easy) == CURLM_OK);
 	return x;
 }
 
-void llm_exchange_cancel(struct llm_exchange *x)
+void fetch_cancel(struct fetch_exchange *x)
 {
 	exchange_free(x);
 }
 
-void llm_exchange_forget(struct llm_exchange *x)
+void fetch_forget(struct fetch_exchange *x)
 {
 	x->fn = NULL;
 	if (!x->over)

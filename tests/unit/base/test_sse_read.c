@@ -2,8 +2,7 @@
 /* The splitter of event streams: line ends, fields, joins, limits, and that cuts in the bytes do not matter.
  */
 #include "base/base.h"
-#include "llm/llm.h"
-#include "llm/llm_int.h"
+#include "base/sse_read.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,10 +10,12 @@
 #include <string.h>
 #include <cmocka.h>
 
-static enum err note_event(const char *event, struct slice data, void *arg, struct error *e)
+static enum err note_event(const struct sse_event *ev, void *arg, struct error *e)
 {
 	(void)e;
-	buf_printf(arg, "%s=%.*s|", event, (int)data.len, data.len > 0 ? data.ptr : "");
+	buf_printf(arg, "%s=%.*s|", ev->event, (int)ev->data.len, ev->data.len > 0 ? ev->data.ptr : "");
+	if (ev->id != NULL)
+		buf_printf(arg, "#%s|", ev->id);
 	return ERR_NONE;
 }
 
@@ -22,15 +23,15 @@ static enum err note_event(const char *event, struct slice data, void *arg, stru
 static char *events_of(const char *stream, size_t step)
 {
 	struct buf out = BUF_INIT;
-	struct llm_sse s;
+	struct sse_reader s;
 	struct error e;
-	llm_sse_init(&s, note_event, &out);
+	sse_reader_init(&s, note_event, &out);
 	for (size_t i = 0, n = strlen(stream); i < n; i += step)
 		assert_int_equal(
-			llm_sse_feed(&s, (struct slice){stream + i, n - i < step ? n - i : step}, &e),
+			sse_reader_feed(&s, (struct slice){stream + i, n - i < step ? n - i : step}, &e),
 			ERR_NONE);
-	assert_int_equal(llm_sse_finish(&s, &e), ERR_NONE);
-	llm_sse_release(&s);
+	assert_int_equal(sse_reader_finish(&s, &e), ERR_NONE);
+	sse_reader_release(&s);
 	return buf_take(&out);
 }
 
@@ -43,7 +44,7 @@ static void assert_events(const char *stream, const char *expected)
 	}
 }
 
-static void llm_sse__gives_events_for_all_line_ends(void **state)
+static void sse_reader__gives_events_for_all_line_ends(void **state)
 {
 	(void)state;
 	assert_events("data: a\n\ndata: b\n\n", "message=a|message=b|");
@@ -51,48 +52,48 @@ static void llm_sse__gives_events_for_all_line_ends(void **state)
 	assert_events("data: a\r\rdata: b\r\r", "message=a|message=b|");
 }
 
-static void llm_sse__skips_comments_and_unknown_fields(void **state)
+static void sse_reader__skips_comments_and_unknown_fields(void **state)
 {
 	(void)state;
 	assert_events(": OPENROUTER PROCESSING\n\nid: 7\nretry: 5\nfoo\n\ndata:x\n\n", "message=x|");
 }
 
-static void llm_sse__joins_data_lines_and_names_events(void **state)
+static void sse_reader__joins_data_lines_and_names_events(void **state)
 {
 	(void)state;
 	assert_events("event: error\ndata: a\ndata:  b\n\ndata\n\n", "error=a\n b|message=|");
 }
 
-static void llm_sse__gives_an_event_without_a_blank_line_at_the_end(void **state)
+static void sse_reader__gives_an_event_without_a_blank_line_at_the_end(void **state)
 {
 	(void)state;
 	assert_events("data: a\n\ndata: b", "message=a|message=b|");
 	assert_events("data: a\n\ndata: b\n", "message=a|message=b|");
 }
 
-static void llm_sse__refuses_a_line_over_the_limit(void **state)
+static void sse_reader__refuses_a_line_over_the_limit(void **state)
 {
 	(void)state;
-	struct llm_sse s;
+	struct sse_reader s;
 	struct error e;
 	struct buf out = BUF_INIT;
 	char piece[4096];
 	enum err rc = ERR_NONE;
 	size_t fed = 0;
 	memset(piece, 'a', sizeof(piece));
-	llm_sse_init(&s, note_event, &out);
-	for (; rc == ERR_NONE && fed < (size_t)2 * LLM_SSE_LINE_BYTES_MAX; fed += sizeof(piece))
-		rc = llm_sse_feed(&s, (struct slice){piece, sizeof(piece)}, &e);
+	sse_reader_init(&s, note_event, &out);
+	for (; rc == ERR_NONE && fed < (size_t)2 * SSE_LINE_BYTES_MAX; fed += sizeof(piece))
+		rc = sse_reader_feed(&s, (struct slice){piece, sizeof(piece)}, &e);
 	assert_int_equal(rc, ERR_UPSTREAM);
-	assert_true(fed <= LLM_SSE_LINE_BYTES_MAX + sizeof(piece));
-	llm_sse_release(&s);
+	assert_true(fed <= SSE_LINE_BYTES_MAX + sizeof(piece));
+	sse_reader_release(&s);
 	buf_release(&out);
 }
 
-static void llm_sse__refuses_an_event_over_the_limit(void **state)
+static void sse_reader__refuses_an_event_over_the_limit(void **state)
 {
 	(void)state;
-	struct llm_sse s;
+	struct sse_reader s;
 	struct error e;
 	struct buf out = BUF_INIT;
 	char line[65536];
@@ -100,23 +101,23 @@ static void llm_sse__refuses_an_event_over_the_limit(void **state)
 	memset(line, 'a', sizeof(line));
 	memcpy(line, "data: ", 6);
 	line[sizeof(line) - 1] = '\n';
-	llm_sse_init(&s, note_event, &out);
+	sse_reader_init(&s, note_event, &out);
 	for (size_t i = 0; rc == ERR_NONE && i < 100; i++)
-		rc = llm_sse_feed(&s, (struct slice){line, sizeof(line)}, &e);
+		rc = sse_reader_feed(&s, (struct slice){line, sizeof(line)}, &e);
 	assert_int_equal(rc, ERR_UPSTREAM);
-	llm_sse_release(&s);
+	sse_reader_release(&s);
 	buf_release(&out);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(llm_sse__gives_events_for_all_line_ends),
-		cmocka_unit_test(llm_sse__skips_comments_and_unknown_fields),
-		cmocka_unit_test(llm_sse__joins_data_lines_and_names_events),
-		cmocka_unit_test(llm_sse__gives_an_event_without_a_blank_line_at_the_end),
-		cmocka_unit_test(llm_sse__refuses_a_line_over_the_limit),
-		cmocka_unit_test(llm_sse__refuses_an_event_over_the_limit),
+		cmocka_unit_test(sse_reader__gives_events_for_all_line_ends),
+		cmocka_unit_test(sse_reader__skips_comments_and_unknown_fields),
+		cmocka_unit_test(sse_reader__joins_data_lines_and_names_events),
+		cmocka_unit_test(sse_reader__gives_an_event_without_a_blank_line_at_the_end),
+		cmocka_unit_test(sse_reader__refuses_a_line_over_the_limit),
+		cmocka_unit_test(sse_reader__refuses_an_event_over_the_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,65 +3,67 @@
  * The reading side of server-sent events: bytes, cut anywhere, become events (WHATWG HTML section 9.2). Lines
  * end with LF, CR or CRLF, comment lines are skipped, several data lines are joined by LF.
  *
- * It knows nothing of what the data mean. `id` and `retry` are ignored: a model's answer cannot be resumed.
+ * It knows nothing of what the data mean. An id is told with the event that carries it; `retry` is ignored.
  * Against the standard, an event that the end of the stream leaves without a blank line is given too
- * (llm_sse_finish): many servers close that way, and whether the answer is complete shows in the answer.
- * Memory is bounded by the two limits of llm_int.h; over them the stream is an error, for a peer that never
- * ends a line is no model.
+ * (sse_reader_finish): many servers close that way, and whether the answer is complete shows in the answer.
+ * Memory is bounded by two limits; over them the stream is an error.
  */
 #include "base/base.h"
-#include "llm/llm.h"
-#include "llm/llm_int.h"
+#include "base/sse_read.h"
 
 #include <string.h>
 
-void llm_sse_init(struct llm_sse *s, llm_sse_fn *fn, void *arg)
+void sse_reader_init(struct sse_reader *s, sse_reader_fn *fn, void *arg)
 {
-	*s = (struct llm_sse){
-		.line = BUF_LIMIT(LLM_SSE_LINE_BYTES_MAX),
-		.data = BUF_LIMIT(LLM_SSE_EVENT_BYTES_MAX),
+	*s = (struct sse_reader){
+		.line = BUF_LIMIT(SSE_LINE_BYTES_MAX),
+		.data = BUF_LIMIT(SSE_EVENT_BYTES_MAX),
 		.fn = fn,
 		.arg = arg,
 	};
 }
 
-void llm_sse_release(struct llm_sse *s)
+void sse_reader_release(struct sse_reader *s)
 {
 	buf_release(&s->line);
 	buf_release(&s->data);
 }
 
-static enum err event_give(struct llm_sse *s, struct error *e)
+static enum err event_give(struct sse_reader *s, struct error *e)
 {
 	enum err rc = ERR_NONE;
-	if (s->has_data)
-		rc = s->fn(s->event[0] != '\0' ? s->event : "message", buf_slice(&s->data), s->arg, e);
+	if (s->has_data) {
+		struct sse_event ev = {.event = s->event[0] != '\0' ? s->event : "message",
+				       .id = s->has_id ? s->id : NULL,
+				       .data = buf_slice(&s->data)};
+		rc = s->fn(&ev, s->arg, e);
+	}
 	buf_reset(&s->data);
-	s->has_data = false;
+	s->has_data = s->has_id = false;
 	s->event[0] = '\0';
 	return rc;
 }
 
-static enum err data_add(struct llm_sse *s, struct slice value, struct error *e)
+static enum err data_add(struct sse_reader *s, struct slice value, struct error *e)
 {
 	if (s->has_data)
 		buf_add_char(&s->data, '\n');
 	s->has_data = true;
 	if (!buf_add_slice(&s->data, value))
-		return err_set(e, ERR_UPSTREAM, "an event of the model server's stream is over %d bytes",
-			       LLM_SSE_EVENT_BYTES_MAX);
+		return err_set(e, ERR_UPSTREAM, "an event of the server's stream is over %d bytes",
+			       SSE_EVENT_BYTES_MAX);
 	return ERR_NONE;
 }
 
-static void event_name(struct llm_sse *s, struct slice value)
+static void name_copy(char *to, size_t size, struct slice value)
 {
-	size_t n = value.len < sizeof(s->event) - 1 ? value.len : sizeof(s->event) - 1;
-	memcpy(s->event, value.ptr, n);
-	s->event[n] = '\0';
+	size_t n = value.len < size - 1 ? value.len : size - 1;
+	memcpy(to, value.ptr, n);
+	to[n] = '\0';
 }
 
 /* One line without its end. */
-static enum err line_take(struct llm_sse *s, struct slice line, struct error *e)
+static enum err line_take(struct sse_reader *s, struct slice line, struct error *e)
 {
 	if (line.len == 0)
 		return event_give(s, e);
@@ -77,21 +79,25 @@ static enum err line_take(struct llm_sse *s, struct slice line, struct error *e)
 	if (slice_eq_str(name, "data"))
 		return data_add(s, value, e);
 	if (slice_eq_str(name, "event"))
-		event_name(s, value);
+		name_copy(s->event, sizeof(s->event), value);
+	if (slice_eq_str(name, "id")) {
+		name_copy(s->id, sizeof(s->id), value);
+		s->has_id = true;
+	}
 	return ERR_NONE; /* comments have an empty name; unknown fields are ignored */
 }
 
-static enum err line_end(struct llm_sse *s, struct slice rest, struct error *e)
+static enum err line_end(struct sse_reader *s, struct slice rest, struct error *e)
 {
 	if (!buf_add_slice(&s->line, rest))
-		return err_set(e, ERR_UPSTREAM, "a line of the model server's stream is over %d bytes",
-			       LLM_SSE_LINE_BYTES_MAX);
+		return err_set(e, ERR_UPSTREAM, "a line of the server's stream is over %d bytes",
+			       SSE_LINE_BYTES_MAX);
 	enum err rc = line_take(s, buf_slice(&s->line), e);
 	buf_reset(&s->line);
 	return rc;
 }
 
-enum err llm_sse_feed(struct llm_sse *s, struct slice bytes, struct error *e)
+enum err sse_reader_feed(struct sse_reader *s, struct slice bytes, struct error *e)
 {
 	size_t start = 0;
 	for (size_t i = 0; i < bytes.len; i++) {
@@ -110,12 +116,12 @@ enum err llm_sse_feed(struct llm_sse *s, struct slice bytes, struct error *e)
 		start = i + 1;
 	}
 	if (!buf_add(&s->line, bytes.ptr + start, bytes.len - start))
-		return err_set(e, ERR_UPSTREAM, "a line of the model server's stream is over %d bytes",
-			       LLM_SSE_LINE_BYTES_MAX);
+		return err_set(e, ERR_UPSTREAM, "a line of the server's stream is over %d bytes",
+			       SSE_LINE_BYTES_MAX);
 	return ERR_NONE;
 }
 
-enum err llm_sse_finish(struct llm_sse *s, struct error *e)
+enum err sse_reader_finish(struct sse_reader *s, struct error *e)
 {
 	if (s->line.len > 0) {
 		enum err rc = line_end(s, (struct slice){"", 0}, e);

@@ -5,8 +5,7 @@
  * field are cut.
  */
 #include "base/base.h"
-#include "llm/llm.h"
-#include "llm/llm_int.h"
+#include "base/fetch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,12 +20,12 @@ static struct slice trim(struct slice s)
 	return s;
 }
 
-void llm_wire_head_line(struct llm_wire_head *h, struct slice line)
+void fetch_head_line(struct fetch_head *h, struct slice line)
 {
 	/* An interim answer (1xx) comes as a head of its own before the real one. */
 	if (line.len > 5 && memcmp(line.ptr, "HTTP/", 5) == 0) {
 		const char *space = memchr(line.ptr, ' ', line.len);
-		*h = (struct llm_wire_head){.status = space != NULL ? atoi(space + 1) : 0};
+		*h = (struct fetch_head){.status = space != NULL ? atoi(space + 1) : 0};
 		return;
 	}
 	const char *colon = memchr(line.ptr, ':', line.len);

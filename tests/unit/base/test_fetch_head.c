@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lines of an answer's head. */
 #include "base/base.h"
-#include "llm/llm.h"
-#include "llm/llm_int.h"
+#include "base/fetch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,15 +9,15 @@
 #include <string.h>
 #include <cmocka.h>
 
-static void take(struct llm_wire_head *h, const char *line)
+static void take(struct fetch_head *h, const char *line)
 {
-	llm_wire_head_line(h, slice_str(line));
+	fetch_head_line(h, slice_str(line));
 }
 
-static void llm_wire_head__keeps_what_matters(void **state)
+static void fetch_head__keeps_what_matters(void **state)
 {
 	(void)state;
-	struct llm_wire_head h = {0};
+	struct fetch_head h = {0};
 	take(&h, "HTTP/1.1 429 Too Many Requests\r\n");
 	take(&h, "RETRY-AFTER:  7 \r\n");
 	take(&h, "retry-after-ms:1500\r\n");
@@ -35,10 +34,10 @@ static void llm_wire_head__keeps_what_matters(void **state)
 	assert_string_equal(h.location, "https://h/x");
 }
 
-static void llm_wire_head__forgets_an_interim_answer(void **state)
+static void fetch_head__forgets_an_interim_answer(void **state)
 {
 	(void)state;
-	struct llm_wire_head h = {0};
+	struct fetch_head h = {0};
 	take(&h, "HTTP/1.1 103 Early Hints\r\n");
 	take(&h, "Location: /elsewhere\r\n");
 	take(&h, "\r\n");
@@ -47,10 +46,10 @@ static void llm_wire_head__forgets_an_interim_answer(void **state)
 	assert_string_equal(h.location, "");
 }
 
-static void llm_wire_head__cuts_long_values(void **state)
+static void fetch_head__cuts_long_values(void **state)
 {
 	(void)state;
-	struct llm_wire_head h = {0};
+	struct fetch_head h = {0};
 	char line[500] = "x-request-id: ";
 	memset(line + strlen(line), 'a', 400);
 	take(&h, line);
@@ -60,9 +59,9 @@ static void llm_wire_head__cuts_long_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(llm_wire_head__keeps_what_matters),
-		cmocka_unit_test(llm_wire_head__forgets_an_interim_answer),
-		cmocka_unit_test(llm_wire_head__cuts_long_values),
+		cmocka_unit_test(fetch_head__keeps_what_matters),
+		cmocka_unit_test(fetch_head__forgets_an_interim_answer),
+		cmocka_unit_test(fetch_head__cuts_long_values),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,8 +5,7 @@
  * message.
  */
 #include "base/base.h"
-#include "llm/llm.h"
-#include "llm/llm_int.h"
+#include "base/fetch.h"
 
 #include <string.h>
 
@@ -33,14 +32,14 @@ static struct parts url_split(const char *url)
 	};
 }
 
-char *llm_url_shown(const char *url)
+char *url_shown(const char *url)
 {
 	struct parts p = url_split(url);
 	return xasprintf("%.*s%.*s%.*s", (int)p.scheme.len, p.scheme.ptr, (int)p.host.len, p.host.ptr,
 			 (int)p.path.len, p.path.ptr);
 }
 
-bool llm_url_is_loopback(const char *url)
+bool url_is_loopback(const char *url)
 {
 	struct slice host = url_split(url).host;
 	if (host.len >= 5 && memcmp(host.ptr, "[::1]", 5) == 0)

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `agent-runtime run PROMPT`: submits one task, on the server named or on a private one, follows its events,
+ * asks for approval where it is needed, shows the result. Everything goes through the public API. Ctrl-C
+ * cancels the task; a second one leaves.
+ */
+#include "base/base.h"
+#include "role/role_int.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LINE_MAX_BYTES = 4096 };
+
+struct session {
+	const struct cli *cli;
+	struct loop *loop;
+	struct client *client;
+	struct show *show;
+	struct loop_io *input;
+	char *task_path; /* "/v1/tasks/ID" */
+	char digest[SHA256_HEX_SIZE];
+	struct buf typed;
+	int interrupts, exit_code;
+};
+
+static int session_run(const struct cli *cli, const char *url);
+static void submit(struct session *s);
+static void submitted(const struct json *body, const struct error *e, void *arg);
+static void event_came(const char *type, const struct json *data, struct slice text, void *arg);
+static void plan_came(struct session *s, const struct json *data);
+static void approval_asked(struct session *s);
+static void input_ready(int fd, int ready, void *arg);
+static void answer_take(struct session *s, const char *answer);
+static void act(struct session *s, const char *verb, const char *name, const char *value);
+static void acted(const struct json *body, const struct error *e, void *arg);
+static void stream_lost(const struct json *body, const struct error *e, void *arg);
+static void finish(struct session *s);
+static void document_came(const struct json *body, const struct error *e, void *arg);
+static void session_fail(struct session *s, int code, const char *message);
+static void interrupted(int signo, void *arg);
+
+int command_run(const struct cli *cli)
+{
+	struct private_server server = {0};
+	struct error e = {0};
+	if (cli->args_count != 2) {
+		fprintf(stderr, "agent-runtime: run takes one PROMPT; put it in quotes\nTry 'agent-runtime "
+				"--help'.\n");
+		return EXIT_USAGE;
+	}
+	if (cli->server_url != NULL)
+		return session_run(cli, cli->server_url);
+	struct conf *c;
+	struct conf_registry *r;
+	/* Later settings win: what the user says about these two would only break the private server. */
+	struct cli private = *cli;
+	const char **sets = xcalloc(cli->sets_count + 3, sizeof *sets);
+	if (cli->sets_count > 0)
+		memcpy(sets, cli->sets, cli->sets_count * sizeof *sets);
+	sets[cli->sets_count] = "server.host=127.0.0.1";
+	sets[cli->sets_count + 1] = "server.port=0";
+	private.sets = sets;
+	private.sets_count = cli->sets_count + 2;
+	cli_load(&private, &c, &r);
+	free(sets);
+	if (private_server_start(&server, c, r, &e) != ERR_NONE)
+		die(EXIT_UNAVAILABLE, "%s", e.msg);
+	conf_registry_free(r);
+	conf_free(c);
+	char *url = xasprintf("http://127.0.0.1:%d", server.port);
+	int code = session_run(cli, url);
+	free(url);
+	private_server_stop(&server);
+	return code;
+}
+
+/* --- helpers --- */
+
+static int session_run(const struct cli *cli, const char *url)
+{
+	struct session s = {.cli = cli, .exit_code = EXIT_NOT_COMPLETED, .typed = BUF_LIMIT(LINE_MAX_BYTES)};
+	enum show_form form = cli->json ? SHOW_JSON : isatty(STDOUT_FILENO) ? SHOW_TERMINAL : SHOW_PLAIN;
+	signal(SIGPIPE, SIG_IGN);
+	s.loop = loop_new();
+	s.client = client_new(s.loop, url);
+	s.show = show_new(s.loop, form);
+	loop_signal(s.loop, SIGINT, interrupted, &s);
+	loop_signal(s.loop, SIGTERM, interrupted, &s);
+	submit(&s);
+	loop_run(s.loop);
+	loop_io_free(s.input);
+	show_free(s.show);
+	client_free(s.client);
+	loop_turn(s.loop, 0);
+	loop_free(s.loop);
+	buf_release(&s.typed);
+	free(s.task_path);
+	return s.exit_code;
+}
+
+static void submit(struct session *s)
+{
+	struct buf body = BUF_INIT;
+	struct jw w = JW(&body);
+	jw_object(&w);
+	jw_kv_text(&w, "prompt", s->cli->args[1]);
+	jw_kv_text(&w, "approval", s->cli->yes ? "auto" : "required");
+	jw_object_end(&w);
+	client_ask(s->client, "POST", "/v1/tasks", buf_slice(&body), submitted, s);
+	buf_release(&body);
+}
+
+static void submitted(const struct json *body, const struct error *e, void *arg)
+{
+	struct session *s = arg;
+	if (e->code != ERR_NONE) {
+		session_fail(s, EXIT_UNAVAILABLE, e->msg);
+		return;
+	}
+	s->task_path = xasprintf("/v1/tasks/%s", json_get_text(body, "id", ""));
+	char *path = xasprintf("%s/stream", s->task_path);
+	client_stream(s->client, path, event_came, stream_lost, s);
+	free(path);
+}
+
+static void event_came(const char *type, const struct json *data, struct slice text, void *arg)
+{
+	struct session *s = arg;
+	show_event(s->show, type, data, text);
+	if (strcmp(type, "plan.created") == 0)
+		plan_came(s, json_get(data, "plan"));
+	else if (strcmp(type, "task.state") == 0 &&
+		 strcmp(json_get_text(data, "to", ""), "awaiting_approval") == 0)
+		approval_asked(s);
+	else if (strcmp(type, "end") == 0)
+		finish(s);
+}
+
+static void plan_came(struct session *s, const struct json *plan)
+{
+	snprintf(s->digest, sizeof s->digest, "%s", json_get_text(plan, "digest", ""));
+	if (json_count(json_get(plan, "steps")) > 0)
+		show_plan(s->show, plan);
+}
+
+static void approval_asked(struct session *s)
+{
+	if (!isatty(STDIN_FILENO)) {
+		fprintf(stderr, "agent-runtime: the plan needs approval and standard input is no terminal: "
+				"use --yes\n");
+		act(s, "cancel", NULL, NULL);
+		return;
+	}
+	show_question(s->show, "Carry out this plan? [y]es, [n]o, or say what to change: ");
+	if (s->input == NULL)
+		s->input = loop_io_new(s->loop, STDIN_FILENO, LOOP_READ, input_ready, s);
+	loop_io_set(s->input, LOOP_READ);
+}
+
+static void input_ready(int fd, int ready, void *arg)
+{
+	struct session *s = arg;
+	char bytes[512];
+	(void)ready;
+	ssize_t n = read(fd, bytes, sizeof bytes);
+	if (n > 0)
+		buf_add(&s->typed, bytes, (size_t)n);
+	char *end = s->typed.len > 0 ? memchr(s->typed.data, '\n', s->typed.len) : NULL;
+	if (end == NULL && n > 0 && !s->typed.overflow)
+		return;
+	loop_io_set(s->input, 0);
+	char *answer = xstrndup(buf_cstr(&s->typed), end != NULL ? (size_t)(end - s->typed.data) : 0);
+	buf_reset(&s->typed);
+	answer_take(s, answer);
+	free(answer);
+}
+
+static void answer_take(struct session *s, const char *answer)
+{
+	answer += strspn(answer, " \t");
+	if (strcmp(answer, "y") == 0 || strcmp(answer, "Y") == 0 || strcmp(answer, "yes") == 0)
+		act(s, "approve", "plan_digest", s->digest);
+	else if (*answer == '\0' || strcmp(answer, "n") == 0 || strcmp(answer, "N") == 0 ||
+		 strcmp(answer, "no") == 0)
+		act(s, "reject", NULL, NULL);
+	else
+		act(s, "reject", "feedback", answer);
+}
+
+static void act(struct session *s, const char *verb, const char *name, const char *value)
+{
+	struct buf body = BUF_INIT;
+	struct jw w = JW(&body);
+	char *path = xasprintf("%s/%s", s->task_path, verb);
+	jw_object(&w);
+	if (name != NULL)
+		jw_kv_text(&w, name, value);
+	jw_object_end(&w);
+	client_ask(s->client, "POST", path, buf_slice(&body), acted, s);
+	buf_release(&body);
+	free(path);
+}
+
+static void acted(const struct json *body, const struct error *e, void *arg)
+{
+	(void)body;
+	/* A task that ended by itself meanwhile tells so through its events. */
+	if (e->code != ERR_NONE && e->code != ERR_CONFLICT)
+		session_fail(arg, EXIT_UNAVAILABLE, e->msg);
+}
+
+static void stream_lost(const struct json *body, const struct error *e, void *arg)
+{
+	(void)body;
+	session_fail(arg, EXIT_UNAVAILABLE, e->msg);
+}
+
+static void finish(struct session *s)
+{
+	client_ask(s->client, "GET", s->task_path, (struct slice){NULL, 0}, document_came, s);
+}
+
+static void document_came(const struct json *body, const struct error *e, void *arg)
+{
+	struct session *s = arg;
+	if (e->code != ERR_NONE) {
+		session_fail(s, EXIT_UNAVAILABLE, e->msg);
+		return;
+	}
+	show_end(s->show, body);
+	s->exit_code =
+		strcmp(json_get_text(body, "status", ""), "completed") == 0 ? EXIT_OK : EXIT_NOT_COMPLETED;
+	loop_stop(s->loop);
+}
+
+static void session_fail(struct session *s, int code, const char *message)
+{
+	fprintf(stderr, "agent-runtime: %s\n", message);
+	s->exit_code = code;
+	loop_stop(s->loop);
+}
+
+static void interrupted(int signo, void *arg)
+{
+	struct session *s = arg;
+	(void)signo;
+	if (s->task_path == NULL || ++s->interrupts > 1) {
+		s->exit_code = EXIT_NOT_COMPLETED;
+		loop_stop(s->loop);
+		return;
+	}
+	act(s, "cancel", NULL, NULL);
+}
