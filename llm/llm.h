@@ -50,6 +50,7 @@ struct llm_message {
 	const struct llm_tool_call *calls; /* assistant only */
 	size_t calls_count;
 	const char *tool_call_id; /* LLM_TOOL only: which call this answers */
+	bool is_error;            /* LLM_TOOL only: the call failed, text says how */
 	const char *reasoning;    /* assistant only: to be echoed for providers that ask for it; NULL */
 };
 

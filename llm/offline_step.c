@@ -13,7 +13,6 @@
 #include <string.h>
 
 static const char finish_step[] = "finish_step";
-static const char error_prefix[] = "Error: "; /* as the runtime marks a failed call */
 
 static void finish_print(struct buf *arguments, bool success, struct slice text, size_t left_out)
 {
@@ -97,7 +96,7 @@ static void answered(struct stepping *s, const struct llm_message *answer, size_
 	const char *text = answer->text != NULL ? answer->text : "";
 	const struct llm_tool_call *asked = call_answered(s->r, answer);
 	const struct llm_tool *roots = rules_tool_roots(s->r, s->tool->server);
-	bool failed = strncmp(text, error_prefix, sizeof error_prefix - 1) == 0;
+	bool failed = answer->is_error;
 	bool was_roots =
 		roots != NULL && roots != s->tool && asked != NULL && strcmp(asked->name, roots->name) == 0;
 	struct buf root = BUF_INIT, path = BUF_INIT;

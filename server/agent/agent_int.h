@@ -194,13 +194,14 @@ void exec_say(struct exec *x, enum llm_speaker speaker, const char *text);
 void exec_add_turn(struct exec *x, const char *text, const char *reasoning, const struct llm_tool_call *calls,
 		   size_t n);
 void exec_step_failed(struct exec *x, const char *code, const char *message);
-/* Longest text of a tool result or step result that is shown to the model. */
+/* How much is shown to the model: bytes of one result, number of tools. The offline rules are shown everything. */
 size_t exec_context_bytes_max(const struct agent *a);
+size_t exec_tools_offered_max(const struct agent *a);
 
 /* calls.c */
 void calls_pump(struct exec *x);
 /* Records what came of a call for the model: a tool message in the conversation. */
-void calls_answer(struct exec_call *c, const char *text);
+void calls_answer(struct exec_call *c, const char *text, bool is_error);
 bool calls_all_done(const struct exec *x);
 /* Stops the calls in flight; their callbacks do not come. */
 void calls_cancel(struct exec *x);

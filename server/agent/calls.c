@@ -63,11 +63,12 @@ void calls_cancel(struct exec *x)
 	}
 }
 
-void calls_answer(struct exec_call *c, const char *text)
+void calls_answer(struct exec_call *c, const char *text, bool is_error)
 {
 	struct exec *x = c->exec;
 	exec_say(x, LLM_TOOL, text);
 	x->messages[x->messages_count - 1].tool_call_id = c->model_id;
+	x->messages[x->messages_count - 1].is_error = is_error;
 	c->state = CALL_DONE;
 }
 
@@ -110,7 +111,7 @@ static void call_refuse(struct exec_call *c, const struct error *e)
 		return;
 	struct buf text = BUF_INIT;
 	buf_printf(&text, "Error: %s", e->msg);
-	calls_answer(c, buf_cstr(&text));
+	calls_answer(c, buf_cstr(&text), true);
 	buf_release(&text);
 }
 
@@ -190,7 +191,7 @@ static void call_end(const struct mcp_call_end *end, void *arg)
 			result_text(result, exec_context_bytes_max(r->agent), &text);
 		else
 			buf_add_str(&text, why.msg);
-		calls_answer(c, buf_cstr(&text));
+		calls_answer(c, buf_cstr(&text), result == NULL || end->is_error);
 		buf_release(&text);
 		run_wake(r);
 	}

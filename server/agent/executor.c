@@ -32,7 +32,7 @@ struct exec *exec_new(struct run *r, size_t step)
 	buf_printf(&text, "%s %s", s->title, s->objective);
 	const struct mcp_catalog *catalog = mcp_client_catalog(r->agent->mcp);
 	toolbox_init(&x->box, catalog, buf_cstr(&text), s->hints, s->hints_count,
-		     (size_t)r->agent->options.tools_offered_max, true);
+		     exec_tools_offered_max(r->agent), true);
 	mcp_catalog_drop(catalog);
 	buf_reset(&text);
 	prompt_executor_system(&text);
@@ -143,11 +143,20 @@ void exec_step_failed(struct exec *x, const char *code, const char *message)
 	run_wake(r);
 }
 
+static bool is_offline(const struct agent *a)
+{
+	return strcmp(llm_provider(a->llm), "offline") == 0;
+}
+
+/* The offline rules work on the text itself and choose by themselves; neither costs anything by length. */
 size_t exec_context_bytes_max(const struct agent *a)
 {
-	/* The offline rules work on the text itself and cost nothing by its length. */
-	return strcmp(llm_provider(a->llm), "offline") == 0 ? a->options.tool_result_bytes_max
-							    : a->options.tool_context_bytes_max;
+	return is_offline(a) ? a->options.tool_result_bytes_max : a->options.tool_context_bytes_max;
+}
+
+size_t exec_tools_offered_max(const struct agent *a)
+{
+	return is_offline(a) ? SIZE_MAX : (size_t)a->options.tools_offered_max;
 }
 
 /* --- helpers --- */

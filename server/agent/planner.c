@@ -25,7 +25,7 @@ void planner_start(struct run *r)
 	const struct mcp_catalog *catalog = mcp_client_catalog(a->mcp);
 	struct toolbox box;
 	struct buf system = BUF_INIT, user = BUF_INIT, repair = BUF_INIT;
-	toolbox_init(&box, catalog, r->prompt, NULL, 0, (size_t)a->options.tools_offered_max, false);
+	toolbox_init(&box, catalog, r->prompt, NULL, 0, exec_tools_offered_max(a), false);
 	mcp_catalog_drop(catalog);
 	prompt_planner_system(r, &system);
 	prompt_planner_user(r, &box, &user);

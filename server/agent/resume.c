@@ -187,13 +187,14 @@ static void call_ended(struct exec *x, enum event_type type, const struct json *
 		return;
 	}
 	struct buf text = BUF_INIT;
-	if (type == EVENT_TOOL_FAILED || json_get_bool(data, "is_error", false))
+	bool is_error = type == EVENT_TOOL_FAILED || json_get_bool(data, "is_error", false);
+	if (is_error)
 		buf_add_str(&text, "Error: ");
 	if (type == EVENT_TOOL_FAILED)
 		buf_add_str(&text, json_get_text(json_get(data, "error"), "message", "failed"));
 	else
 		result_text(json_get(data, "result"), exec_context_bytes_max(x->run->agent), &text);
-	calls_answer(c, buf_cstr(&text));
+	calls_answer(c, buf_cstr(&text), is_error);
 	buf_release(&text);
 }
 

@@ -20,6 +20,7 @@ static const char finish_schema[] = "{\"type\":\"object\",\"additionalProperties
 
 static void pick_hints(const struct mcp_catalog *c, const char *const *hints, size_t count, bool *picked);
 static void pick_ranked(const struct mcp_catalog *c, const char *query, size_t max, bool *picked);
+static void pick_rest(const struct mcp_catalog *c, size_t max, bool *picked);
 
 static struct llm_tool tool_of(const struct mcp_tool *t)
 {
@@ -43,6 +44,7 @@ void toolbox_init(struct toolbox *t, const struct mcp_catalog *c, const char *qu
 	} else {
 		pick_hints(c, hints, hints_count, picked);
 		pick_ranked(c, query, max, picked);
+		pick_rest(c, max, picked);
 	}
 	t->tools = xcalloc(c->count + 1, sizeof *t->tools);
 	for (size_t i = 0; i < c->count; i++)
@@ -115,4 +117,16 @@ static void pick_ranked(const struct mcp_catalog *c, const char *query, size_t m
 	}
 	free(hits);
 	rank_free(r);
+}
+
+/* A query that says little must not leave a model without tools. */
+static void pick_rest(const struct mcp_catalog *c, size_t max, bool *picked)
+{
+	size_t have = 0;
+	for (size_t i = 0; i < c->count; i++)
+		have += picked[i];
+	for (size_t i = 0; i < c->count && have < max; i++) {
+		have += !picked[i];
+		picked[i] = true;
+	}
 }

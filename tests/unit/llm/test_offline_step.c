@@ -36,8 +36,10 @@ static void scene_answer(struct scene *s, const char *tool, const char *argument
 					     .arguments = arguments};
 	s->messages[s->messages_count++] =
 		(struct llm_message){.speaker = LLM_ASSISTANT, .calls = &s->calls[n], .calls_count = 1};
-	s->messages[s->messages_count++] =
-		(struct llm_message){.speaker = LLM_TOOL, .tool_call_id = s->calls[n].id, .text = text};
+	s->messages[s->messages_count++] = (struct llm_message){.speaker = LLM_TOOL,
+								.tool_call_id = s->calls[n].id,
+								.text = text,
+								.is_error = strncmp(text, "Error: ", 7) == 0};
 }
 
 static struct turn_of scene_turn(const struct scene *s)
