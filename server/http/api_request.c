@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Small checks that many handlers make: ids, query parameters, JSON bodies, entity tags. What is wrong is
+ * answered here, with the field that is wrong, so that each handler reads as a list of what it needs.
+ */
+#include "base/base.h"
+#include "http/http_int.h"
+#include "http/api_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the task --- */
+
+bool api_task_resolve(struct http_request *r, struct task_ref *ref)
+{
+	const char *text = r->params[0];
+	struct id id;
+
+	if (!id_parse(text, strlen(text), &id)) {
+		http_reply_errorf(r, ERR_NOT_FOUND, "id",
+				  "\"%.80s\" is no task id: those look like "
+				  "0193a5c2-7b1e-7c3d-8f00-5a6b7c8d9e0f",
+				  text);
+		return false;
+	}
+	if (!task_find(r->http->store, &id, ref)) {
+		http_reply_errorf(r, ERR_NOT_FOUND, "id",
+				  "there is no task %s: it never was, or it was finished and has made room",
+				  text);
+		return false;
+	}
+	return true;
+}
+
+void api_reply_task(struct http_request *r, struct task_ref ref, int status, const char *headers)
+{
+	struct buf doc = BUF_INIT, lines = BUF_INIT;
+	struct task_head head;
+	enum err code = task_doc_copy(r->http->store, ref, &doc, &head);
+
+	if (code == ERR_NONE) {
+		buf_add_str(&lines, "ETag: \"");
+		buf_add_u64(&lines, head.last_seq);
+		buf_add_str(&lines, "\"\r\n");
+		if (headers)
+			buf_add_str(&lines, headers);
+		if (status == 200 && api_etag_matches(r, head.last_seq))
+			http_reply(r, 304, NULL, buf_cstr(&lines), (struct slice){0});
+		else
+			http_reply(r, status, "application/json", buf_cstr(&lines), buf_slice(&doc));
+	} else if (code == ERR_GONE) {
+		http_reply_errorf(r, ERR_GONE, NULL, "the task was finished and has made room for others");
+	} else {
+		http_reply_errorf(r, code, NULL, "no memory for the task's document");
+	}
+	buf_release(&doc);
+	buf_release(&lines);
+}
+
+/* One element of the list at *rest: `"..."` or `W/"..."`, without the W/. false at the end or where it is no
+ * such list. */
+static bool etag_next(struct slice *rest, struct slice *tag)
+{
+	const char *p = rest->ptr, *end = p + rest->len, *close;
+
+	while (p < end && (*p == ' ' || *p == '\t' || *p == ','))
+		p++;
+	if (end - p >= 2 && p[0] == 'W' && p[1] == '/')
+		p += 2;
+	if (p == end || *p != '"')
+		return false;
+	close = memchr(p + 1, '"', (size_t)(end - p - 1));
+	if (!close)
+		return false;
+	*tag = (struct slice){p + 1, (size_t)(close - p - 1)};
+	*rest = (struct slice){close + 1, (size_t)(end - close - 1)};
+	return true;
+}
+
+bool api_etag_matches(const struct http_request *r, uint64_t last_seq)
+{
+	bool get = r->head->method == HTTP_GET || r->head->method == HTTP_HEAD;
+	struct slice list = get ? http_request_header(r, "If-None-Match") : (struct slice){0}, tag;
+	char own[24];
+
+	if (list.len == 0)
+		return false;
+	if (slice_eq_str(list, "*"))
+		return true;
+	snprintf(own, sizeof(own), "%llu", (unsigned long long)last_seq);
+	while (etag_next(&list, &tag)) {
+		if (slice_eq_str(tag, own))
+			return true;
+	}
+	return false;
+}
+
+/* --- lists of names, for messages --- */
+
+/* `"a", "b" and "c"`; nothing for an empty list. */
+static void names_list(struct buf *out, const char *const *names)
+{
+	for (size_t i = 0; names[i]; i++) {
+		if (i > 0)
+			buf_add_str(out, names[i + 1] ? ", " : " and ");
+		buf_printf(out, "\"%s\"", names[i]);
+	}
+}
+
+static bool name_known(const char *const *names, struct slice name)
+{
+	for (size_t i = 0; names[i]; i++) {
+		if (slice_eq_str(name, names[i]))
+			return true;
+	}
+	return false;
+}
+
+/* --- query --- */
+
+/* The parameter's name as the client wrote it, cut at what a message can hold. */
+static void query_refuse(struct http_request *r, struct slice name, const char *const *names)
+{
+	struct buf known = BUF_INIT;
+	char text[ERROR_FIELD_MAX];
+
+	snprintf(text, sizeof(text), "%.*s", (int)(name.len < 80 ? name.len : 80), name.ptr);
+	names_list(&known, names);
+	if (known.len)
+		http_reply_errorf(r, ERR_FIELD, text, "unknown query parameter \"%s\"; this operation has %s",
+				  text, buf_cstr(&known));
+	else
+		http_reply_errorf(r, ERR_FIELD, text,
+				  "unknown query parameter \"%s\"; this operation has none", text);
+	buf_release(&known);
+}
+
+bool api_query_check(struct http_request *r, const char *const *names)
+{
+	const char *p = r->query.ptr, *end = p + r->query.len;
+
+	while (p < end) {
+		const char *amp = memchr(p, '&', (size_t)(end - p));
+		size_t n = amp ? (size_t)(amp - p) : (size_t)(end - p);
+		const char *equal = memchr(p, '=', n);
+		struct slice name = {p, equal ? (size_t)(equal - p) : n};
+
+		if (n > 0 && !name_known(names, name)) {
+			query_refuse(r, name, names);
+			return false;
+		}
+		p += n + (amp ? 1 : 0);
+	}
+	return true;
+}
+
+bool api_uint_parse(const char *text, uint64_t max, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		uint64_t digit = (uint64_t)(*text - '0');
+
+		if (*text < '0' || *text > '9' || v > (max - digit) / 10)
+			return false;
+		v = v * 10 + digit;
+	}
+	*out = v;
+	return v <= max;
+}
+
+bool api_duration_parse(const char *text, int64_t *ms)
+{
+	static const struct {
+		const char *unit;
+		int64_t ms;
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}};
+	size_t digits = strspn(text, "0123456789");
+	char number[16];
+	uint64_t n;
+
+	if (digits == 0 || digits >= sizeof(number))
+		return false;
+	memcpy(number, text, digits);
+	number[digits] = '\0';
+	for (size_t i = 0; i < COUNT_OF(units); i++) {
+		if (strcmp(text + digits, units[i].unit) != 0)
+			continue;
+		if (!api_uint_parse(number, (uint64_t)(INT64_MAX / units[i].ms), &n))
+			return false;
+		*ms = (int64_t)n * units[i].ms;
+		return true;
+	}
+	return false;
+}
+
+/* --- body --- */
+
+/* The media type alone, without parameters and white space. */
+static bool media_type_is_json(struct slice type)
+{
+	const char *semicolon = type.len ? memchr(type.ptr, ';', type.len) : NULL;
+
+	if (semicolon)
+		type.len = (size_t)(semicolon - type.ptr);
+	while (type.len && (type.ptr[type.len - 1] == ' ' || type.ptr[type.len - 1] == '\t'))
+		type.len--;
+	return slice_eq_nocase(type, "application/json");
+}
+
+static bool body_type_check(struct http_request *r)
+{
+	struct slice type = http_request_header(r, "Content-Type");
+	struct slice coding = http_request_header(r, "Content-Encoding");
+
+	if (!type.ptr || !media_type_is_json(type)) {
+		http_reply_errorf(r, ERR_MEDIA_TYPE, "Content-Type",
+				  "the body must be sent as \"Content-Type: application/json\"%s",
+				  type.ptr ? "" : ", and no type was given");
+		return false;
+	}
+	if (coding.len && !slice_eq_nocase(coding, "identity")) {
+		http_reply_errorf(r, ERR_MEDIA_TYPE, "Content-Encoding", "the body must not be compressed");
+		return false;
+	}
+	return true;
+}
+
+/* A JSON pointer to a member at the top (RFC 6901). */
+static void pointer_format(const char *name, char *out, size_t size)
+{
+	size_t n = 0;
+
+	out[n++] = '/';
+	for (; *name && n + 3 < size; name++) {
+		if (*name == '~' || *name == '/')
+			out[n++] = '~';
+		out[n++] = *name == '~' ? '0' : *name == '/' ? '1' : *name;
+	}
+	out[n] = '\0';
+}
+
+/* true when body has no member that is not in names; else answers, naming all that are not. */
+static bool members_check(struct http_request *r, const struct json *body, const char *const *names)
+{
+	struct buf unknown = BUF_INIT, known = BUF_INIT;
+	char field[ERROR_FIELD_MAX] = "";
+	size_t count = 0;
+
+	for (const struct json *m = json_first(body); m; m = json_next(m)) {
+		if (name_known(names, slice_str(json_name(m))))
+			continue;
+		if (count++ == 0)
+			pointer_format(json_name(m), field, sizeof(field));
+		buf_printf(&unknown, "%s\"%.64s\"", unknown.len ? ", " : "", json_name(m));
+	}
+	names_list(&known, names);
+	if (count > 0)
+		http_reply_errorf(r, ERR_FIELD, field, "unknown field%s %.360s; known here: %s",
+				  count > 1 ? "s" : "", buf_cstr(&unknown),
+				  known.len ? buf_cstr(&known) : "none");
+	buf_release(&unknown);
+	buf_release(&known);
+	return count == 0;
+}
+
+struct json *api_body_object(struct http_request *r, const char *const *names, bool optional, bool *absent)
+{
+	struct json *body;
+	struct error e;
+
+	*absent = optional && r->body.len == 0;
+	if (*absent || !body_type_check(r))
+		return NULL;
+	if (r->body.len == 0) {
+		http_reply_errorf(r, ERR_JSON, "", "the body is empty: a JSON object is expected");
+		return NULL;
+	}
+	body = json_parse(r->body.ptr, r->body.len, r->http->options.json_depth_max, &e);
+	if (!body) {
+		err_prefix(&e, "the body is not valid JSON");
+		http_reply_error(r, &e);
+		return NULL;
+	}
+	if (!json_is(body, JSON_OBJECT)) {
+		http_reply_errorf(r, ERR_FIELD, "", "the body must be a JSON object, not %s",
+				  json_type_name(json_type(body)));
+	} else if (members_check(r, body, names)) {
+		return body;
+	}
+	json_free(body);
+	return NULL;
+}
