@@ -196,8 +196,9 @@ static void limit_log(struct http *h)
 	if (h->conns->limit_logged_ms && now_ms - h->conns->limit_logged_ms < LIMIT_LOG_MS)
 		return;
 	h->conns->limit_logged_ms = now_ms;
-	log_warn("clients are sent away: this worker has as many connections as http.connections_max allows",
-		 LF_INT("connections_max", h->options.connections_max));
+	log_warn(
+		"clients are sent away: this worker has as many connections as server.connections_max allows",
+		LF_INT("connections_max", h->options.connections_max));
 }
 
 void http_conn_open(struct http *h, int fd)
@@ -232,7 +233,7 @@ void http_conn_open(struct http *h, int fd)
 	conn_events_init(c, false);
 	if (!c->counted) {
 		err_set(&e, ERR_FULL,
-			"this server has reached its limit of %d connections (http.connections_max)",
+			"this server has reached its limit of %d connections (server.connections_max)",
 			h->options.connections_max);
 		conn_refuse(c, &e);
 	}

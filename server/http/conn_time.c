@@ -73,7 +73,7 @@ static void deadline_over(struct http_conn *c, enum http_deadline d)
 	switch (d) {
 	case DEADLINE_REQUEST:
 		err_set(&e, ERR_TIMEOUT_REQUEST,
-			"the request was not complete after %lld ms (http.request_seconds)",
+			"the request was not complete after %lld ms (limits.request_seconds)",
 			(long long)c->http->options.request_ms_max);
 		conn_refuse(c, &e);
 		conn_settle(c);

@@ -77,14 +77,14 @@ static enum http_parse head_scan(struct slice in, size_t start, size_t *scanned,
 	if (first && in.len - start > line_max) {
 		err_set_field(e, ERR_URI_LARGE, "target",
 			      "the request target is over the limit of %zu bytes "
-			      "(http.target_bytes_max)",
+			      "(limits.target_bytes)",
 			      l->target_bytes_max);
 		return HTTP_PARSE_BAD;
 	}
 	if (in.len - start >= head_max) {
 		err_set(e, ERR_HEADERS_LARGE,
 			"the request's headers are over the limit of %zu bytes "
-			"(http.header_bytes_max)",
+			"(limits.header_bytes)",
 			l->header_bytes_max);
 		return HTTP_PARSE_BAD;
 	}
@@ -203,7 +203,7 @@ static bool target_parse(struct slice t, const struct http_limits *l, struct htt
 	if (t.len > l->target_bytes_max) {
 		err_set_field(e, ERR_URI_LARGE, "target",
 			      "the request target has %zu bytes, the limit is %zu "
-			      "(http.target_bytes_max)",
+			      "(limits.target_bytes)",
 			      t.len, l->target_bytes_max);
 		return false;
 	}

@@ -61,7 +61,7 @@ static int size_take(struct http_chunked *c, const struct http_limits *l, struct
 {
 	if (c->left <= l->body_bytes_max && c->total + c->left <= l->body_bytes_max)
 		return SIZE_LF;
-	err_set(e, ERR_TOO_LARGE, "the body is over the limit of %zu bytes (http.body_bytes_max)",
+	err_set(e, ERR_TOO_LARGE, "the body is over the limit of %zu bytes (limits.body_bytes)",
 		l->body_bytes_max);
 	return STATE_BAD;
 }
@@ -118,7 +118,7 @@ static int extension_step(struct http_chunked *c, char ch, const struct http_lim
 static int trailer_step(struct http_chunked *c, char ch, const struct http_limits *l, struct error *e)
 {
 	if (++c->trailer_bytes > l->header_bytes_max)
-		return bad(e, ERR_HEADERS_LARGE, "the trailers are over the limit (http.header_bytes_max)");
+		return bad(e, ERR_HEADERS_LARGE, "the trailers are over the limit (limits.header_bytes)");
 	if (c->state == TRAILER_VALUE) {
 		if (ch == '\r')
 			return TRAILER_LF;

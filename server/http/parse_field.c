@@ -118,7 +118,7 @@ enum err http_parse_field(struct slice line, const struct http_limits *l, struct
 
 	if (out->headers_count >= l->header_count_max || out->headers_count >= HTTP_HEADERS_MAX)
 		return err_set(e, ERR_HEADERS_LARGE,
-			       "the request has more than %zu headers (http.header_count_max)",
+			       "the request has more than %zu headers (limits.header_count)",
 			       l->header_count_max < HTTP_HEADERS_MAX ? l->header_count_max
 								      : (size_t)HTTP_HEADERS_MAX);
 	while (colon < line.len && http_char_is(line.ptr[colon], CHAR_TOKEN))
@@ -170,7 +170,7 @@ static enum err length_parse(const struct http_header *h, const struct http_limi
 			n = n * 10 + (uint64_t)(h->value.ptr[i] - '0');
 	}
 	if (n > l->body_bytes_max) {
-		snprintf(what, sizeof(what), "the body is over the limit of %zu bytes (http.body_bytes_max)",
+		snprintf(what, sizeof(what), "the body is over the limit of %zu bytes (limits.body_bytes)",
 			 l->body_bytes_max);
 		return field_bad(e, ERR_TOO_LARGE, h->name, what);
 	}

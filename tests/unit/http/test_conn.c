@@ -146,7 +146,7 @@ static void conn__tells_503_over_the_limit(void **state)
 	assert_non_null(strstr(buf_cstr(&rig.got), "HTTP/1.1 503 "));
 	assert_non_null(strstr(buf_cstr(&rig.got), "Retry-After: "));
 	assert_non_null(strstr(buf_cstr(&rig.got), "Connection: close"));
-	assert_non_null(strstr(buf_cstr(&rig.got), "http.connections_max"));
+	assert_non_null(strstr(buf_cstr(&rig.got), "server.connections_max"));
 	for (size_t i = 0; i < 4; i++) {
 		rig_send(fds[i], REQUEST("/a"));
 		rig_read(fds[i], "/a");
