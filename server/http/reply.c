@@ -143,6 +143,19 @@ static void header_text(struct buf *out, struct slice name, const char *value)
 	buf_add(out, "\r\n", 2);
 }
 
+/* The path without its query, which may hold what is not for logs. */
+static void reply_log(const struct http_request *r, int status)
+{
+	char method[16];
+
+	if (log_level() > LOG_DEBUG)
+		return;
+	snprintf(method, sizeof(method), "%.*s", (int)r->head->method_text.len, r->head->method_text.ptr);
+	log_debug("request", LF_STR("method", method), LF_STR("path", r->path), LF_INT("status", status),
+		  LF_INT("ms", r->conn->request_ms ? clock_mono_ms() - r->conn->request_ms : 0),
+		  LF_STR("request_id", r->id));
+}
+
 bool reply_head(struct http_conn *c, int status, const char *content_type, const char *headers,
 		int64_t length)
 {
@@ -178,19 +191,8 @@ bool reply_head(struct http_conn *c, int status, const char *content_type, const
 	buf_add(out, "\r\n", 2);
 	if (c->http->store)
 		store_count(c->http->store, COUNTER_HTTP_REQUESTS, 1);
+	reply_log(c->request, status);
 	return true;
-}
-
-static void reply_log(const struct http_request *r, int status)
-{
-	char method[16];
-
-	if (log_level() > LOG_DEBUG)
-		return;
-	snprintf(method, sizeof(method), "%.*s", (int)r->head->method_text.len, r->head->method_text.ptr);
-	log_debug("request", LF_STR("method", method), LF_STR("path", r->path), LF_INT("status", status),
-		  LF_INT("ms", r->conn->request_ms ? clock_mono_ms() - r->conn->request_ms : 0),
-		  LF_STR("request_id", r->id));
 }
 
 void http_reply(struct http_request *r, int status, const char *content_type, const char *headers,
@@ -215,7 +217,6 @@ void http_reply(struct http_request *r, int status, const char *content_type, co
 	}
 	if (!bodiless)
 		buf_add_slice(&c->out, body);
-	reply_log(r, status);
 	if (c->out.overflow) {
 		log_error("an answer does not fit in memory; its connection is reset",
 			  LF_STR("request_id", r->id));

@@ -2,6 +2,8 @@
 /* What answers look like. */
 #include "conn_rig.h"
 
+#include <sys/mman.h>
+
 static const char *answer(const char *request)
 {
 	int fd = rig_client();
@@ -97,6 +99,24 @@ static void header_add__refuses_what_would_break_a_head(void **state)
 	buf_release(&b);
 }
 
+static void reply__is_logged_at_debug(void **state)
+{
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	char text[4096] = "";
+
+	(void)state;
+	log_init("test", LOG_DEBUG, LOG_FORMAT_JSON);
+	log_set_fd(fd);
+	answer("GET /path?token=secret HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Request-Id: me\r\n\r\n");
+	log_init("test", LOG_OFF, LOG_FORMAT_JSON);
+	log_set_fd(STDERR_FILENO);
+	assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+	assert_non_null(strstr(
+		text, "\"method\":\"GET\",\"path\":\"/path\",\"status\":200,\"ms\":0,\"request_id\":\"me\""));
+	assert_null(strstr(text, "secret"));
+	close(fd);
+}
+
 static void status_text__knows_every_error(void **state)
 {
 	(void)state;
@@ -115,6 +135,7 @@ int main(void)
 		RIG_TEST(reply__holds_back_headers_that_would_split_it),
 		RIG_TEST(reply_error__is_a_problem_document),
 		RIG_TEST(header_add__refuses_what_would_break_a_head),
+		RIG_TEST(reply__is_logged_at_debug),
 		RIG_TEST(status_text__knows_every_error),
 	};
 
