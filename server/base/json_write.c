@@ -74,7 +74,7 @@ bool json_put_text(struct buf *out, const char *s, size_t n)
 
 bool json_put_double(struct buf *out, double v)
 {
-	char text[32];
+	char text[40];
 
 	if (!isfinite(v))
 		return buf_add(out, "null", 4);

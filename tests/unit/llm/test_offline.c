@@ -86,9 +86,11 @@ static struct outcome step_run(const struct offer *o, const char *goal, const st
 			snprintf(out.asked, sizeof out.asked, "%s", calls[turn].arguments);
 			messages[n++] = (struct llm_message){
 				.speaker = LLM_ASSISTANT, .calls = &calls[turn], .calls_count = 1};
+			const char *text = answer_for(calls[turn].name, args);
 			messages[n++] = (struct llm_message){.speaker = LLM_TOOL,
 							     .tool_call_id = calls[turn].id,
-							     .text = answer_for(calls[turn].name, args)};
+							     .text = text,
+							     .is_error = strncmp(text, "Error: ", 7) == 0};
 			out.calls++;
 		}
 		json_free(args);

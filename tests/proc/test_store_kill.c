@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kill matrix: every mutation of the table dies at every named point, after which the table must be
+ * whole, the mutation have happened wholly or not at all, and another process go on. Then a torture:
+ * processes that change tasks at random are killed at random (the seed is printed; STORE_SEED repeats it).
+ */
+#include "base/base.h"
+#include "store/store_int.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef STORE_KILL_POINTS
+#error "build with FLAVOUR=kill"
+#endif
+
+enum { VICTIM, SURVIVOR, PROCS = 6, TASKS = 4 };
+
+static struct store *table_open(uint32_t tasks_max)
+{
+	struct store_options o = {.bytes = 4 << 20,
+				  .tasks_max = tasks_max,
+				  .procs_max = PROCS,
+				  .task_events_max = 100000,
+				  .task_bytes_max = 1 << 20,
+				  .live_ring_bytes = 4096};
+	struct store *s;
+	struct error e = {0};
+	if (store_create(&o, &s, &e) != ERR_NONE)
+		fail_msg("%s", e.msg);
+	for (uint32_t i = 0; i < PROCS; i++)
+		store_proc_started(s, i, getpid());
+	return s;
+}
+
+static void assert_whole(struct store *s, const char *when)
+{
+	struct error e = {0};
+	if (store_check(s, &e) != ERR_NONE)
+		fail_msg("%s: %s", when, e.msg);
+}
+
+static enum err create(struct store *s, struct id *id, struct task_ref *ref)
+{
+	char text[ID_TEXT_SIZE], json[256];
+	struct error e;
+	id_new(id);
+	id_format(id, text);
+	snprintf(json, sizeof json,
+		 "{\"task_id\":\"%s\",\"prompt\":\"p\",\"approval\":\"auto\",\"metadata\":{}}", text);
+	return task_create(s, id, slice_str(json), ref, &e);
+}
+
+static enum err move_to(struct store *s, struct task_ref ref, enum task_state to, size_t pad)
+{
+	struct buf data = BUF_INIT;
+	struct error e;
+	buf_printf(&data, "{\"result\":\"%0*d\"}", (int)pad, 0);
+	struct task_event ev = {EVENT_TASK_RESULT, buf_slice(&data)};
+	struct task_change c = {.events = &ev, .events_count = 1, .to = to};
+	enum err code = task_move(s, ref, &c, NULL, &e);
+	buf_release(&data);
+	return code;
+}
+
+/* --- the mutations; each starts from a table with one queued and, where room is scarce, one finished task
+ * --- */
+
+struct scene {
+	struct store *created, *survivor;
+	struct task_ref queued, finished;
+};
+
+static enum err do_create(struct store *s, const struct scene *c)
+{
+	struct id id;
+	struct task_ref ref;
+	(void)c;
+	return create(s, &id, &ref);
+}
+static enum err do_move(struct store *s, const struct scene *c)
+{
+	return move_to(s, c->queued, TASK_PLANNING, 10);
+}
+static enum err do_move_large(struct store *s, const struct scene *c)
+{
+	return move_to(s, c->queued, TASK_PLANNING, 6000);
+}
+static enum err do_end(struct store *s, const struct scene *c)
+{
+	return move_to(s, c->queued, TASK_CANCELLED, 10);
+}
+static enum err do_lease(struct store *s, const struct scene *c)
+{
+	struct lease l;
+	struct error e;
+	return lease_take(s, c->queued, &l, &e);
+}
+
+static const struct mutation {
+	const char *name;
+	enum err (*act)(struct store *s, const struct scene *c);
+	uint32_t tasks_max; /* 2: creating evicts */
+} mutations[] = {
+	{"create", do_create, TASKS}, {"create-evicting", do_create, 2},
+	{"move", do_move, TASKS},     {"move-large", do_move_large, TASKS},
+	{"end", do_end, TASKS},       {"lease", do_lease, TASKS},
+};
+
+static const char *const points[] = {
+	"pool-off-list",         "pool-used",           "pool-freed",         "create-slot-taken",
+	"create-before-publish", "create-used",         "create-indexed",     "fill-doc-taken",
+	"fill-linked",           "move-before-publish", "move-after-publish", "move-before-wake",
+	"lease-before-publish",  "lease-after-publish", "evict-gen",          "evict-unused",
+	"evict-half-freed",      "evict-removed",
+};
+
+static struct scene scene_open(const struct mutation *m)
+{
+	struct scene c = {.created = table_open(m->tasks_max)};
+	struct id id;
+	c.survivor = store_attach(c.created, SURVIVOR);
+	assert_int_equal(create(c.survivor, &id, &c.finished), ERR_NONE);
+	assert_int_equal(move_to(c.survivor, c.finished, TASK_CANCELLED, 3000), ERR_NONE);
+	assert_int_equal(create(c.survivor, &id, &c.queued), ERR_NONE);
+	return c;
+}
+
+/* true: the child came to the point and died there. */
+static bool die_there(const struct scene *c, const struct mutation *m, const char *point, int count)
+{
+	int status;
+	fflush(stdout);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct store *s = store_attach(c->created, VICTIM);
+		kill_point_arm(point, count);
+		_exit(m->act(s, c) == ERR_NONE ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	store_proc_died(c->created, VICTIM);
+	if (WIFEXITED(status))
+		assert_int_equal(WEXITSTATUS(status), 0);
+	return WIFSIGNALED(status);
+}
+
+static void assert_goes_on(const struct scene *c, const struct mutation *m, const char *where)
+{
+	struct task_head h;
+	struct id id;
+	struct task_ref ref;
+	assert_whole(c->survivor, where);
+	assert_int_equal(task_head_get(c->survivor, c->queued, &h), ERR_NONE);
+	/* all or nothing: every state a task can be in here has its own number of events */
+	uint64_t wanted = h.state == TASK_QUEUED ? 1 : 3;
+	assert_int_equal(h.last_seq, wanted);
+	if (!task_state_terminal(h.state))
+		assert_int_equal(move_to(c->survivor, c->queued, TASK_FAILED, 100), ERR_NONE);
+	for (int i = 0; i < 2 * TASKS; i++) {
+		assert_int_equal(create(c->survivor, &id, &ref), ERR_NONE);
+		assert_int_equal(move_to(c->survivor, ref, TASK_CANCELLED, 2000), ERR_NONE);
+	}
+	assert_whole(c->survivor, where);
+	(void)m;
+}
+
+static void kill_matrix__leaves_the_table_whole(void **state)
+{
+	int deaths = 0;
+	bool reached[COUNT_OF(points)] = {false};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(mutations); i++) {
+		for (size_t k = 0; k < COUNT_OF(points); k++) {
+			for (int count = 1; count <= 8; count++) {
+				char where[128];
+				struct scene c = scene_open(&mutations[i]);
+				bool died = die_there(&c, &mutations[i], points[k], count);
+				snprintf(where, sizeof where, "%s at %s, %d", mutations[i].name, points[k],
+					 count);
+				assert_goes_on(&c, &mutations[i], where);
+				store_detach(c.survivor);
+				store_destroy(c.created);
+				reached[k] = reached[k] || died;
+				deaths += died;
+				if (!died)
+					break;
+			}
+		}
+	}
+	for (size_t k = 0; k < COUNT_OF(points); k++)
+		if (!reached[k])
+			fail_msg("no mutation comes to the point %s", points[k]);
+	print_message("%d deaths\n", deaths);
+}
+
+/* --- torture --- */
+
+static uint64_t rng;
+static uint32_t any(uint32_t n)
+{
+	rng = rng * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(rng >> 33) % n;
+}
+
+static _Noreturn void torturer(struct store *created, uint32_t proc, uint64_t seed)
+{
+	struct store *s = store_attach(created, proc);
+	rng = seed;
+	for (;;) {
+		struct task_ref list[16], ref;
+		struct id id;
+		struct lease l;
+		size_t n = task_list(s, &(struct task_query){.limit = 16}, list);
+		switch (any(6)) {
+		case 0: (void)!create(s, &id, &ref); break;
+		case 1:
+			if (lease_next(s, &l))
+				(void)!move_to(s, l.ref, TASK_PLANNING, any(3000));
+			break;
+		case 2:
+			if (n > 0)
+				(void)!move_to(s, list[any((uint32_t)n)], TASK_CANCELLED, any(500));
+			break;
+		case 3:
+			if (n > 0)
+				(void)!move_to(s, list[any((uint32_t)n)], TASK_SAME, any(5000));
+			break;
+		case 4:
+			if (lease_next(s, &l))
+				lease_release(s, &l);
+			break;
+		default: {
+			struct buf b = BUF_INIT;
+			if (n > 0)
+				(void)!task_doc_copy(s, list[any((uint32_t)n)], &b, NULL);
+			buf_release(&b);
+		}
+		}
+	}
+}
+
+static pid_t torturer_start(struct store *created, uint32_t proc, uint64_t seed)
+{
+	fflush(stdout);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		torturer(created, proc, seed);
+	store_proc_started(created, proc, pid);
+	return pid;
+}
+
+static void torture__random_deaths_leave_the_table_whole(void **state)
+{
+	const char *text = getenv("STORE_SEED");
+	uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : random_u64();
+	struct store *created = table_open(64);
+	pid_t pids[PROCS] = {0};
+	(void)state;
+	print_message("seed %llu\n", (unsigned long long)seed);
+	for (uint32_t i = SURVIVOR + 1; i < PROCS; i++)
+		pids[i] = torturer_start(created, i, seed + i);
+	uint64_t mine = seed ^ 0x9E3779B97F4A7C15u;
+	for (int round = 0; round < 400; round++) {
+		mine = mine * 6364136223846793005u + 1442695040888963407u;
+		uint32_t i = SURVIVOR + 1 + (uint32_t)(mine >> 40) % (PROCS - SURVIVOR - 1);
+		usleep((useconds_t)(mine >> 50) % 4000 + 1000);
+		kill(pids[i], SIGKILL);
+		assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+		store_proc_died(created, i);
+		pids[i] = torturer_start(created, i, seed + (uint64_t)round * PROCS + i);
+	}
+	for (uint32_t i = SURVIVOR + 1; i < PROCS; i++) {
+		kill(pids[i], SIGKILL);
+		assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+		store_proc_died(created, i);
+	}
+	struct store *s = store_attach(created, SURVIVOR);
+	assert_whole(s, "after the torture");
+	print_message("%llu tasks, %llu events, %llu owner deaths repaired\n",
+		      (unsigned long long)store_counter(s, COUNTER_TASKS_CREATED),
+		      (unsigned long long)store_counter(s, COUNTER_EVENTS),
+		      (unsigned long long)store_counter(s, COUNTER_OWNER_DEATHS));
+	assert_true(store_counter(s, COUNTER_EVENTS) > 1000);
+	store_detach(s);
+	store_destroy(created);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(kill_matrix__leaves_the_table_whole),
+		cmocka_unit_test(torture__random_deaths_leave_the_table_whole),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
