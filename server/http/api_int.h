@@ -34,26 +34,38 @@ must_check bool api_uint_parse(const char *text, uint64_t max, uint64_t *out);
 
 /* --- watch.c: who follows which task --- */
 
-struct http_watch;
+struct http_watch; /* a task that is followed here */
 
-/* Embedded in what follows a task. on_change: the task may have changed (also called when it is evicted). on_live: may be
- * NULL. on_drain: the server stops. Each of them may unfollow its own follower, no other. */
+/* Embedded in whoever follows a task. Each callback may unfollow its own follower, no other. */
 struct http_follower {
-	TAILQ_ENTRY(http_follower) link;
+	TAILQ_ENTRY(http_follower) link, beating;
 	struct http_watch *watch; /* NULL: follows nothing */
-	void (*on_change)(struct http_follower *f);
+	void (*on_change)(struct http_follower *f); /* the task may have changed, or is no longer kept */
+	void (*on_drain)(struct http_follower *f);  /* the server stops: must unfollow */
+	/* Both or none (streams): live events that belong behind after_seq; every heartbeat_ms. */
 	void (*on_live)(struct http_follower *f, uint64_t after_seq, struct slice sse);
-	void (*on_drain)(struct http_follower *f);
-	bool beats; /* on_beat is wanted every heartbeat_ms */
 	void (*on_beat)(struct http_follower *f);
 };
 
-/* One watch of the store serves all followers of a task. ERR_GONE: the task is no longer kept. Follow first, read after: then
- * no change is missed. */
+/* One watch of the store serves all followers of a task here. ERR_GONE: the task is no longer kept. Follow first, read after:
+ * then no change is missed. */
 must_check enum err http_follow(struct http_watchers *w, struct task_ref ref, struct http_follower *f);
-void http_unfollow(struct http_watchers *w, struct http_follower *f);
-/* The server stops: whoever would wait for news must not begin to. */
+void http_unfollow(struct http_watchers *w, struct http_follower *f); /* nothing when it follows nothing */
+/* The server stops: nobody must begin to wait for news. */
 bool http_watchers_draining(const struct http_watchers *w);
+
+/* The last events that were read. While the followers of one task are told of a change (sharing), those that stand at the
+ * same place are given the same bytes. Filled by sse.c. */
+struct sse_piece {
+	bool sharing, valid;
+	struct task_ref ref;
+	uint64_t from_seq;
+	struct event_cursor after;
+	struct buf bytes;
+	bool caught_up; /* there was no further event */
+	bool over;      /* there never will be */
+};
+struct sse_piece *http_watchers_piece(struct http_watchers *w);
 
 /* --- api_task_wait.c --- */
 
