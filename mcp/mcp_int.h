@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of this room share. Three layers in the supervisor, each knowing only the one below:
+ *
+ *   broker   workers, routing of calls, the catalogue of all servers
+ *   server   one row of the registry: states, restarts, its calls and their time-outs
+ *   session  JSON-RPC of one connection: ids, handshake, tools/list, tools/call
+ *   link     bytes of one connection: today a child's pipes (stdio.c), behind a table of functions
+ *
+ * Beside them pure files that own nothing: frame, scan, tail, tools, catalog.
+ */
+#ifndef MCP_MCP_INT_H
+#define MCP_MCP_INT_H
+
+#include "base/base.h"
+#include "mcp/mcp.h"
+
+/* --- scan.c: JSON text looked at without building a tree --- */
+
+enum scan_kind { SCAN_JUNK, SCAN_REQUEST, SCAN_NOTIFICATION, SCAN_ANSWER };
+
+/* Parts of one JSON-RPC message, borrowed from the line as raw JSON text; what is absent is empty. */
+struct scan_message {
+	struct slice id;     /* a string with its quotes, or a number */
+	struct slice method; /* without quotes, escapes kept */
+	struct slice params, result, error;
+	bool is_error; /* result.isError is true */
+};
+
+/* Checks the whole line against the grammar of JSON; SCAN_JUNK when it is not one JSON-RPC object. */
+enum scan_kind scan_message(struct slice line, struct scan_message *out);
+/* Members or elements of a JSON object or array, in order. */
+struct scan_iter {
+	const char *at, *end;
+	bool object, first, bad;
+};
+bool scan_open(struct slice value, struct scan_iter *it); /* false: neither object nor array */
+/* name is the text between the quotes; empty for elements. false at the end or when it is broken (it->bad). */
+bool scan_next(struct scan_iter *it, struct slice *name, struct slice *value);
+/* Raw value of a member; empty when absent. */
+struct slice scan_member(struct slice object, const char *name);
+/* true when text is exactly one JSON object by the grammar. */
+bool scan_is_object(struct slice text);
+/* Raw string (with quotes) to text. false when it is no string, or not UTF-8. */
+bool scan_text(struct slice raw, struct buf *out);
+/* The id of a message of which only the first and the last bytes are known; empty when it does not show.
+ * *answer: it is not a request or notification as far as one can see. */
+struct slice scan_edges(struct slice head, struct slice tail, bool *answer);
+
+/* --- frame.c: lines out of a stream of bytes --- */
+
+enum { FRAME_EDGE_BYTES = 512 };
+enum frame_kind { FRAME_NONE, FRAME_LINE, FRAME_OVERLONG, FRAME_ENDLESS };
+
+struct framer {
+	char *data; /* data[start..end) is received and not yet given out */
+	size_t start, end, cap;
+	size_t searched; /* no newline within that many bytes from start */
+	size_t line_bytes_max;
+	bool skipping;  /* within a line over the limit */
+	size_t skipped; /* bytes of it so far */
+	char head[FRAME_EDGE_BYTES], tail[FRAME_EDGE_BYTES];
+	size_t head_len, tail_len;
+};
+
+struct frame_line {
+	struct slice text; /* FRAME_LINE: without LF and CR */
+	struct slice head, tail;
+	size_t bytes; /* the others: first and last bytes, and length so far */
+};
+
+void framer_init(struct framer *f, size_t line_bytes_max);
+void framer_release(struct framer *f);
+/* Room to read into (never 0), then how much of it was filled. */
+char *framer_room(struct framer *f, size_t *room);
+void framer_filled(struct framer *f, size_t n);
+/* The next line; its slices are valid until the next call. FRAME_OVERLONG comes at the end of a line over the
+ * limit, FRAME_ENDLESS once when it goes on for many times the limit. */
+enum frame_kind framer_next(struct framer *f, struct frame_line *out);
+
+/* --- tail.c: the last bytes of a stream --- */
+
+struct tail {
+	char *ring;
+	size_t size, at, len;
+};
+void tail_init(struct tail *t, size_t size);
+void tail_release(struct tail *t);
+void tail_add(struct tail *t, struct slice bytes);
+void tail_text(const struct tail *t, struct buf *out);
+/* The last line that is not blank, cut to size; "" when there is none. */
+void tail_last_line(const struct tail *t, char *out, size_t size);
+
+/* --- tools.c: what tools/list brought --- */
+
+enum { TOOLS_MAX = 2000, TOOL_FAULTS_MAX = 100, TOOL_NAME_BYTES_MAX = 256 };
+
+struct tool_entry {
+	char *name, *title, *description; /* title may be NULL */
+	struct buf input_schema, output_schema;
+	bool read_only;
+};
+
+/* A tool that was left out, alone, and why. */
+struct tool_fault {
+	char *name, *reason;
+};
+
+struct tool_list {
+	struct tool_entry *tools;
+	size_t count, cap;
+	struct tool_fault *faults;
+	size_t faults_count;
+};
+void tool_list_release(struct tool_list *l);
+/* Adds the elements of a raw "tools" array; a bad one is quarantined. ERR_UPSTREAM when it is no array. */
+must_check enum err tool_list_add(struct tool_list *l, struct slice array, struct error *e);
+
+/* --- catalog.c, catalog_write.c --- */
+
+struct catalog_source {
+	const char *server;
+	const struct tool_entry *tool;
+	bool trusted; /* readOnlyHint of this server is believed */
+	char exposed[MCP_TOOL_NAME_MAX + 1];
+};
+/* Gives each its exposed name and sorts by it. The names depend on the set only, not on its order. */
+void catalog_name(struct catalog_source *sources, size_t count);
+/* {"tools":[...]} of named sources. */
+void catalog_write(const struct catalog_source *sources, size_t count, struct buf *out);
+/* From such a text (copied). NULL when it is not one. */
+const struct mcp_catalog *catalog_read(struct slice text, uint64_t version, struct error *e);
+
+/* --- link: a connection that carries messages --- */
+
+struct link;
+
+struct link_events {
+	void (*on_message)(struct slice text, void *arg);
+	void (*on_overlong)(const struct frame_line *line, void *arg);
+	void (*on_log)(struct slice bytes, void *arg); /* what the server says to people */
+	/* Once: no message will come any more. on_gone follows after the rest has ended. */
+	void (*on_lost)(const struct error *why, void *arg);
+	/* Once, the last event: nothing is left of the server's process; link_free may be called from it. */
+	void (*on_gone)(const struct error *why, void *arg);
+	void *arg;
+};
+
+struct link_ops {
+	enum err (*send)(struct link *l, struct slice message, struct error *e);
+	void (*stop)(struct link *l); /* politely, then by force; on_gone comes. May be called again. */
+	void (*free)(struct link *l); /* at once; no event follows */
+	int (*pid)(const struct link *l); /* 0: none */
+	bool (*child_exited)(struct link *l, int pid, int status); /* true: it was its */
+};
+
+/* First member of each kind of link. */
+struct link {
+	const struct link_ops *ops;
+};
+
+/* --- spawn.c --- */
+
+struct spawned {
+	int pid;
+	int in, out, err;  /* our ends: the child's stdin, stdout and stderr; non-blocking, close-on-exec */
+	int status;        /* readable: EOF when exec succeeded, else a struct spawn_failure */
+};
+struct spawn_failure {
+	int stage; /* enum spawn_stage */
+	int errnum;
+};
+must_check enum err spawn_start(const struct mcp_server_options *o, struct spawned *out, struct error *e);
+/* Words what the child reported. */
+enum err spawn_failure_set(const struct mcp_server_options *o, const struct spawn_failure *f,
+			   struct error *e);
+
+/* --- stdio.c --- */
+
+struct stdio_limits {
+	size_t line_bytes_max, queue_bytes_max;
+	int64_t stop_grace_ms;
+};
+/* NULL when the child could not even be forked. */
+struct link *stdio_open(struct loop *l, const struct mcp_server_options *o, const struct stdio_limits *limits,
+			struct link_events events, struct error *e);
+
+/* --- session.c, session_list.c, session_wire.c --- */
+
+struct session;
+
+struct answer {
+	struct error error; /* ERR_NONE: result holds raw JSON */
+	bool is_error;
+	struct slice result;
+};
+
+struct request_handler {
+	void (*on_progress)(struct slice params, void *arg); /* raw; optional */
+	void (*on_end)(const struct answer *a, void *arg);
+	void *arg;
+};
+
+struct session_events {
+	void (*on_ready)(void *arg); /* handshake and first tools/list are done */
+	void (*on_tools)(void *arg); /* the list has changed */
+	/* This connection is of no use: the caller ends it. */
+	void (*on_broken)(const struct error *why, void *arg);
+	void *arg;
+};
+
+struct session *session_open(struct loop *l, struct link *link, const char *server, const char *version,
+			     int64_t list_ms_max, struct session_events events);
+/* Forgets all requests, without callbacks; allowed inside its own. NULL is fine. */
+void session_close(struct session *s);
+void session_receive(struct session *s, struct slice text);
+void session_overlong(struct session *s, const struct frame_line *line);
+/* Returns the request's id, or 0 with e set: then nothing was written. */
+uint64_t session_call(struct session *s, const char *tool, struct slice arguments, struct request_handler h,
+		      struct error *e);
+/* Forgets the request (on_end is not called) and tells the server. */
+void session_cancel(struct session *s, uint64_t id, const char *reason);
+const struct tool_list *session_tools(const struct session *s);
+
+struct session_facts {
+	char protocol_version[16], server_name[128], server_version[64]; /* "" before the handshake */
+	uint64_t junk_lines, late_answers;
+};
+const struct session_facts *session_facts(const struct session *s);
+
+/* --- server.c, server_call.c, server_text.c --- */
+
+enum server_state {
+	SERVER_STOPPED,
+	SERVER_STARTING,
+	SERVER_READY,
+	SERVER_BACKOFF,
+	SERVER_FAILED,
+	SERVER_STOPPING,
+};
+
+struct worker;
+struct server;
+
+/* One tool call in the supervisor. On the list of its server (waiting or in flight) and of its worker until
+ * call_end or call_cancel frees it. */
+struct tool_call {
+	struct worker *worker;
+	uint64_t worker_id; /* the worker's own number for it */
+	struct tool_call *worker_prev, *worker_next;
+	struct server *server;
+	struct tool_call *prev, *next;
+	char *tool, *task_id;
+	struct buf arguments;
+	bool want_progress;
+	uint64_t request_id; /* the session's number for it; 0 while it waits for the server to start */
+	int64_t idle_ms, total_ms;
+	int64_t started_ms, heard_ms; /* on clock_mono_ms */
+	struct loop_timer *timer;
+};
+
+struct server {
+	struct mcp_broker *broker;
+	struct loop *loop;
+	const struct mcp_server_options *options;
+	const struct mcp_broker_options *limits;
+	enum server_state state;
+	struct link *link;       /* from start to gone */
+	struct session *session; /* from start to lost */
+	struct session_facts facts;
+	struct tool_list tools;  /* the last good list; kept while the server restarts */
+	struct tool_call *calls; /* waiting and in flight, newest first */
+	size_t calls_count;
+	struct loop_timer *timer; /* starting: the deadline; backoff: the next start */
+	struct tail tail;
+	struct error last_error;
+	bool settled; /* was ready or failed once */
+	bool halted;  /* told to stop: does not start again */
+	int failures; /* in a row, without a long enough ready time between */
+	uint64_t starts, calls_total, junk_lines_before, late_before;
+	int64_t started_wall_ms, ready_mono_ms;
+};
+
+void server_init(struct server *s, struct mcp_broker *b, struct loop *l, const struct mcp_server_options *o,
+		 const struct mcp_broker_options *limits);
+void server_release(struct server *s); /* its calls must be gone */
+void server_start(struct server *s);
+void server_stop(struct server *s); /* ladder; broker_server_gone follows when there was a child */
+bool server_is_gone(const struct server *s);
+const char *server_state_name(enum server_state state);
+void server_write(const struct server *s, struct jw *w);
+
+/* Takes the call; it may end before this returns. */
+void server_call(struct server *s, struct tool_call *c);
+void server_calls_dispatch(struct server *s);                        /* the server is ready */
+void server_calls_end(struct server *s, const struct error *why);    /* all of them */
+void call_cancel(struct tool_call *c, const char *reason);           /* nobody waits for it any more */
+void call_end(struct tool_call *c, const struct answer *a, bool sent); /* tells the worker, frees */
+
+/* --- broker.c: what servers tell it --- */
+
+void broker_tools_changed(struct mcp_broker *b);
+void broker_settled_changed(struct mcp_broker *b);
+void broker_server_gone(struct mcp_broker *b);
+void broker_call_progress(struct tool_call *c, struct slice progress, struct slice total,
+			  struct slice message);
+/* Sends the end to the worker and takes the call off its list. */
+void broker_call_done(struct tool_call *c, const struct answer *a, bool sent);
+void broker_call_forget(struct tool_call *c); /* only takes it off */
+
+#endif
