@@ -62,7 +62,7 @@ export PROMPT
 
 check:
 	$(Q)deploy/deps.sh check
-	$(Q)$(MAKE) --no-print-directory all lint unit proc fuzz-replay e2e
+	$(Q)$(MAKE) --no-print-directory all lint unit proc fuzz-replay compare e2e
 
 define ROOM_RULES
 SRC_$1 := $$(filter-out $$(DIR_$1)/main.c,$$(wildcard $$(DIR_$1)/*.c))
@@ -148,6 +148,12 @@ endef
 $(foreach f,$(FUZZERS),$(eval $(call FUZZ_RULES,$f)))
 fuzz-replay: $(FUZZERS:%=$(BUILD)/tests/fuzz/replay_%)
 	@set -e; for f in $(FUZZERS); do $(BUILD)/tests/fuzz/replay_$$f tests/fuzz/corpus_$$f; done
+# Our request parser and Node's, on the same inputs: every difference must be explained.
+$(BUILD)/tests/fuzz/parse_driver: $(BUILD)/obj/tests/fuzz/parse_driver.o $(call libs_of,http)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+compare: $(BUILD)/tests/fuzz/parse_driver
+	$(Q)node tests/fuzz/compare_node.mjs $<
 fuzz:
 	$(Q)tests/fuzz/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_FIRST_BYTES = 4096, CHUNK_BYTES_MAX = 64 << 10, ARENA_ALIGN = 16 };
+enum { CHUNK_FIRST_BYTES = 512, CHUNK_BYTES_MAX = 64 << 10, ARENA_ALIGN = 16 };
 
 struct chunk {
 	struct chunk *next;
