@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What tools/list brought, page by page. Each tool is looked at by itself: one whose name is missing, whose
+ * schema is no object or does not compile, or that comes twice is left out alone, with the reason, and the
+ * others stay. Schemas are kept as the bytes the server sent. Bounded in tools and in remembered faults.
+ */
+#include "base/base.h"
+#include "mcp/mcp_int.h"
+#include "base/schema.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void entry_release(struct tool_entry *t)
+{
+	free(t->name);
+	free(t->title);
+	free(t->description);
+	buf_release(&t->input_schema);
+	buf_release(&t->output_schema);
+}
+
+void tool_list_release(struct tool_list *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		entry_release(&l->tools[i]);
+	for (size_t i = 0; i < l->faults_count; i++) {
+		free(l->faults[i].name);
+		free(l->faults[i].reason);
+	}
+	free(l->tools);
+	free(l->faults);
+	*l = (struct tool_list){0};
+}
+
+static void fault_add(struct tool_list *l, const char *name, const char *reason)
+{
+	if (l->faults_count == TOOL_FAULTS_MAX)
+		return;
+	if (!l->faults)
+		l->faults = xcalloc(TOOL_FAULTS_MAX, sizeof(*l->faults));
+	l->faults[l->faults_count++] =
+		(struct tool_fault){xstrndup(name, TOOL_NAME_BYTES_MAX), xstrdup(reason)};
+}
+
+static bool name_is_taken(const struct tool_list *l, const char *name)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		if (strcmp(l->tools[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static enum err name_check(const struct tool_list *l, const char *name, struct error *e)
+{
+	if (!name || !*name)
+		return err_set(e, ERR_UPSTREAM, "the tool has no name");
+	if (strlen(name) > TOOL_NAME_BYTES_MAX)
+		return err_set(e, ERR_UPSTREAM, "the name is longer than %d bytes", TOOL_NAME_BYTES_MAX);
+	if (name_is_taken(l, name))
+		return err_set(e, ERR_UPSTREAM, "another tool of this server has the same name");
+	if (l->count == TOOLS_MAX)
+		return err_set(e, ERR_UPSTREAM, "the server has more than %d tools", TOOLS_MAX);
+	return ERR_NONE;
+}
+
+static enum err schema_usable(const struct json *schema, const char *what, struct error *e)
+{
+	if (!json_is(schema, JSON_OBJECT))
+		return err_set(e, ERR_UPSTREAM, "%s is %s, not an object", what,
+			       schema ? json_type_name(json_type(schema)) : "missing");
+	if (schema_compile_check(schema, e) != ERR_NONE)
+		return err_prefix(e, "%s", what);
+	return ERR_NONE;
+}
+
+static enum err tool_check(const struct tool_list *l, const struct json *tool, struct error *e)
+{
+	const struct json *type = json_get(json_get(tool, "inputSchema"), "type");
+	enum err rc = name_check(l, json_get_text(tool, "name", NULL), e);
+	if (!rc)
+		rc = schema_usable(json_get(tool, "inputSchema"), "inputSchema", e);
+	if (!rc && type && (!json_text(type) || strcmp(json_text(type), "object") != 0))
+		rc = err_set(e, ERR_UPSTREAM, "inputSchema has a type other than \"object\"");
+	return rc;
+}
+
+static void entry_fill(struct tool_entry *t, const struct json *tool, struct slice raw)
+{
+	const struct json *notes = json_get(tool, "annotations");
+	const char *title = json_get_text(tool, "title", NULL);
+	struct slice output = scan_member(raw, "outputSchema");
+	struct error e;
+	*t = (struct tool_entry){0};
+	t->name = xstrdup(json_get_text(tool, "name", ""));
+	t->title = xstrdup(title ? title : json_get_text(notes, "title", NULL));
+	t->description = xstrdup(json_get_text(tool, "description", ""));
+	t->read_only = json_get_bool(notes, "readOnlyHint", false);
+	buf_add_slice(&t->input_schema, scan_member(raw, "inputSchema"));
+	/* An output schema that cannot be used does not make the tool unusable. */
+	if (output.len && schema_usable(json_get(tool, "outputSchema"), "outputSchema", &e) == ERR_NONE)
+		buf_add_slice(&t->output_schema, output);
+}
+
+static void tool_add(struct tool_list *l, struct slice raw)
+{
+	struct error e = {0};
+	struct json *tool = json_parse(raw.ptr, raw.len, 0, &e);
+	if (tool && tool_check(l, tool, &e) == ERR_NONE) {
+		if (l->count == l->cap) {
+			l->cap = l->cap ? l->cap * 2 : 16;
+			l->tools = xrealloc(l->tools, l->cap * sizeof(*l->tools));
+		}
+		entry_fill(&l->tools[l->count++], tool, raw);
+	} else {
+		fault_add(l, json_get_text(tool, "name", "?"), e.msg);
+	}
+	json_free(tool);
+}
+
+enum err tool_list_add(struct tool_list *l, struct slice array, struct error *e)
+{
+	struct scan_iter it;
+	struct slice name, value;
+	if (!scan_open(array, &it) || it.object)
+		return err_set(e, ERR_UPSTREAM, "the answer to tools/list has no array \"tools\"");
+	while (scan_next(&it, &name, &value))
+		tool_add(l, value);
+	return ERR_NONE;
+}
