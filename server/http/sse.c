@@ -223,7 +223,12 @@ void api_task_stream(struct http_request *r)
 		http_reply_errorf(r, s ? ERR_GONE : ERR_MEMORY, NULL, "the task's events are no longer kept");
 		return;
 	}
-	if (task_head_get(h->store, ref, &head) == ERR_NONE && after > head.last_seq) {
+	if (task_head_get(h->store, ref, &head) != ERR_NONE) {
+		http_unfollow(h->watchers, &s->follower);
+		http_reply_errorf(r, ERR_GONE, NULL, "the task's events are no longer kept");
+		return;
+	}
+	if (after > head.last_seq) {
 		http_unfollow(h->watchers, &s->follower);
 		http_reply_errorf(r, ERR_FIELD, field, "%s is %llu, but the task's last event is %llu", field,
 				  (unsigned long long)after, (unsigned long long)head.last_seq);
