@@ -31,6 +31,8 @@ struct show {
 	struct json *plan; /* for titles */
 };
 
+static void say(const char *fmt, ...) printf_like(1);
+static void say_list(const char *fmt, va_list ap);
 static void tick(void *arg);
 static void erase(struct show *s);
 static void draw(struct show *s);
@@ -78,7 +80,7 @@ void show_event(struct show *s, const char *type, const struct json *data, struc
 	} else if (strncmp(type, "tool.", 5) == 0) {
 		event_tool(s, type, data);
 	} else if (strcmp(type, "task.state") == 0 && s->form == SHOW_PLAIN) {
-		printf("task: %s\n", json_get_text(data, "to", "?"));
+		say("task: %s\n", json_get_text(data, "to", "?"));
 	}
 	draw(s);
 }
@@ -88,19 +90,19 @@ void show_plan(struct show *s, const struct json *plan)
 	if (s->form == SHOW_JSON)
 		return;
 	erase(s);
-	printf("\nPlan (version %lld): %s\n", (long long)json_get_integer(plan, "version", 1),
-	       json_get_text(plan, "goal", ""));
+	say("\nPlan (version %lld): %s\n", (long long)json_get_integer(plan, "version", 1),
+	    json_get_text(plan, "goal", ""));
 	for (const struct json *j = json_first(json_get(plan, "steps")); j != NULL; j = json_next(j)) {
-		printf("  %-4s %s  [%s]", json_get_text(j, "id", "?"), json_get_text(j, "title", ""),
-		       json_get_text(j, "side_effects", "?"));
+		say("  %-4s %s  [%s]", json_get_text(j, "id", "?"), json_get_text(j, "title", ""),
+		    json_get_text(j, "side_effects", "?"));
 		for (const struct json *h = json_first(json_get(j, "tool_hints")); h != NULL;
 		     h = json_next(h))
-			printf(" %s", json_text(h));
+			say(" %s", json_text(h));
 		if (json_count(json_get(j, "depends_on")) > 0)
 			printf("  after");
 		for (const struct json *d = json_first(json_get(j, "depends_on")); d != NULL;
 		     d = json_next(d))
-			printf(" %s", json_text(d));
+			say(" %s", json_text(d));
 		printf("\n");
 	}
 	printf("\n");
@@ -123,11 +125,11 @@ void show_end(struct show *s, const struct json *document)
 	s->active_count = 0;
 	erase(s);
 	if (json_text(result) != NULL) {
-		printf("\n%s\n", json_text(result));
+		say("\n%s\n", json_text(result));
 	} else if (result != NULL && !json_is(result, JSON_NULL)) {
 		struct buf text = BUF_INIT;
 		json_print(result, &text);
-		printf("\n%s\n", buf_cstr(&text));
+		say("\n%s\n", buf_cstr(&text));
 		buf_release(&text);
 	}
 	fflush(stdout);
@@ -137,6 +139,32 @@ void show_end(struct show *s, const struct json *document)
 }
 
 /* --- helpers --- */
+
+static void say(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	say_list(fmt, ap);
+	va_end(ap);
+}
+
+/* What models and tools wrote may hold escape sequences; a terminal must not obey them. */
+static void say_list(const char *fmt, va_list ap)
+{
+	char *text = NULL;
+	if (vasprintf(&text, fmt, ap) < 0)
+		return;
+	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
+		bool c1 = p[0] == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0;
+		if ((*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7F)
+			putchar('?');
+		else if (c1)
+			p++, putchar('?');
+		else
+			putchar(*p);
+	}
+	free(text);
+}
 
 static void tick(void *arg)
 {
@@ -174,9 +202,9 @@ static void draw(struct show *s)
 			 (double)(clock_mono_ms() - a->since_ms) / 1000, a->doing);
 		/* Never wider than the terminal: a wrapped line could not be erased. */
 		size_t cut = utf8_cut(text, strlen(text), (size_t)width - 4);
-		printf("%s%s%s %.*s\n", s->colour ? "\033[36m" : "",
-		       frames[(size_t)s->frame % COUNT_OF(frames)], s->colour ? "\033[0m" : "", (int)cut,
-		       text);
+		printf("%s%s%s ", s->colour ? "\033[36m" : "", frames[(size_t)s->frame % COUNT_OF(frames)],
+		       s->colour ? "\033[0m" : "");
+		say("%.*s\n", (int)cut, text);
 		s->lines_drawn++;
 	}
 	fflush(stdout);
@@ -191,7 +219,7 @@ static void line(struct show *s, const char *mark, const char *fmt, ...)
 		printf("%s%s%s ", s->colour ? (bad ? "\033[31m" : "\033[32m") : "", mark,
 		       s->colour ? "\033[0m" : "");
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	say_list(fmt, ap);
 	va_end(ap);
 	printf("\n");
 }
@@ -247,7 +275,7 @@ static void event_model(struct show *s, const char *type, const struct json *dat
 	} else if (strcmp(type, "model.started") == 0 && step == NULL) {
 		active_begin(s, role, strcmp(role, "planner") == 0 ? "planning" : "writing the answer");
 		if (s->form == SHOW_PLAIN)
-			printf("%s: %s\n", role, json_get_text(data, "model", ""));
+			say("%s: %s\n", role, json_get_text(data, "model", ""));
 	} else if (strcmp(type, "model.started") == 0 && a != NULL) {
 		snprintf(a->doing, sizeof a->doing, "model");
 	} else if (step == NULL && strcmp(type, "model.delta") != 0) {
@@ -261,7 +289,7 @@ static void event_step(struct show *s, const char *type, const struct json *data
 	if (strcmp(type, "step.started") == 0) {
 		active_begin(s, step, title);
 		if (s->form == SHOW_PLAIN)
-			printf("%s: started: %s\n", step, title);
+			say("%s: started: %s\n", step, title);
 		return;
 	}
 	int64_t ms = active_end(s, step);
@@ -283,8 +311,8 @@ static void event_tool(struct show *s, const char *type, const struct json *data
 			snprintf(a->doing, sizeof a->doing, "%s %s", json_get_text(data, "server", ""),
 				 json_get_text(data, "tool", ""));
 		if (s->form == SHOW_PLAIN)
-			printf("%s: calls %s %s\n", step, json_get_text(data, "server", ""),
-			       json_get_text(data, "tool", ""));
+			say("%s: calls %s %s\n", step, json_get_text(data, "server", ""),
+			    json_get_text(data, "tool", ""));
 	} else if (strcmp(type, "tool.progress") == 0 && a != NULL) {
 		snprintf(a->doing, sizeof a->doing, "%s", json_get_text(data, "message", "..."));
 	} else if (strcmp(type, "tool.failed") == 0) {
