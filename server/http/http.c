@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The http half of a worker put together: listener, connections, watchers; and how it ends. Draining stops
- * accepting, lets what is in flight be answered with Connection: close, and resets streams that have not come
- * to their end, so that their clients come back to another process with Last-Event-ID.
+ * The http half of a worker put together: listener, connections, watchers; and how it ends, in two steps.
+ * Quiescing stops accepting and lets each connection end with its next answer, while streams and waits go on.
+ * Draining then answers the waits, closes what is idle, and resets streams that have not come to their end,
+ * so that their clients come back to another process with Last-Event-ID.
  */
 #include "base/base.h"
 #include "http/http_int.h"
@@ -76,14 +77,20 @@ void http_on_live(struct http *h)
 	http_watchers_on_live(h->watchers);
 }
 
-void http_drain(struct http *h, int64_t grace_ms, loop_fn *fn, void *arg)
+void http_quiesce(struct http *h)
 {
-	ensure(!h->draining);
 	h->draining = true;
-	h->drained = fn;
-	h->drained_arg = arg;
 	http_listener_free(h->listener);
 	h->listener = NULL;
+}
+
+void http_drain(struct http *h, int64_t grace_ms, loop_fn *fn, void *arg)
+{
+	ensure(!h->stopping);
+	h->stopping = true;
+	h->drained = fn;
+	h->drained_arg = arg;
+	http_quiesce(h);
 	http_watchers_drain(h->watchers);
 	http_conns_drain(h);
 	loop_timer_set(h->drain_timer, TAILQ_EMPTY(&h->conns->all) ? 0 : grace_ms);

@@ -34,6 +34,9 @@ void http_free(struct http *h); /* resets unfinished streams, closes everything 
 /* Called by the worker: a watched task has changed, live events came. */
 void http_on_task(struct http *h, struct task_ref ref);
 void http_on_live(struct http *h);
+/* The worker begins to drain: no new connections, /readyz says so, each connection ends with its next answer;
+ * streams and waits go on. Optional before http_drain, harmless when repeated. */
+void http_quiesce(struct http *h);
 /* Stop accepting; answer what is in flight with Connection: close; reset unfinished streams. fn(arg) once
  * when no connection is left or grace_ms is over. */
 void http_drain(struct http *h, int64_t grace_ms, loop_fn *fn, void *arg);

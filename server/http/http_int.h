@@ -180,7 +180,8 @@ struct http {
 	/* Optional: would any handler take the body of this request, whose client waits for 100-continue? When not, the
 	 * request is dispatched without it and the connection ends; NULL: always. */
 	bool (*wants_body)(const struct http_request *r);
-	bool draining;
+	bool draining; /* http_quiesce or http_drain was called: each connection ends with its next answer */
+	bool stopping; /* http_drain was called */
 	struct loop_timer *drain_timer; /* http.c */
 	loop_fn *drained;
 	void *drained_arg;
