@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tools/list of a session: all pages into a list aside, which replaces the last good one only when complete.
+ * An empty string is a cursor like any other. Changes are told in bursts (seven within a millisecond is
+ * normal), so a fetch waits for a quiet moment. A refresh that fails keeps what was known; the first list
+ * failing ends the session.
+ */
+#include "base/base.h"
+#include "mcp/mcp_int.h"
+#include "mcp/session_int.h"
+
+static void page_request(struct session *s, struct slice cursor);
+
+static void list_failed(struct session *s, const struct error *why)
+{
+	s->list_id = 0;
+	tool_list_release(&s->incoming);
+	loop_timer_set(s->list_timer, -1);
+	if (!s->ready) {
+		struct error e = *why;
+		err_prefix(&e, "tools/list");
+		session_break(s, &e);
+		return;
+	}
+	log_warn("the changed tool list of a server could not be read; the last one is kept",
+		 LF_STR("server", s->server), LF_STR("error", why->msg));
+}
+
+static void list_done(struct session *s)
+{
+	bool first = !s->ready;
+	s->list_id = 0;
+	loop_timer_set(s->list_timer, s->list_again ? LIST_DEBOUNCE_MS : -1);
+	s->list_again = false;
+	tool_list_release(&s->tools);
+	s->tools = s->incoming;
+	s->incoming = (struct tool_list){0};
+	s->ready = true;
+	for (size_t i = 0; i < s->tools.faults_count; i++)
+		log_warn("a tool was left out", LF_STR("server", s->server),
+			 LF_STR("tool", s->tools.faults[i].name), LF_STR("error", s->tools.faults[i].reason));
+	if (first)
+		s->events.on_ready(s->events.arg);
+	else
+		s->events.on_tools(s->events.arg);
+}
+
+/* The server's cursors may have expired under us: once, from the beginning. */
+static void page_refused(struct session *s, const struct error *why)
+{
+	if (s->pages == 0 || s->list_restarted) {
+		list_failed(s, why);
+		return;
+	}
+	list_start(s);
+	s->list_restarted = true;
+}
+
+static void page_received(const struct answer *a, void *arg)
+{
+	struct session *s = arg;
+	struct error e = a->error;
+	s->list_id = 0;
+	if (e.code) {
+		page_refused(s, &e);
+		return;
+	}
+	if (tool_list_add(&s->incoming, scan_member(a->result, "tools"), &e) != ERR_NONE) {
+		list_failed(s, &e);
+		return;
+	}
+	struct slice cursor = scan_member(a->result, "nextCursor");
+	if (!cursor.len || cursor.ptr[0] != '"') {
+		list_done(s);
+		return;
+	}
+	if (++s->pages >= PAGES_MAX || s->incoming.count >= TOOLS_MAX) {
+		log_warn("a tool server lists without end; what came so far is used", LF_STR("server", s->server),
+			 LF_INT("pages", s->pages), LF_INT("tools", s->incoming.count));
+		list_done(s);
+		return;
+	}
+	page_request(s, cursor);
+}
+
+static void page_request(struct session *s, struct slice cursor)
+{
+	struct buf params = BUF_INIT;
+	struct error e;
+	if (cursor.len) {
+		buf_add_str(&params, "{\"cursor\":");
+		buf_add_slice(&params, cursor);
+		buf_add_char(&params, '}');
+	}
+	struct request_handler h = {.on_end = page_received, .arg = s};
+	s->list_id = wire_request(s, "tools/list", buf_slice(&params), h, &e);
+	buf_release(&params);
+	if (!s->list_id)
+		list_failed(s, &e);
+}
+
+void list_start(struct session *s)
+{
+	tool_list_release(&s->incoming);
+	s->pages = 0;
+	s->list_restarted = s->list_again = false;
+	if (!s->has_tools) {
+		list_done(s);
+		return;
+	}
+	/* The first list is under the deadline of the start. */
+	loop_timer_set(s->list_timer, s->ready ? s->list_ms_max : -1);
+	page_request(s, (struct slice){0});
+}
+
+void list_note_changed(struct session *s)
+{
+	if (s->list_id || !s->ready)
+		s->list_again = true;
+	else
+		loop_timer_set(s->list_timer, LIST_DEBOUNCE_MS);
+}
+
+void list_timer_fired(void *arg)
+{
+	struct session *s = arg;
+	struct error e;
+	if (!s->list_id) {
+		list_start(s);
+		return;
+	}
+	wire_forget(s, s->list_id);
+	err_set(&e, ERR_TIMEOUT, "no complete answer within %lld ms", (long long)s->list_ms_max);
+	list_failed(s, &e);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * JSON-RPC 2.0 of a session: our requests and their answers, the server's requests and notifications. Their
+ * ids live in two spaces that may collide in numbers; ours are integers from 1 up, theirs are echoed as raw
+ * bytes and never enter our table.
+ *
+ * Faults of the server harm as little as can be: a line that is no message is counted, an answer that nobody
+ * waits for (late, or made up) too, an unknown request is refused with -32601, an unknown notification is
+ * ignored. Only a message that we cannot write ends something: the request it belongs to.
+ */
+#include "base/base.h"
+#include "mcp/mcp_int.h"
+#include "mcp/session_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ERROR_TEXT_MAX = 400 };
+
+/* --- sending --- */
+
+static enum err message_send(struct session *s, const struct buf *text, struct error *e)
+{
+	if (text->overflow)
+		return err_set(e, ERR_MEMORY, "no memory for a message to the server");
+	return s->link->ops->send(s->link, buf_slice(text), e);
+}
+
+/* The wire is one line a message: a line break between the tokens of arguments becomes a space. */
+static void params_add(struct buf *text, struct slice params)
+{
+	size_t from = text->len;
+	buf_add_str(text, ",\"params\":");
+	buf_add_slice(text, params);
+	for (size_t i = from; i < text->len; i++) {
+		if (text->data[i] == '\n' || text->data[i] == '\r')
+			text->data[i] = ' ';
+	}
+}
+
+uint64_t wire_request(struct session *s, const char *method, struct slice params, struct request_handler h,
+		      struct error *e)
+{
+	struct buf text = BUF_INIT;
+	uint64_t id = s->id_last + 1;
+	buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\"", (unsigned long long)id, method);
+	if (params.len)
+		params_add(&text, params);
+	buf_add_char(&text, '}');
+	enum err rc = message_send(s, &text, e);
+	buf_release(&text);
+	if (rc)
+		return 0;
+	struct request *r = xcalloc(1, sizeof(*r));
+	*r = (struct request){id, s->requests, h};
+	s->requests = r;
+	s->id_last = id;
+	return id;
+}
+
+enum err wire_notify(struct session *s, const char *method, struct slice params, struct error *e)
+{
+	struct buf text = BUF_INIT;
+	buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"method\":\"%s\"", method);
+	if (params.len)
+		params_add(&text, params);
+	buf_add_char(&text, '}');
+	enum err rc = message_send(s, &text, e);
+	buf_release(&text);
+	return rc;
+}
+
+/* Answers one of theirs; id is raw. */
+static void answer_send(struct session *s, struct slice id, const char *member)
+{
+	struct error e;
+	struct buf text = BUF_INIT;
+	buf_add_str(&text, "{\"jsonrpc\":\"2.0\",\"id\":");
+	buf_add_slice(&text, id);
+	buf_add_str(&text, member);
+	if (message_send(s, &text, &e) != ERR_NONE)
+		log_debug("an answer to a tool server could not be written", LF_STR("server", s->server),
+			  LF_STR("error", e.msg));
+	buf_release(&text);
+}
+
+/* --- requests under way --- */
+
+static struct request **request_find(struct session *s, uint64_t id)
+{
+	struct request **at = &s->requests;
+	while (*at && (*at)->id != id)
+		at = &(*at)->next;
+	return at;
+}
+
+bool wire_forget(struct session *s, uint64_t id)
+{
+	struct request **at = request_find(s, id), *r = *at;
+	if (r)
+		*at = r->next;
+	free(r);
+	return r != NULL;
+}
+
+/* Some servers send our integer back as a string, or as 1.0; neither is ours to tolerate beyond the string. */
+static uint64_t id_number(struct slice raw)
+{
+	uint64_t id = 0;
+	if (raw.len > 2 && raw.ptr[0] == '"')
+		raw = (struct slice){raw.ptr + 1, raw.len - 2};
+	if (!raw.len || raw.len > 16)
+		return 0;
+	for (size_t i = 0; i < raw.len; i++) {
+		if (raw.ptr[i] < '0' || raw.ptr[i] > '9')
+			return 0;
+		id = id * 10 + (uint64_t)(raw.ptr[i] - '0');
+	}
+	return id;
+}
+
+static void request_end(struct session *s, struct slice raw_id, const struct answer *a)
+{
+	struct request **at = request_find(s, id_number(raw_id)), *r = *at;
+	if (!r) {
+		s->facts.late_answers++;
+		log_debug("answer of a tool server that nobody waits for", LF_STR("server", s->server));
+		return;
+	}
+	struct request_handler h = r->handler;
+	*at = r->next;
+	free(r);
+	h.on_end(a, h.arg);
+}
+
+enum err wire_error_set(struct slice error, struct error *e)
+{
+	struct buf message = BUF_INIT;
+	struct slice code = scan_member(error, "code");
+	if (!scan_text(scan_member(error, "message"), &message) || !message.len)
+		buf_add_str(&message, "no message");
+	size_t n = utf8_cut(message.data, message.len, ERROR_TEXT_MAX);
+	err_set(e, ERR_UPSTREAM, "the server answered with error %.*s: %.*s", (int)(code.len < 12 ? code.len : 0),
+		code.len ? code.ptr : "", (int)n, message.data);
+	buf_release(&message);
+	return e->code;
+}
+
+static void answer_received(struct session *s, const struct scan_message *m)
+{
+	struct answer a = {.result = m->result, .is_error = m->is_error};
+	if (!m->result.len)
+		wire_error_set(m->error, &a.error);
+	request_end(s, m->id, &a);
+}
+
+/* --- what the server sends by itself --- */
+
+static void request_received(struct session *s, const struct scan_message *m)
+{
+	if (slice_eq_str(m->method, "ping"))
+		answer_send(s, m->id, ",\"result\":{}}");
+	else
+		answer_send(s, m->id,
+			    ",\"error\":{\"code\":-32601,\"message\":\"this client does not offer that method\"}}");
+}
+
+static void progress_received(struct session *s, struct slice params)
+{
+	struct request *r = *request_find(s, id_number(scan_member(params, "progressToken")));
+	if (r && r->handler.on_progress)
+		r->handler.on_progress(params, r->handler.arg);
+}
+
+static void notification_received(struct session *s, const struct scan_message *m)
+{
+	if (slice_eq_str(m->method, "notifications/progress"))
+		progress_received(s, m->params);
+	else if (slice_eq_str(m->method, "notifications/tools/list_changed"))
+		list_note_changed(s);
+}
+
+static void junk_received(struct session *s, struct slice text)
+{
+	s->facts.junk_lines++;
+	/* The text itself may hold anything, secrets too: only its size is told. */
+	log_debug("a tool server's output line is no message", LF_STR("server", s->server),
+		  LF_INT("bytes", text.len));
+}
+
+void session_receive(struct session *s, struct slice text)
+{
+	struct scan_message m;
+	if (s->closed)
+		return;
+	s->heard = true;
+	switch (scan_message(text, &m)) {
+	case SCAN_REQUEST: request_received(s, &m); break;
+	case SCAN_NOTIFICATION: notification_received(s, &m); break;
+	case SCAN_ANSWER: answer_received(s, &m); break;
+	case SCAN_JUNK: junk_received(s, text); break;
+	}
+}
+
+void session_overlong(struct session *s, const struct frame_line *line)
+{
+	struct answer a = {0};
+	struct error e;
+	bool is_answer;
+	if (s->closed)
+		return;
+	struct slice id = scan_edges(line->head, line->tail, &is_answer);
+	s->heard = true;
+	if (!is_answer) {
+		s->facts.junk_lines++;
+		log_warn("a tool server's message over the limit of one line was dropped",
+			 LF_STR("server", s->server), LF_INT("bytes", line->bytes));
+	} else if (id.len) {
+		err_set(&a.error, ERR_TOO_LARGE,
+			"the server's answer of %zu bytes is over the limit of one line", line->bytes);
+		request_end(s, id, &a);
+	} else {
+		err_set(&e, ERR_TOO_LARGE,
+			"a line of %zu bytes is over the limit and does not show which request it answers",
+			line->bytes);
+		session_break(s, &e);
+	}
+}
