@@ -220,7 +220,8 @@ uint64_t session_call(struct session *s, const char *tool, struct slice argument
 		      struct error *e);
 /* Forgets the request (on_end is not called) and tells the server. */
 void session_cancel(struct session *s, uint64_t id, const char *reason);
-const struct tool_list *session_tools(const struct session *s);
+/* The list that on_ready or on_tools told of; the caller releases it. */
+struct tool_list session_tools_take(struct session *s);
 
 struct session_facts {
 	char protocol_version[16], server_name[128], server_version[64]; /* "" before the handshake */

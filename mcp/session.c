@@ -174,9 +174,11 @@ void session_close(struct session *s)
 	loop_defer(s->loop, memory_free, s);
 }
 
-const struct tool_list *session_tools(const struct session *s)
+struct tool_list session_tools_take(struct session *s)
 {
-	return &s->tools;
+	struct tool_list l = s->tools;
+	s->tools = (struct tool_list){0};
+	return l;
 }
 
 const struct session_facts *session_facts(const struct session *s)

@@ -28,7 +28,7 @@ struct session {
 	bool ready, closed;
 	bool has_tools; /* the server declared the capability */
 
-	struct tool_list tools;    /* the last good list */
+	struct tool_list tools;    /* a complete list, until the owner takes it */
 	struct tool_list incoming; /* the one being fetched */
 	int pages;
 	bool list_again;                /* it changed while it was fetched */

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervisor's half: workers on one side, servers on the other, calls routed between them under two sets
+ * of numbers (the worker's, the session's), and the catalogue of all servers told to all workers when it
+ * changes. One server's trouble is told to those who call it; the broker itself has no failing state.
+ *
+ * Owns workers, servers and the catalogue's text. A worker that does not read its socket until the queue is
+ * full is cut off: its calls are cancelled as if it had died, and it will connect again.
+ */
+#include "base/base.h"
+#include "mcp/mcp_int.h"
+#include "ipc/ipc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct worker {
+	struct mcp_broker *broker;
+	struct worker *prev, *next;
+	struct ipc_channel *channel;
+	struct tool_call *calls;
+	bool greeted; /* said HELLO: wants to know of changes */
+	bool cut;     /* freed at the bottom of the loop */
+};
+
+struct mcp_broker {
+	struct loop *loop;
+	struct mcp_broker_options options;
+	struct server *servers;
+	struct worker *workers;
+	struct buf catalog; /* {"tools":[...]} */
+	uint64_t version;
+	bool publish_due, settled, stopping;
+	loop_fn *on_settled, *on_stopped;
+	void *on_settled_arg, *on_stopped_arg;
+};
+
+/* --- the catalogue --- */
+
+static void catalog_make(struct mcp_broker *b)
+{
+	size_t count = 0, at = 0;
+	for (size_t i = 0; i < b->options.servers_count; i++)
+		count += b->servers[i].tools.count;
+	struct catalog_source *sources = xcalloc(count + 1, sizeof(*sources));
+	for (size_t i = 0; i < b->options.servers_count; i++) {
+		const struct server *s = &b->servers[i];
+		for (size_t k = 0; k < s->tools.count; k++)
+			sources[at++] = (struct catalog_source){.server = s->options->id,
+								.tool = &s->tools.tools[k],
+								.trusted = s->options->transport == MCP_STDIO};
+	}
+	catalog_name(sources, count);
+	buf_reset(&b->catalog);
+	catalog_write(sources, count, &b->catalog);
+	free(sources);
+	b->version++;
+}
+
+static void worker_cut(struct worker *w, const char *why);
+
+static void worker_send(struct worker *w, enum ipc_msg msg, uint64_t id, struct slice body)
+{
+	struct error e;
+	enum err rc = w->cut ? ERR_LOST : ipc_send(w->channel, msg, id, body, -1, &e);
+	if (rc == ERR_TOO_LARGE)
+		log_error("a message to a worker is over the limit of one: raise it, or offer fewer tools",
+			  LF_STR("error", e.msg));
+	else if (rc == ERR_FULL || rc == ERR_MEMORY)
+		worker_cut(w, e.msg);
+}
+
+static void catalog_tell(struct worker *w)
+{
+	struct buf body = BUF_INIT;
+	pack_u64(&body, w->broker->version);
+	pack_u32(&body, w->broker->settled);
+	pack_slice(&body, buf_slice(&w->broker->catalog));
+	worker_send(w, IPC_CATALOG, 0, buf_slice(&body));
+	buf_release(&body);
+}
+
+static bool all_settled(const struct mcp_broker *b)
+{
+	for (size_t i = 0; i < b->options.servers_count; i++) {
+		if (!b->servers[i].settled)
+			return false;
+	}
+	return true;
+}
+
+static void publish(void *arg)
+{
+	struct mcp_broker *b = arg;
+	bool was_settled = b->settled;
+	b->publish_due = false;
+	b->settled = all_settled(b);
+	catalog_make(b);
+	for (struct worker *w = b->workers; w; w = w->next) {
+		if (w->greeted)
+			catalog_tell(w);
+	}
+	if (b->settled && !was_settled && b->on_settled)
+		b->on_settled(b->on_settled_arg);
+}
+
+/* Several servers that become ready in one turn are told at once. */
+static void publish_later(struct mcp_broker *b)
+{
+	if (b->publish_due)
+		return;
+	b->publish_due = true;
+	loop_defer(b->loop, publish, b);
+}
+
+void broker_tools_changed(struct mcp_broker *b)
+{
+	publish_later(b);
+}
+
+void broker_settled_changed(struct mcp_broker *b)
+{
+	publish_later(b);
+}
+
+/* --- calls: from the worker --- */
+
+static struct server *server_find(struct mcp_broker *b, const char *id)
+{
+	for (size_t i = 0; i < b->options.servers_count; i++) {
+		if (strcmp(b->servers[i].options->id, id) == 0)
+			return &b->servers[i];
+	}
+	return NULL;
+}
+
+static struct tool_call *call_find(const struct worker *w, uint64_t id)
+{
+	struct tool_call *c = w->calls;
+	while (c && c->worker_id != id)
+		c = c->worker_next;
+	return c;
+}
+
+static void done_send(struct worker *w, uint64_t id, const struct answer *a, bool sent)
+{
+	struct buf body = BUF_INIT;
+	pack_u32(&body, a->error.code);
+	pack_text(&body, a->error.code ? a->error.msg : "");
+	pack_u32(&body, sent);
+	pack_u32(&body, a->is_error);
+	pack_slice(&body, a->error.code ? (struct slice){0} : a->result);
+	worker_send(w, IPC_CALL_DONE, id, buf_slice(&body));
+	buf_release(&body);
+}
+
+static void call_refuse(struct worker *w, uint64_t id, enum err code, const char *why)
+{
+	struct answer a = {0};
+	err_set(&a.error, code, "%s", why);
+	done_send(w, id, &a, false);
+}
+
+static int64_t at_most(uint64_t asked_ms, int64_t limit_ms)
+{
+	return asked_ms && asked_ms < (uint64_t)limit_ms ? (int64_t)asked_ms : limit_ms;
+}
+
+static void call_start(struct worker *w, uint64_t id, struct server *s, struct tool_call *c,
+		       uint64_t timeout_ms)
+{
+	const struct mcp_broker_options *o = &w->broker->options;
+	c->worker = w;
+	c->worker_id = id;
+	c->total_ms = at_most(timeout_ms, o->call_ms_max);
+	c->idle_ms = at_most((uint64_t)c->total_ms, o->call_idle_ms_max);
+	c->worker_next = w->calls;
+	if (w->calls)
+		w->calls->worker_prev = c;
+	w->calls = c;
+	server_call(s, c);
+}
+
+static void call_received(struct worker *w, const struct ipc_frame *f)
+{
+	struct unpack u = UNPACK(f->body);
+	const char *server = unpack_text(&u), *tool = unpack_text(&u);
+	struct slice arguments = unpack_slice(&u);
+	const char *task_id = unpack_text(&u);
+	uint64_t timeout_ms = unpack_u64(&u);
+	bool want_progress = unpack_u32(&u) != 0;
+	struct server *s = server ? server_find(w->broker, server) : NULL;
+	if (!unpack_end(&u) || !server || !tool) {
+		worker_cut(w, "its CALL cannot be read");
+	} else if (!s) {
+		call_refuse(w, f->id, ERR_NOT_FOUND, "no server of that name is in the registry");
+	} else if (arguments.len && !scan_is_object(arguments)) {
+		call_refuse(w, f->id, ERR_INVALID, "the arguments of a tool call must be one JSON object");
+	} else {
+		struct tool_call *c = xcalloc(1, sizeof(*c));
+		c->tool = xstrdup(tool);
+		c->task_id = xstrdup(task_id);
+		c->want_progress = want_progress;
+		buf_add_slice(&c->arguments, arguments.len ? arguments : SLICE_LIT("{}"));
+		call_start(w, f->id, s, c, timeout_ms);
+	}
+}
+
+/* --- calls: back to the worker --- */
+
+void broker_call_forget(struct tool_call *c)
+{
+	*(c->worker_prev ? &c->worker_prev->worker_next : &c->worker->calls) = c->worker_next;
+	if (c->worker_next)
+		c->worker_next->worker_prev = c->worker_prev;
+}
+
+/* Progress may be lost, answers may not: it gets a quarter of the queue. */
+void broker_call_progress(struct tool_call *c, struct slice progress, struct slice total, struct slice message)
+{
+	struct worker *w = c->worker;
+	struct buf body = BUF_INIT;
+	if (w->cut || ipc_queued_bytes(w->channel) > w->broker->options.queue_bytes_max / 4)
+		return;
+	pack_slice(&body, progress);
+	pack_slice(&body, total);
+	pack_slice(&body, message);
+	if (body.len <= w->broker->options.frame_bytes_max)
+		worker_send(w, IPC_CALL_PROGRESS, c->worker_id, buf_slice(&body));
+	buf_release(&body);
+}
+
+void broker_call_done(struct tool_call *c, const struct answer *a, bool sent)
+{
+	struct worker *w = c->worker;
+	const struct mcp_broker_options *o = &w->broker->options;
+	struct answer small = {0};
+	broker_call_forget(c);
+	if (w->cut)
+		return;
+	size_t room = o->queue_bytes_max - ipc_queued_bytes(w->channel);
+	size_t frame = a->result.len + ERROR_MSG_MAX + 64;
+	if (a->error.code == ERR_NONE && frame > o->frame_bytes_max) {
+		err_set(&small.error, ERR_TOO_LARGE,
+			"the result of %s has %zu bytes, over the limit of %zu for one message to a worker",
+			c->tool, a->result.len, o->frame_bytes_max);
+		a = &small;
+	} else if (a->error.code == ERR_NONE && frame > room) {
+		err_set(&small.error, ERR_FULL,
+			"the result of %s (%zu bytes) does not fit the worker's queue: it reads too slowly",
+			c->tool, a->result.len);
+		a = &small;
+	}
+	done_send(w, c->worker_id, a, sent);
+}
+
+/* --- workers --- */
+
+static void servers_tell(struct worker *w, uint64_t id)
+{
+	struct buf text = BUF_INIT;
+	mcp_broker_servers_text(w->broker, &text);
+	worker_send(w, IPC_SERVERS, id, buf_slice(&text));
+	buf_release(&text);
+}
+
+static void frame_received(struct ipc_frame *f, void *arg)
+{
+	struct worker *w = arg;
+	struct tool_call *c;
+	if (w->cut)
+		return;
+	switch (f->msg) {
+	case IPC_HELLO:
+		w->greeted = true;
+		catalog_tell(w);
+		break;
+	case IPC_CALL: call_received(w, f); break;
+	case IPC_CALL_CANCEL:
+		c = call_find(w, f->id);
+		if (c)
+			call_cancel(c, "cancelled by the client");
+		break;
+	case IPC_SERVERS_GET: servers_tell(w, f->id); break;
+	default: log_warn("unexpected message from a worker", LF_STR("message", ipc_msg_name(f->msg)));
+	}
+}
+
+static void worker_free(void *arg)
+{
+	struct worker *w = arg;
+	struct mcp_broker *b = w->broker;
+	while (w->calls)
+		call_cancel(w->calls, "the caller is gone");
+	*(w->prev ? &w->prev->next : &b->workers) = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	ipc_close(w->channel);
+	free(w);
+}
+
+/* May be called from anywhere: whoever walks the workers or their calls goes on undisturbed. */
+static void worker_cut(struct worker *w, const char *why)
+{
+	if (w->cut)
+		return;
+	w->cut = true;
+	log_debug("a worker's connection ends", LF_STR("error", why));
+	loop_defer(w->broker->loop, worker_free, w);
+}
+
+static void channel_closed(const struct error *why, void *arg)
+{
+	worker_cut(arg, why->msg);
+}
+
+void mcp_broker_add_worker(struct mcp_broker *b, int fd)
+{
+	struct worker *w = xcalloc(1, sizeof(*w));
+	struct ipc_handler h = {frame_received, channel_closed, w};
+	w->broker = b;
+	w->next = b->workers;
+	if (b->workers)
+		b->workers->prev = w;
+	b->workers = w;
+	w->channel = ipc_open(b->loop, fd, b->options.frame_bytes_max, b->options.queue_bytes_max, h);
+}
+
+/* --- life --- */
+
+struct mcp_broker *mcp_broker_new(struct loop *l, const struct mcp_broker_options *o)
+{
+	struct mcp_broker *b = xcalloc(1, sizeof(*b));
+	b->loop = l;
+	b->options = *o;
+	b->servers = xcalloc(o->servers_count + 1, sizeof(*b->servers));
+	for (size_t i = 0; i < o->servers_count; i++)
+		server_init(&b->servers[i], b, l, &o->servers[i], &b->options);
+	catalog_make(b);
+	publish_later(b);
+	for (size_t i = 0; i < o->servers_count; i++)
+		server_start(&b->servers[i]);
+	return b;
+}
+
+void mcp_broker_child_exited(struct mcp_broker *b, int pid, int status)
+{
+	for (size_t i = 0; i < b->options.servers_count; i++) {
+		struct link *l = b->servers[i].link;
+		if (l && l->ops->child_exited(l, pid, status))
+			return;
+	}
+}
+
+static void stop_check(void *arg)
+{
+	struct mcp_broker *b = arg;
+	for (size_t i = 0; i < b->options.servers_count; i++) {
+		if (!server_is_gone(&b->servers[i]))
+			return;
+	}
+	if (!b->on_stopped)
+		return;
+	loop_fn *fn = b->on_stopped;
+	b->on_stopped = NULL;
+	fn(b->on_stopped_arg);
+}
+
+void broker_server_gone(struct mcp_broker *b)
+{
+	if (b->stopping)
+		loop_defer(b->loop, stop_check, b);
+}
+
+void mcp_broker_stop(struct mcp_broker *b, loop_fn *fn, void *arg)
+{
+	if (b->stopping)
+		return;
+	b->stopping = true;
+	b->on_stopped = fn;
+	b->on_stopped_arg = arg;
+	for (size_t i = 0; i < b->options.servers_count; i++)
+		server_stop(&b->servers[i]);
+	loop_defer(b->loop, stop_check, b);
+}
+
+void mcp_broker_free(struct mcp_broker *b)
+{
+	if (!b)
+		return;
+	while (b->workers) {
+		struct worker *w = b->workers;
+		w->cut = true;
+		loop_defer_cancel(b->loop, w);
+		worker_free(w);
+	}
+	for (size_t i = 0; i < b->options.servers_count; i++)
+		server_release(&b->servers[i]);
+	loop_defer_cancel(b->loop, b);
+	buf_release(&b->catalog);
+	free(b->servers);
+	free(b);
+}
+
+bool mcp_broker_settled(const struct mcp_broker *b)
+{
+	return b->settled;
+}
+
+void mcp_broker_on_settled(struct mcp_broker *b, loop_fn *fn, void *arg)
+{
+	b->on_settled = fn;
+	b->on_settled_arg = arg;
+}
+
+void mcp_broker_tools_text(struct mcp_broker *b, struct buf *out)
+{
+	buf_add_slice(out, buf_slice(&b->catalog));
+}
+
+void mcp_broker_servers_text(struct mcp_broker *b, struct buf *out)
+{
+	struct jw w = JW(out);
+	jw_object(&w);
+	jw_name(&w, "servers");
+	jw_array(&w);
+	for (size_t i = 0; i < b->options.servers_count; i++)
+		server_write(&b->servers[i], &w);
+	jw_array_end(&w);
+	jw_object_end(&w);
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One row of the registry: its states, its start, its restarts. There is at most one child and one session at
+ * a time, because a start happens only in a state in which the one before is gone. Whatever ends a
+ * connection comes through server_lost; the child's end comes through link_gone, and only then a new start is
+ * planned, later each time (exponential, with jitter), until it was ready for long enough.
+ *
+ * STOPPED -> STARTING -> READY; from both of these -> STOPPING -> BACKOFF -> STARTING, or -> STOPPED when
+ * halted. FAILED is for rows that cannot be started at all.
+ */
+#include "base/base.h"
+#include "mcp/mcp_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BACKOFF_SHIFT_MAX = 16, LAST_WORDS_SIZE = 200 };
+
+static void timer_fired(void *arg);
+
+const char *server_state_name(enum server_state state)
+{
+	static const char *const names[] = {"stopped", "starting", "ready", "backoff", "failed", "stopping"};
+	ensure((size_t)state < COUNT_OF(names));
+	return names[state];
+}
+
+void server_init(struct server *s, struct mcp_broker *b, struct loop *l, const struct mcp_server_options *o,
+		 const struct mcp_broker_options *limits)
+{
+	*s = (struct server){.broker = b, .loop = l, .options = o, .limits = limits};
+	s->settled = !o->enabled;
+	s->timer = loop_timer_new(l, timer_fired, s);
+	tail_init(&s->tail, limits->stderr_tail_bytes);
+	err_set(&s->last_error, ERR_NONE, "%s", "");
+}
+
+void server_release(struct server *s)
+{
+	ensure(!s->calls);
+	session_close(s->session);
+	if (s->link)
+		s->link->ops->free(s->link);
+	loop_timer_free(s->timer);
+	tool_list_release(&s->tools);
+	tail_release(&s->tail);
+}
+
+bool server_is_gone(const struct server *s)
+{
+	return !s->link;
+}
+
+static void settle(struct server *s)
+{
+	if (s->settled)
+		return;
+	s->settled = true;
+	broker_settled_changed(s->broker);
+}
+
+/* --- the session's events --- */
+
+static void facts_keep(struct server *s)
+{
+	s->facts = *session_facts(s->session);
+}
+
+static void tools_take(struct server *s)
+{
+	tool_list_release(&s->tools);
+	s->tools = session_tools_take(s->session);
+	facts_keep(s);
+	broker_tools_changed(s->broker);
+}
+
+static void session_ready(void *arg)
+{
+	struct server *s = arg;
+	s->state = SERVER_READY;
+	s->ready_mono_ms = clock_mono_ms();
+	loop_timer_set(s->timer, -1);
+	tools_take(s);
+	log_info("tool server is ready", LF_STR("server", s->options->id),
+		 LF_INT("pid", s->link->ops->pid(s->link)),
+		 LF_STR("protocol_version", s->facts.protocol_version), LF_INT("tools", s->tools.count),
+		 LF_INT("ms", clock_wall_ms() - s->started_wall_ms));
+	settle(s);
+	server_calls_dispatch(s);
+}
+
+static void session_tools_changed(void *arg)
+{
+	tools_take(arg);
+}
+
+/* The connection is of no use from here on: its calls end, its child is asked to go. */
+static void server_lost(struct server *s, const struct error *why)
+{
+	if (!s->session)
+		return;
+	facts_keep(s);
+	s->junk_lines_before += s->facts.junk_lines;
+	s->late_before += s->facts.late_answers;
+	s->facts.junk_lines = s->facts.late_answers = 0;
+	session_close(s->session);
+	s->session = NULL;
+	if (s->state == SERVER_READY && clock_mono_ms() - s->ready_mono_ms >= s->limits->restart_ms_max)
+		s->failures = 0;
+	s->failures++;
+	s->state = SERVER_STOPPING;
+	s->last_error = *why;
+	loop_timer_set(s->timer, -1);
+	server_calls_end(s, why);
+	s->link->ops->stop(s->link);
+}
+
+static void session_broken(const struct error *why, void *arg)
+{
+	server_lost(arg, why);
+}
+
+/* --- the link's events --- */
+
+static void link_message(struct slice text, void *arg)
+{
+	struct server *s = arg;
+	if (s->session)
+		session_receive(s->session, text);
+}
+
+static void link_overlong(const struct frame_line *line, void *arg)
+{
+	struct server *s = arg;
+	if (s->session)
+		session_overlong(s->session, line);
+}
+
+static void link_log(struct slice bytes, void *arg)
+{
+	struct server *s = arg;
+	tail_add(&s->tail, bytes);
+}
+
+/* What a dying server said last mostly names the cause ("Cannot find module ..."). */
+static void last_words_add(const struct server *s, struct error *e)
+{
+	char words[LAST_WORDS_SIZE];
+	struct error told = *e;
+	tail_last_line(&s->tail, words, sizeof(words));
+	if (words[0])
+		err_set(e, told.code, "%s; its last words: %s", told.msg, words);
+}
+
+static void link_lost(const struct error *why, void *arg)
+{
+	struct server *s = arg;
+	struct error e = *why;
+	last_words_add(s, &e);
+	server_lost(s, &e);
+}
+
+static int64_t backoff_ms(const struct server *s)
+{
+	int shift = s->failures > 1 ? s->failures - 1 : 0;
+	int64_t ms = s->limits->restart_ms_min << (shift < BACKOFF_SHIFT_MAX ? shift : BACKOFF_SHIFT_MAX);
+	if (ms > s->limits->restart_ms_max)
+		ms = s->limits->restart_ms_max;
+	/* Between 75 and 125 percent: servers that died together do not all come back together. */
+	return ms - ms / 4 + (ms > 1 ? (int64_t)(random_u64() % (uint64_t)(ms / 2 + 1)) : 0);
+}
+
+static void backoff_begin(struct server *s)
+{
+	int64_t ms = backoff_ms(s);
+	s->state = SERVER_BACKOFF;
+	loop_timer_set(s->timer, ms);
+	log_warn("tool server failed: it is started again after a while", LF_STR("server", s->options->id),
+		 LF_STR("error", s->last_error.msg), LF_INT("ms", ms), LF_INT("failures", s->failures));
+	settle(s);
+}
+
+static void link_gone(const struct error *why, void *arg)
+{
+	struct server *s = arg;
+	ensure(s->link);
+	if (s->halted)
+		log_info("tool server stopped", LF_STR("server", s->options->id), LF_STR("how", why->msg));
+	s->link->ops->free(s->link);
+	s->link = NULL;
+	if (s->halted) {
+		s->state = SERVER_STOPPED;
+		broker_server_gone(s->broker);
+		return;
+	}
+	backoff_begin(s);
+}
+
+/* --- start and stop --- */
+
+static void link_start(struct server *s, struct error *e)
+{
+	struct stdio_limits limits = {s->limits->line_bytes_max, s->limits->queue_bytes_max,
+				      s->limits->stop_grace_ms};
+	struct link_events link_events = {link_message, link_overlong, link_log, link_lost, link_gone, s};
+	struct session_events session_events = {session_ready, session_tools_changed, session_broken, s};
+	s->link = stdio_open(s->loop, s->options, &limits, link_events, e);
+	if (!s->link)
+		return;
+	s->session = session_open(s->loop, s->link, s->options->id, s->limits->version, s->limits->start_ms_max,
+				  session_events);
+}
+
+void server_start(struct server *s)
+{
+	struct error e = {0};
+	ensure(!s->link && !s->session && !s->halted);
+	if (!s->options->enabled)
+		return;
+	if (s->options->transport != MCP_STDIO) {
+		err_set(&s->last_error, ERR_UNSUPPORTED, "remote_http servers are not supported by this version yet");
+		s->state = SERVER_FAILED;
+		settle(s);
+		return;
+	}
+	s->state = SERVER_STARTING;
+	s->starts++;
+	s->started_wall_ms = clock_wall_ms();
+	link_start(s, &e);
+	if (s->link) {
+		loop_timer_set(s->timer, s->limits->start_ms_max);
+		return;
+	}
+	s->failures++;
+	s->last_error = e;
+	server_calls_end(s, &e);
+	backoff_begin(s);
+}
+
+static void timer_fired(void *arg)
+{
+	struct server *s = arg;
+	struct error e;
+	if (s->state == SERVER_BACKOFF) {
+		server_start(s);
+		return;
+	}
+	if (s->state != SERVER_STARTING)
+		return;
+	err_set(&e, ERR_TIMEOUT, "it was not ready within %lld ms (%s)", (long long)s->limits->start_ms_max,
+		session_facts(s->session)->protocol_version[0] ? "tools/list is not answered"
+							       : "initialize is not answered");
+	last_words_add(s, &e);
+	server_lost(s, &e);
+}
+
+void server_stop(struct server *s)
+{
+	struct error e;
+	s->halted = true;
+	loop_timer_set(s->timer, -1);
+	err_set(&e, ERR_UNAVAILABLE, "the tool servers are being stopped");
+	if (s->session) {
+		server_lost(s, &e);
+		return;
+	}
+	server_calls_end(s, &e);
+	if (!s->link && s->state != SERVER_FAILED)
+		s->state = SERVER_STOPPED;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The calls of one server: they wait while it starts, are in flight while it is ready, and end exactly once:
+ * by an answer, a time-out, the loss of the server, or because their worker went away. A call knows whether
+ * it was written to the server, which decides whether a repeat is harmless.
+ *
+ * Two limits end a call. The idle limit starts again with each sign of progress; the absolute one never does.
+ * They are told apart in words, because only one of them says that the server was silent.
+ */
+#include "base/base.h"
+#include "mcp/mcp_int.h"
+
+#include <stdlib.h>
+
+static void calls_list_add(struct server *s, struct tool_call *c)
+{
+	c->server = s;
+	c->prev = NULL;
+	c->next = s->calls;
+	if (s->calls)
+		s->calls->prev = c;
+	s->calls = c;
+	s->calls_count++;
+}
+
+static void call_free(struct tool_call *c)
+{
+	struct server *s = c->server;
+	if (s) {
+		*(c->prev ? &c->prev->next : &s->calls) = c->next;
+		if (c->next)
+			c->next->prev = c->prev;
+		s->calls_count--;
+	}
+	loop_timer_free(c->timer);
+	buf_release(&c->arguments);
+	free(c->tool);
+	free(c->task_id);
+	free(c);
+}
+
+void call_end(struct tool_call *c, const struct answer *a, bool sent)
+{
+	broker_call_done(c, a, sent);
+	call_free(c);
+}
+
+static void call_fail(struct tool_call *c, const struct error *why)
+{
+	struct answer a = {.error = *why};
+	call_end(c, &a, c->request_id != 0);
+}
+
+void call_cancel(struct tool_call *c, const char *reason)
+{
+	if (c->request_id && c->server->session)
+		session_cancel(c->server->session, c->request_id, reason);
+	broker_call_forget(c);
+	call_free(c);
+}
+
+/* --- time --- */
+
+static int64_t call_left_ms(const struct tool_call *c)
+{
+	int64_t now = clock_mono_ms();
+	int64_t total = c->started_ms + c->total_ms - now;
+	int64_t idle = c->heard_ms + c->idle_ms - now;
+	/* A call that waits for the server to start is not idle: the start has its own limit. */
+	return !c->request_id || total < idle ? total : idle;
+}
+
+static void call_timed_out(struct tool_call *c)
+{
+	struct error e;
+	const char *server = c->server->options->id;
+	bool total = clock_mono_ms() >= c->started_ms + c->total_ms;
+	if (!c->request_id)
+		err_set(&e, ERR_TIMEOUT, "%s of server %s was not sent within %lld ms: the server is still %s",
+			c->tool, server, (long long)c->total_ms, server_state_name(c->server->state));
+	else if (total)
+		err_set(&e, ERR_TIMEOUT,
+			"%s of server %s did not end within %lld ms (absolute time limit of a call)", c->tool,
+			server, (long long)c->total_ms);
+	else
+		err_set(&e, ERR_TIMEOUT,
+			"%s of server %s gave neither answer nor progress for %lld ms (idle time limit)", c->tool,
+			server, (long long)c->idle_ms);
+	if (c->request_id)
+		session_cancel(c->server->session, c->request_id,
+			       total ? "absolute time limit" : "idle time limit");
+	call_fail(c, &e);
+}
+
+static void timer_fired(void *arg)
+{
+	struct tool_call *c = arg;
+	int64_t left = call_left_ms(c);
+	if (left > 0)
+		loop_timer_set(c->timer, left);
+	else
+		call_timed_out(c);
+}
+
+/* --- the session's answers --- */
+
+static void call_progress(struct slice params, void *arg)
+{
+	struct tool_call *c = arg;
+	struct buf message = BUF_INIT;
+	c->heard_ms = clock_mono_ms();
+	if (!c->want_progress)
+		return;
+	scan_text(scan_member(params, "message"), &message);
+	broker_call_progress(c, scan_member(params, "progress"), scan_member(params, "total"),
+			     buf_slice(&message));
+	buf_release(&message);
+}
+
+static void call_answered(const struct answer *a, void *arg)
+{
+	struct tool_call *c = arg;
+	call_end(c, a, true);
+}
+
+/* --- taking calls --- */
+
+static void call_send(struct server *s, struct tool_call *c)
+{
+	struct error e;
+	struct request_handler h = {call_progress, call_answered, c};
+	c->request_id = session_call(s->session, c->tool, buf_slice(&c->arguments), h, &e);
+	if (!c->request_id) {
+		call_fail(c, &e);
+		return;
+	}
+	buf_release(&c->arguments);
+	c->heard_ms = clock_mono_ms();
+	loop_timer_set(c->timer, call_left_ms(c));
+}
+
+static enum err call_admit(const struct server *s, struct error *e)
+{
+	if (!s->options->enabled)
+		return err_set(e, ERR_UNAVAILABLE, "server %s is disabled in the registry", s->options->id);
+	if (s->halted)
+		return err_set(e, ERR_UNAVAILABLE, "the tool servers are being stopped");
+	if (s->state != SERVER_READY && s->state != SERVER_STARTING)
+		return err_set(e, ERR_UNAVAILABLE, "server %s is not available (%s): %s", s->options->id,
+			       server_state_name(s->state), s->last_error.msg);
+	if (s->calls_count >= s->limits->calls_per_server_max)
+		return err_set(e, ERR_FULL, "server %s has %zu calls in flight and waiting, its limit",
+			       s->options->id, s->calls_count);
+	return ERR_NONE;
+}
+
+void server_call(struct server *s, struct tool_call *c)
+{
+	struct error e;
+	c->started_ms = c->heard_ms = clock_mono_ms();
+	if (call_admit(s, &e) != ERR_NONE) {
+		call_fail(c, &e);
+		return;
+	}
+	s->calls_total++;
+	calls_list_add(s, c);
+	c->timer = loop_timer_new(s->loop, timer_fired, c);
+	loop_timer_set(c->timer, call_left_ms(c));
+	if (s->state == SERVER_READY)
+		call_send(s, c);
+}
+
+/* The oldest call that was not sent, or NULL. The newest stands first. */
+static struct tool_call *call_waiting(const struct server *s)
+{
+	struct tool_call *found = NULL;
+	for (struct tool_call *c = s->calls; c; c = c->next) {
+		if (!c->request_id)
+			found = c;
+	}
+	return found;
+}
+
+void server_calls_dispatch(struct server *s)
+{
+	struct tool_call *c;
+	while (s->state == SERVER_READY && (c = call_waiting(s)))
+		call_send(s, c);
+}
+
+void server_calls_end(struct server *s, const struct error *why)
+{
+	while (s->calls) {
+		struct tool_call *c = s->calls;
+		struct error e = *why;
+		if (c->request_id) {
+			e.code = e.code == ERR_UNAVAILABLE ? ERR_UNAVAILABLE : ERR_LOST;
+			err_prefix(&e, "server %s was lost before it answered %s", s->options->id, c->tool);
+		} else {
+			e.code = ERR_UNAVAILABLE;
+			err_prefix(&e, "server %s could not be started", s->options->id);
+		}
+		call_fail(c, &e);
+	}
+}
