@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The whole http half of a worker over a real store: clients speak to it through loopback, the test plays the
+ * agent (moves tasks) and the tool servers (a stand-in for the client half of mcp). Wiring as in the worker.
+ */
+#ifndef TESTS_API_RIG_H
+#define TESTS_API_RIG_H
+
+#include "conn_rig.h"
+
+struct api_rig {
+	struct http *http;
+	struct store *created, *store, *other; /* other: another worker's handle */
+	struct loop_io *wake;
+	/* the stand-in for mcp */
+	bool settled, servers_late;
+	const char *tools, *servers;
+	struct mcp_catalog catalog;
+	int catalog_holds;
+	void (*servers_fn)(struct slice text, const struct error *e, void *arg);
+	void *servers_arg;
+	struct json *body; /* of the last answer */
+};
+
+static struct api_rig api;
+
+/* --- mcp, as far as http knows it --- */
+
+const struct mcp_catalog *mcp_client_catalog(struct mcp_client *c)
+{
+	(void)c;
+	api.catalog_holds++;
+	api.catalog.text = slice_str(api.tools);
+	return &api.catalog;
+}
+
+void mcp_catalog_drop(const struct mcp_catalog *c)
+{
+	assert_ptr_equal(c, &api.catalog);
+	api.catalog_holds--;
+}
+
+bool mcp_client_settled(const struct mcp_client *c)
+{
+	(void)c;
+	return api.settled;
+}
+
+void mcp_client_servers(struct mcp_client *c, void (*fn)(struct slice text, const struct error *e, void *arg),
+			void *arg)
+{
+	struct error e;
+
+	(void)c;
+	err_set(&e, ERR_UNAVAILABLE, "no supervisor");
+	if (!api.servers_late) {
+		fn(slice_str(api.servers), api.servers ? NULL : &e, arg);
+		return;
+	}
+	api.servers_fn = fn;
+	api.servers_arg = arg;
+}
+
+void mcp_client_servers_cancel(struct mcp_client *c, void *arg)
+{
+	(void)c;
+	assert_ptr_equal(api.servers_arg, arg);
+	api.servers_fn = NULL;
+}
+
+/* --- the worker --- */
+
+static inline void api_task_changed(struct task_ref ref, void *arg)
+{
+	(void)arg;
+	http_on_task(api.http, ref);
+}
+
+static inline void api_woken(int fd, int ready, void *arg)
+{
+	unsigned what = wake_take(api.store, api_task_changed, NULL);
+
+	(void)fd;
+	(void)ready;
+	(void)arg;
+	if (what & WAKE_LIVE)
+		http_on_live(api.http);
+}
+
+static inline int api_start_sized(uint32_t tasks_max)
+{
+	struct store_options so = {.bytes = 16 << 20,
+				   .tasks_max = tasks_max,
+				   .procs_max = 4,
+				   .task_events_max = 10000,
+				   .task_bytes_max = 4 << 20,
+				   .live_ring_bytes = 64 << 10};
+	struct http_options o;
+	struct error e = {0};
+
+	rig_start(NULL);
+	memset(&api, 0, sizeof(api));
+	o = rig.http.options;
+	o.json_depth_max = 16;
+	o.prompt_bytes_max = 1000;
+	o.metadata_bytes_max = 100;
+	o.heartbeat_ms = 15000;
+	o.wait_ms_max = 60000;
+	o.connections_max = 64;
+	o.stream_chunk_bytes = 4096;
+	o.approval_required = true;
+	o.version = "0.1.0";
+	if (store_create(&so, &api.created, &e) != ERR_NONE)
+		fail_msg("%s", e.msg);
+	store_proc_started(api.created, 0, getpid());
+	store_proc_started(api.created, 1, getpid());
+	api.store = store_attach(api.created, 0);
+	api.other = store_attach(api.created, 1);
+	api.http = http_new(rig.loop, rig.listen_fd, api.store, NULL, &o);
+	api.wake = loop_io_new(rig.loop, store_wake_fd(api.store), LOOP_READ, api_woken, NULL);
+	api.settled = true;
+	api.tools = "{\"tools\":[]}";
+	api.servers = "{\"servers\":[]}";
+	return 0;
+}
+
+static inline int api_start(void **state)
+{
+	(void)state;
+	return api_start_sized(64);
+}
+
+static inline int api_stop(void **state)
+{
+	struct error e = {0};
+
+	http_free(api.http);
+	loop_io_free(api.wake);
+	json_free(api.body);
+	assert_int_equal(api.catalog_holds, 0);
+	if (store_check(api.created, &e) != ERR_NONE)
+		fail_msg("%s", e.msg);
+	store_detach(api.store);
+	store_detach(api.other);
+	store_destroy(api.created);
+	return rig_stop(state);
+}
+
+/* --- clients --- */
+
+static inline int api_client(void)
+{
+	int before = api.http->conns->count, fd = rig_connect();
+
+	rig_until(&api.http->conns->count, before + 1);
+	return fd;
+}
+
+static inline void api_until_connections(int n)
+{
+	for (int turn = 0; api.http->conns->count != n; turn++) {
+		assert_true(turn < RIG_TURNS_MAX);
+		loop_turn(rig.loop, 1);
+	}
+}
+
+/* Sends `head` ("GET /x", further header lines allowed) with a body (NULL: none). */
+static inline void api_send(int fd, const char *head, const char *body)
+{
+	struct buf text = BUF_INIT;
+	size_t line = strcspn(head, "\r");
+
+	buf_printf(&text, "%.*s HTTP/1.1\r\nHost: a\r\nConnection: close%s\r\n", (int)line, head,
+		   head + line);
+	if (body)
+		buf_printf(&text, "Content-Length: %zu\r\n\r\n%s", strlen(body), body);
+	else
+		buf_add_str(&text, "\r\n");
+	rig_send_bytes(fd, text.data, text.len);
+	buf_release(&text);
+}
+
+/* The answer that is in rig.got: its status; its body, parsed when it is JSON, in api.body. */
+static inline int api_answer(void)
+{
+	const char *text = buf_cstr(&rig.got), *body = strstr(text, "\r\n\r\n");
+
+	json_free(api.body);
+	api.body = NULL;
+	assert_non_null(body);
+	body += 4;
+	if (*body == '{') {
+		api.body = json_parse(body, strlen(body), 0, NULL);
+		assert_non_null(api.body);
+	}
+	assert_true(strncmp(text, "HTTP/1.1 ", 9) == 0);
+	return atoi(text + 9);
+}
+
+/* One request on a connection of its own; its status. */
+static inline int api_ask(const char *head, const char *body)
+{
+	int before = api.http->conns->count, fd = api_client(), status;
+
+	api_send(fd, head, body);
+	rig_read(fd, NULL);
+	status = api_answer();
+	close(fd);
+	api_until_connections(before);
+	return status;
+}
+
+static inline int api_post(const char *path, const char *body)
+{
+	char head[300];
+
+	snprintf(head, sizeof(head), "POST %s\r\nContent-Type: application/json", path);
+	return api_ask(head, body);
+}
+
+/* A string of the last answer's body, by JSON pointer; "" when it is none. */
+static inline const char *api_text(const char *pointer)
+{
+	const char *text = json_text(json_pointer(api.body, pointer));
+
+	return text ? text : "";
+}
+
+/* The value of a header of the last answer, or "". */
+static inline const char *api_header(const char *name)
+{
+	static char value[300];
+	char line[100];
+	const char *at;
+
+	snprintf(line, sizeof(line), "\r\n%s: ", name);
+	at = strstr(buf_cstr(&rig.got), line);
+	value[0] = '\0';
+	if (at)
+		snprintf(value, sizeof(value), "%.*s", (int)strcspn(at + strlen(line), "\r"),
+			 at + strlen(line));
+	return value;
+}
+
+/* --- tasks --- */
+
+struct api_task {
+	char id[ID_TEXT_SIZE], path[64];
+	struct task_ref ref;
+};
+
+static inline struct api_task api_task_of(const char *id)
+{
+	struct api_task t = {0};
+	struct id parsed;
+
+	assert_true(id_parse(id, strlen(id), &parsed));
+	assert_true(task_find(api.other, &parsed, &t.ref));
+	id_format(&parsed, t.id);
+	snprintf(t.path, sizeof(t.path), "/v1/tasks/%s", t.id);
+	return t;
+}
+
+static inline struct api_task api_task_new(void)
+{
+	assert_int_equal(api_post("/v1/tasks", "{\"prompt\":\"do it\"}"), 202);
+	return api_task_of(api_text("/id"));
+}
+
+/* As another worker would. */
+static inline void api_move(struct api_task t, enum task_state to, const char *state_data)
+{
+	struct task_change c = {.to = to, .state_data = slice_str(state_data)};
+	struct error e = {0};
+
+	if (task_move(api.other, t.ref, &c, NULL, &e) != ERR_NONE)
+		fail_msg("%s", e.msg);
+}
+
+static inline void api_event(struct api_task t, enum event_type type, const char *data)
+{
+	struct task_event ev = {type, slice_str(data)};
+	struct task_change c = {.events = &ev, .events_count = 1, .to = TASK_SAME};
+	struct error e = {0};
+
+	if (task_move(api.other, t.ref, &c, NULL, &e) != ERR_NONE)
+		fail_msg("%s", e.msg);
+}
+
+/* Up to a plan that waits for a person. */
+static inline void api_plan(struct api_task t, const char *digest, int version)
+{
+	char data[300];
+
+	api_move(t, TASK_PLANNING, NULL);
+	snprintf(data, sizeof(data),
+		 "{\"plan\":{\"version\":%d,\"digest\":\"%s\",\"goal\":\"g\",\"steps\":[{\"id\":\"s1\","
+		 "\"title\":\"t\","
+		 "\"objective\":\"o\",\"depends_on\":[],\"side_effects\":false}]}}",
+		 version, digest);
+	api_event(t, EVENT_PLAN_CREATED, data);
+	api_move(t, TASK_AWAITING_APPROVAL, NULL);
+}
+
+/* "GET /v1/tasks/ID" and the like, with a tail. */
+static inline const char *api_line(const char *method, struct api_task t, const char *tail)
+{
+	static char line[300];
+
+	snprintf(line, sizeof(line), "%s %s%s", method, t.path, tail);
+	return line;
+}
+
+#define API_TEST(name) cmocka_unit_test_setup_teardown(name, api_start, api_stop)
+
+#endif
