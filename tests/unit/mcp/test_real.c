@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The official filesystem server, when its packages are installed: list, read, refuse, stop. */
+#include "tests/unit/mcp/rig.h"
+
+static char folder[] = "/tmp/mcp_real_XXXXXX";
+static const char script[] = "etc/mcp/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js";
+
+static void real__reads_a_file_through_the_filesystem_server(void **state)
+{
+	struct rig r;
+	struct outcome o;
+	const char *args[] = {script, folder, NULL};
+	char arguments[128];
+	(void)state;
+	if (access(script, R_OK) != 0)
+		skip();
+	rig_init(&r);
+	rig_add(&r, "fs", "node", args);
+	rig_start(&r);
+	rig_settle(&r);
+	const struct mcp_catalog *c = mcp_client_catalog(r.client);
+	const struct mcp_tool *t = mcp_catalog_find(c, "fs.read_text_file");
+	assert_non_null(t);
+	assert_string_equal(t->exposed, "fs__read_text_file");
+	assert_true(t->read_only);
+	assert_false(mcp_catalog_find(c, "fs__write_file")->read_only);
+	mcp_catalog_drop(c);
+	snprintf(arguments, sizeof(arguments), "{\"path\":\n\"%s/a.txt\"}", folder);
+	rig_call_wait(&r, "fs", "read_text_file", arguments, &o);
+	assert_int_equal(o.error.code, ERR_NONE);
+	assert_false(o.is_error);
+	assert_non_null(strstr(buf_cstr(&o.result), "said by a file"));
+	buf_release(&o.result);
+	rig_call_wait(&r, "fs", "read_text_file", "{\"path\":\"/etc/passwd\"}", &o);
+	assert_int_equal(o.error.code, ERR_NONE);
+	assert_true(o.is_error);
+	buf_release(&o.result);
+	rig_free(&r);
+}
+
+static int folder_make(void **state)
+{
+	char path[64];
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/a.txt", folder);
+	FILE *f = fopen(path, "w");
+	return f && fputs("said by a file\n", f) >= 0 && fclose(f) == 0 ? 0 : -1;
+}
+
+static int folder_remove(void **state)
+{
+	char path[64];
+	(void)state;
+	snprintf(path, sizeof(path), "%s/a.txt", folder);
+	unlink(path);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(real__reads_a_file_through_the_filesystem_server),
+	};
+	return cmocka_run_group_tests_name("real", tests, folder_make, folder_remove);
+}
