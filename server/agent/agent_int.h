@@ -99,7 +99,8 @@ struct exec_call {
 	const char *name, *arguments;
 	const struct llm_tool *tool; /* NULL: not offered */
 	enum { CALL_WAITING, CALL_RUNNING, CALL_DONE } state;
-	bool started_before; /* resume: tool.started stands in the journal without an end */
+	bool started_before, started_reading; /* resume: tool.started stands in the journal without an end;
+						 its read_only */
 	struct mcp_call *mcp;
 };
 
@@ -194,7 +195,8 @@ void exec_say(struct exec *x, enum llm_speaker speaker, const char *text);
 void exec_add_turn(struct exec *x, const char *text, const char *reasoning, const struct llm_tool_call *calls,
 		   size_t n);
 void exec_step_failed(struct exec *x, const char *code, const char *message);
-/* How much is shown to the model: bytes of one result, number of tools. The offline rules are shown everything. */
+/* How much is shown to the model: bytes of one result, number of tools. The offline rules are shown
+ * everything. */
 size_t exec_context_bytes_max(const struct agent *a);
 size_t exec_tools_offered_max(const struct agent *a);
 

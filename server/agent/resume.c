@@ -182,6 +182,7 @@ static void call_ended(struct exec *x, enum event_type type, const struct json *
 		return;
 	if (type == EVENT_TOOL_STARTED) {
 		c->started_before = true;
+		c->started_reading = json_get_bool(data, "read_only", false);
 		snprintf(c->id, sizeof c->id, "%s", json_get_text(data, "call", ""));
 		x->calls_made++;
 		return;
@@ -222,7 +223,7 @@ static void doubts_settle(struct run *r)
 			if (c->state == CALL_DONE || !c->started_before)
 				continue;
 			c->started_before = false;
-			if (c->tool == NULL || !c->tool->read_only)
+			if (!c->started_reading)
 				call_in_doubt(r, c);
 			else
 				c->id[0] = '\0'; /* made again under a new name */

@@ -3,7 +3,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { Server, assertDense, fake, filesystem, root } from './lib/server.mjs';
+import { Server, assertDense, filesystem, mcpPackage, root, stdio } from './lib/server.mjs';
 import { Model, plan } from './lib/model.mjs';
 
 const sample = path.join(root, 'etc/sample_data');
@@ -39,18 +39,18 @@ test('offline: plan, approval, real tools, answer, stream', async () => {
 test('a chat model plans, calls tools, finishes steps and writes', async () => {
   const model = await Model.start({
     rules: [
-      { match: { system: 'planner' }, response: { text: plan('greet', [
-        { objective: 'say hello', tools: ['fake__echo'] },
-        { objective: 'say world', tools: ['fake__echo'], after: ['s1'] }]) } },
-      { match: { system: 'executor', user: 'Your step: s1', turn: 1 }, response: { tool_calls: [{ name: 'fake__echo', arguments: { text: 'hello' } }] } },
-      { match: { system: 'executor', user: 'Your step: s1' }, response: { tool_calls: [{ name: 'finish_step', arguments: { status: 'success', result: 'said hello' } }] } },
-      { match: { system: 'executor', user: 'Your step: s2', turn: 1 }, response: { tool_calls: [{ name: 'fake__echo', arguments: { text: 'world' } }] } },
-      { match: { system: 'executor', user: 'Your step: s2' }, response: { tool_calls: [{ name: 'finish_step', arguments: { status: 'success', result: 'said world' } }] } },
-      { match: { system: 'final answer' }, response: { text: 'Greeted the world [s1][s2].' } },
+      { when: { system: 'planner' }, respond: { text: plan('greet', [
+        { objective: 'say hello', tools: ['everything__echo'] },
+        { objective: 'say world', tools: ['everything__echo'], after: ['s1'] }]) } },
+      { when: { system: 'executor', user: 'Your step: s1', turn: 0 }, respond: { tool_calls: [{ name: 'everything__echo', arguments: { message: 'hello' } }] } },
+      { when: { system: 'executor', user: 'Your step: s1' }, respond: { tool_calls: [{ name: 'finish_step', arguments: { status: 'success', result: 'said hello' } }] } },
+      { when: { system: 'executor', user: 'Your step: s2', turn: 0 }, respond: { tool_calls: [{ name: 'everything__echo', arguments: { message: 'world' } }] } },
+      { when: { system: 'executor', user: 'Your step: s2' }, respond: { tool_calls: [{ name: 'finish_step', arguments: { status: 'success', result: 'said world' } }] } },
+      { when: { system: 'final answer' }, respond: { text: 'Greeted the world [s1][s2].' } },
     ],
   });
   const s = await Server.start({
-    tools: [fake('fake', 'echo')],
+    tools: [stdio('everything', process.execPath, [mcpPackage('@modelcontextprotocol/server-everything')])],
     config: { openai: { api_key: 'sk-test', base_url: model.url }, llm: { model: 'scripted' } },
   });
   const task = await s.submit('greet', { approval: 'auto' });
