@@ -44,7 +44,7 @@ const char *http_byte_text(char ch, char out[HTTP_BYTE_TEXT])
 
 size_t http_head_bytes_max(const struct http_limits *l)
 {
-	return l->target_bytes_max + LINE_SLACK_BYTES + l->header_bytes_max;
+	return l->target_bytes_max + LINE_SLACK_BYTES + 1 + l->header_bytes_max;
 }
 
 /* Looks for the empty line that ends the head. MORE, DONE with *end just past it, or BAD. The request line is
@@ -52,15 +52,17 @@ size_t http_head_bytes_max(const struct http_limits *l)
 static enum http_parse head_scan(struct slice in, size_t start, size_t *scanned, const struct http_limits *l,
 				 size_t *end, struct error *e)
 {
-	size_t line_max = l->target_bytes_max + LINE_SLACK_BYTES, head_max = http_head_bytes_max(l);
+	size_t line_max = l->target_bytes_max + LINE_SLACK_BYTES;
 	size_t from = *scanned > start ? *scanned : start;
-	bool first = memchr(in.ptr + start, '\n', from - start) == NULL;
-	const char *lf;
+	const char *lf = memchr(in.ptr + start, '\n', from - start);
+	bool first = lf == NULL;
+	/* The header lines begin behind the request line and have a limit of their own. */
+	size_t fields = first ? 0 : (size_t)(lf + 1 - in.ptr);
 
 	while ((lf = memchr(in.ptr + from, '\n', in.len - from)) != NULL) {
 		size_t at = (size_t)(lf - in.ptr);
 
-		if ((first && at - start > line_max) || at - start >= head_max)
+		if (first ? at - start > line_max : at - fields >= l->header_bytes_max)
 			break;
 		if (lf[-1] != '\r') {
 			err_set(e, ERR_INVALID, "%s ends in a bare LF: lines end in CR LF",
@@ -71,8 +73,9 @@ static enum http_parse head_scan(struct slice in, size_t start, size_t *scanned,
 			*end = at + 1;
 			return HTTP_PARSE_DONE;
 		}
-		first = false;
 		from = at + 1;
+		fields = first ? from : fields;
+		first = false;
 	}
 	if (first && in.len - start > line_max) {
 		err_set_field(e, ERR_URI_LARGE, "target",
@@ -81,7 +84,7 @@ static enum http_parse head_scan(struct slice in, size_t start, size_t *scanned,
 			      l->target_bytes_max);
 		return HTTP_PARSE_BAD;
 	}
-	if (in.len - start >= head_max) {
+	if (!first && in.len - fields >= l->header_bytes_max) {
 		err_set(e, ERR_HEADERS_LARGE,
 			"the request's headers are over the limit of %zu bytes "
 			"(limits.header_bytes)",

@@ -168,7 +168,8 @@ static struct outcome feed_sized(size_t target, size_t head)
 
 static void head_parse__holds_its_limits(void **state)
 {
-	size_t head_max = http_head_bytes_max(&case_limits), target_max = case_limits.target_bytes_max;
+	size_t target_max = case_limits.target_bytes_max;
+	size_t head_max = strlen("GET / HTTP/1.1\r\n") + case_limits.header_bytes_max;
 	struct outcome o;
 
 	(void)state;
@@ -187,6 +188,12 @@ static void head_parse__holds_its_limits(void **state)
 	assert_int_equal(o.parse, HTTP_PARSE_BAD);
 	assert_int_equal(o.error.code, ERR_HEADERS_LARGE);
 	assert_non_null(strstr(o.error.msg, "400 bytes"));
+	/* A long target takes nothing from the headers. */
+	o = feed_sized(target_max, target_max - 1 + head_max);
+	assert_int_equal(o.parse, HTTP_PARSE_DONE);
+	assert_true(o.head_bytes <= http_head_bytes_max(&case_limits));
+	o = feed_sized(target_max, target_max - 1 + head_max + 1);
+	assert_int_equal(o.error.code, ERR_HEADERS_LARGE);
 }
 
 /* The request line as a whole is bounded too, whatever it is made of. */
