@@ -46,9 +46,10 @@ static void catalog_make(struct mcp_broker *b)
 	for (size_t i = 0; i < b->options.servers_count; i++) {
 		const struct server *s = &b->servers[i];
 		for (size_t k = 0; k < s->tools.count; k++)
-			sources[at++] = (struct catalog_source){.server = s->options->id,
-								.tool = &s->tools.tools[k],
-								.trusted = s->options->transport == MCP_STDIO};
+			sources[at++] =
+				(struct catalog_source){.server = s->options->id,
+							.tool = &s->tools.tools[k],
+							.trusted = s->options->transport == MCP_STDIO};
 	}
 	catalog_name(sources, count);
 	buf_reset(&b->catalog);
@@ -216,7 +217,8 @@ void broker_call_forget(struct tool_call *c)
 }
 
 /* Progress may be lost, answers may not: it gets a quarter of the queue. */
-void broker_call_progress(struct tool_call *c, struct slice progress, struct slice total, struct slice message)
+void broker_call_progress(struct tool_call *c, struct slice progress, struct slice total,
+			  struct slice message)
 {
 	struct worker *w = c->worker;
 	struct buf body = BUF_INIT;

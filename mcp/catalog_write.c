@@ -16,7 +16,8 @@ enum { SUFFIX_BYTES = 9 }; /* "_" and 8 digits */
 
 static bool name_takes(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+	       c == '-';
 }
 
 /* true when the whole name fits as it is. */

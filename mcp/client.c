@@ -64,7 +64,8 @@ void mcp_client_servers(struct mcp_client *c, void (*fn)(struct slice text, cons
 {
 	struct servers_wait *w = xcalloc(1, sizeof(*w));
 	struct error e;
-	*w = (struct servers_wait){.client = c, .next = c->servers_waits, .id = ++c->id_last, .fn = fn, .arg = arg};
+	*w = (struct servers_wait){
+		.client = c, .next = c->servers_waits, .id = ++c->id_last, .fn = fn, .arg = arg};
 	c->servers_waits = w;
 	w->timer = loop_timer_new(c->loop, servers_wait_timed_out, w);
 	loop_timer_set(w->timer, SERVERS_MS_MAX);
@@ -108,7 +109,8 @@ static void catalog_received(struct mcp_client *c, const struct ipc_frame *f)
 	struct slice text = unpack_slice(&u);
 	const struct mcp_catalog *fresh = unpack_end(&u) ? catalog_read(text, version, &e) : NULL;
 	if (!fresh) {
-		log_error("the supervisor's catalogue cannot be read; the last one stays", LF_STR("error", e.msg));
+		log_error("the supervisor's catalogue cannot be read; the last one stays",
+			  LF_STR("error", e.msg));
 	} else {
 		mcp_catalog_drop(c->catalog);
 		c->catalog = fresh;

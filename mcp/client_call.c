@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tool calls as a worker sees them. A call is on the client's list from start until on_end returns or until
- * it is cancelled. It ends by the supervisor's CALL_DONE, by the loss of the supervisor, or by this side's own
- * time limit, which is there for a supervisor that hangs. Ends that we find out ourselves are told from the
- * bottom of the loop, so that on_end never runs inside mcp_call_start.
+ * it is cancelled. It ends by the supervisor's CALL_DONE, by the loss of the supervisor, or by this side's
+ * own time limit, which is there for a supervisor that hangs. Ends that we find out ourselves are told from
+ * the bottom of the loop, so that on_end never runs inside mcp_call_start.
  *
  * `sent` is told as false only when the call certainly never left: once it is on its way to a supervisor that
  * is then lost, nobody here knows how far it came.
@@ -69,7 +69,8 @@ static void cancel_send(const struct mcp_call *call)
 	if (!call->sent || call->ended || !channel)
 		return;
 	if (ipc_send(channel, IPC_CALL_CANCEL, call->id, (struct slice){0}, -1, &e) != ERR_NONE)
-		log_warn("a tool call could not be cancelled: its time limit will end it", LF_STR("error", e.msg));
+		log_warn("a tool call could not be cancelled: its time limit will end it",
+			 LF_STR("error", e.msg));
 }
 
 static void timer_fired(void *arg)
@@ -77,7 +78,8 @@ static void timer_fired(void *arg)
 	struct mcp_call *call = arg;
 	struct error e;
 	cancel_send(call);
-	err_set(&e, ERR_TIMEOUT, "the tool call did not end within %lld ms, and neither did the supervisor end it",
+	err_set(&e, ERR_TIMEOUT,
+		"the tool call did not end within %lld ms, and neither did the supervisor end it",
 		(long long)call->client->options.call_ms_max);
 	call_end_later(call, &e);
 }
@@ -93,8 +95,9 @@ static enum err call_send(struct mcp_call *call, const struct mcp_call_request *
 	pack_text(&body, r->task_id);
 	pack_u64(&body, r->timeout_ms > 0 ? (uint64_t)r->timeout_ms : 0);
 	pack_u32(&body, r->want_progress);
-	enum err rc = body.overflow ? err_set(e, ERR_MEMORY, "no memory for the arguments of the tool call")
-				    : ipc_send(call->client->channel, IPC_CALL, call->id, buf_slice(&body), -1, e);
+	enum err rc = body.overflow
+			      ? err_set(e, ERR_MEMORY, "no memory for the arguments of the tool call")
+			      : ipc_send(call->client->channel, IPC_CALL, call->id, buf_slice(&body), -1, e);
 	buf_release(&body);
 	call->sent = rc == ERR_NONE;
 	return rc;

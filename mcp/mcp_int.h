@@ -35,7 +35,8 @@ struct scan_iter {
 	bool object, first, bad;
 };
 bool scan_open(struct slice value, struct scan_iter *it); /* false: neither object nor array */
-/* name is the text between the quotes; empty for elements. false at the end or when it is broken (it->bad). */
+/* name is the text between the quotes; empty for elements. false at the end or when it is broken (it->bad).
+ */
 bool scan_next(struct scan_iter *it, struct slice *name, struct slice *value);
 /* Raw value of a member; empty when absent. */
 struct slice scan_member(struct slice object, const char *name);
@@ -148,8 +149,8 @@ struct link_events {
 
 struct link_ops {
 	enum err (*send)(struct link *l, struct slice message, struct error *e);
-	void (*stop)(struct link *l); /* politely, then by force; on_gone comes. May be called again. */
-	void (*free)(struct link *l); /* at once; no event follows */
+	void (*stop)(struct link *l);     /* politely, then by force; on_gone comes. May be called again. */
+	void (*free)(struct link *l);     /* at once; no event follows */
 	int (*pid)(const struct link *l); /* 0: none */
 	bool (*child_exited)(struct link *l, int pid, int status); /* true: it was its */
 };
@@ -163,8 +164,8 @@ struct link {
 
 struct spawned {
 	int pid;
-	int in, out, err;  /* our ends: the child's stdin, stdout and stderr; non-blocking, close-on-exec */
-	int status;        /* readable: EOF when exec succeeded, else a struct spawn_failure */
+	int in, out, err; /* our ends: the child's stdin, stdout and stderr; non-blocking, close-on-exec */
+	int status;       /* readable: EOF when exec succeeded, else a struct spawn_failure */
 };
 struct spawn_failure {
 	int stage; /* enum spawn_stage */
@@ -293,9 +294,9 @@ void server_write(const struct server *s, struct jw *w);
 
 /* Takes the call; it may end before this returns. */
 void server_call(struct server *s, struct tool_call *c);
-void server_calls_dispatch(struct server *s);                        /* the server is ready */
-void server_calls_end(struct server *s, const struct error *why);    /* all of them */
-void call_cancel(struct tool_call *c, const char *reason);           /* nobody waits for it any more */
+void server_calls_dispatch(struct server *s);                          /* the server is ready */
+void server_calls_end(struct server *s, const struct error *why);      /* all of them */
+void call_cancel(struct tool_call *c, const char *reason);             /* nobody waits for it any more */
 void call_end(struct tool_call *c, const struct answer *a, bool sent); /* tells the worker, frees */
 
 /* --- broker.c: what servers tell it --- */

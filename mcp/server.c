@@ -207,8 +207,8 @@ static void link_start(struct server *s, struct error *e)
 	s->link = stdio_open(s->loop, s->options, &limits, link_events, e);
 	if (!s->link)
 		return;
-	s->session = session_open(s->loop, s->link, s->options->id, s->limits->version, s->limits->start_ms_max,
-				  session_events);
+	s->session = session_open(s->loop, s->link, s->options->id, s->limits->version,
+				  s->limits->start_ms_max, session_events);
 }
 
 void server_start(struct server *s)
@@ -218,7 +218,8 @@ void server_start(struct server *s)
 	if (!s->options->enabled)
 		return;
 	if (s->options->transport != MCP_STDIO) {
-		err_set(&s->last_error, ERR_UNSUPPORTED, "remote_http servers are not supported by this version yet");
+		err_set(&s->last_error, ERR_UNSUPPORTED,
+			"remote_http servers are not supported by this version yet");
 		s->state = SERVER_FAILED;
 		settle(s);
 		return;

@@ -76,16 +76,17 @@ static void call_timed_out(struct tool_call *c)
 	const char *server = c->server->options->id;
 	bool total = clock_mono_ms() >= c->started_ms + c->total_ms;
 	if (!c->request_id)
-		err_set(&e, ERR_TIMEOUT, "%s of server %s was not sent within %lld ms: the server is still %s",
-			c->tool, server, (long long)c->total_ms, server_state_name(c->server->state));
+		err_set(&e, ERR_TIMEOUT,
+			"%s of server %s was not sent within %lld ms: the server is still %s", c->tool,
+			server, (long long)c->total_ms, server_state_name(c->server->state));
 	else if (total)
 		err_set(&e, ERR_TIMEOUT,
 			"%s of server %s did not end within %lld ms (absolute time limit of a call)", c->tool,
 			server, (long long)c->total_ms);
 	else
 		err_set(&e, ERR_TIMEOUT,
-			"%s of server %s gave neither answer nor progress for %lld ms (idle time limit)", c->tool,
-			server, (long long)c->idle_ms);
+			"%s of server %s gave neither answer nor progress for %lld ms (idle time limit)",
+			c->tool, server, (long long)c->idle_ms);
 	if (c->request_id)
 		session_cancel(c->server->session, c->request_id,
 			       total ? "absolute time limit" : "idle time limit");

@@ -75,8 +75,9 @@ static void page_received(const struct answer *a, void *arg)
 		return;
 	}
 	if (++s->pages >= PAGES_MAX || s->incoming.count >= TOOLS_MAX) {
-		log_warn("a tool server lists without end; what came so far is used", LF_STR("server", s->server),
-			 LF_INT("pages", s->pages), LF_INT("tools", s->incoming.count));
+		log_warn("a tool server lists without end; what came so far is used",
+			 LF_STR("server", s->server), LF_INT("pages", s->pages),
+			 LF_INT("tools", s->incoming.count));
 		list_done(s);
 		return;
 	}

@@ -43,7 +43,8 @@ uint64_t wire_request(struct session *s, const char *method, struct slice params
 {
 	struct buf text = BUF_INIT;
 	uint64_t id = s->id_last + 1;
-	buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\"", (unsigned long long)id, method);
+	buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\"", (unsigned long long)id,
+		   method);
 	if (params.len)
 		params_add(&text, params);
 	buf_add_char(&text, '}');
@@ -103,7 +104,8 @@ bool wire_forget(struct session *s, uint64_t id)
 	return r != NULL;
 }
 
-/* Some servers send our integer back as a string, or as 1.0; neither is ours to tolerate beyond the string. */
+/* Some servers send our integer back as a string, or as 1.0; neither is ours to tolerate beyond the string.
+ */
 static uint64_t id_number(struct slice raw)
 {
 	uint64_t id = 0;
@@ -140,8 +142,8 @@ enum err wire_error_set(struct slice error, struct error *e)
 	if (!scan_text(scan_member(error, "message"), &message) || !message.len)
 		buf_add_str(&message, "no message");
 	size_t n = utf8_cut(message.data, message.len, ERROR_TEXT_MAX);
-	err_set(e, ERR_UPSTREAM, "the server answered with error %.*s: %.*s", (int)(code.len < 12 ? code.len : 0),
-		code.len ? code.ptr : "", (int)n, message.data);
+	err_set(e, ERR_UPSTREAM, "the server answered with error %.*s: %.*s",
+		(int)(code.len < 12 ? code.len : 0), code.len ? code.ptr : "", (int)n, message.data);
 	buf_release(&message);
 	return e->code;
 }
@@ -162,7 +164,8 @@ static void request_received(struct session *s, const struct scan_message *m)
 		answer_send(s, m->id, ",\"result\":{}}");
 	else
 		answer_send(s, m->id,
-			    ",\"error\":{\"code\":-32601,\"message\":\"this client does not offer that method\"}}");
+			    ",\"error\":{\"code\":-32601,\"message\":\"this client does not offer that "
+			    "method\"}}");
 }
 
 static void progress_received(struct session *s, struct slice params)

@@ -22,7 +22,8 @@
 enum spawn_stage { STAGE_DIRECTORY, STAGE_DESCRIPTORS, STAGE_EXEC };
 enum { STATUS_FD = 3, FD_LOWEST = 4, CLOSE_FDS_MAX = 1 << 16 };
 
-static const char *const env_allowed[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LANG", "TMPDIR"};
+static const char *const env_allowed[] = {"PATH",  "HOME", "USER", "LOGNAME",
+					  "SHELL", "TERM", "LANG", "TMPDIR"};
 
 /* Everything the child needs, made before the fork. NULL-terminated lists, owned. */
 struct plan {

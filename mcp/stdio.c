@@ -5,9 +5,9 @@
  * queued up to a limit.
  *
  * Ends: the child exits (mcp_broker_child_exited tells; nobody waits here), or closes its stdout, or could
- * not be executed, or is stopped by the ladder end-of-file, SIGTERM, SIGKILL, a grace time apart, to the whole
- * process group. When the leader is gone the rest of its group is killed: it has no one to talk to. The group
- * still bears the leader's number then, which the kernel does not give away while a member lives.
+ * not be executed, or is stopped by the ladder end-of-file, SIGTERM, SIGKILL, a grace time apart, to the
+ * whole process group. When the leader is gone the rest of its group is killed: it has no one to talk to. The
+ * group still bears the leader's number then, which the kernel does not give away while a member lives.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"

@@ -72,7 +72,7 @@ static inline void rig_child(int signo, void *arg)
 
 /* args: NULL-terminated. Sets the defaults; a test changes r->options before rig_start. */
 static inline struct mcp_server_options *rig_add(struct rig *r, const char *id, const char *command,
-					  const char *const *args)
+						 const char *const *args)
 {
 	struct mcp_server_options *s = &r->servers[r->options.servers_count++];
 	*s = (struct mcp_server_options){.id = id, .enabled = true, .command = command, .args = args};
@@ -120,13 +120,13 @@ static inline void rig_start(struct rig *r)
 	rig_connect(r);
 }
 
-#define rig_wait(r, condition)                                                    \
-	do {                                                                      \
-		int64_t until_ms = clock_mono_ms() + RIG_WAIT_MS;                 \
-		while (!(condition) && clock_mono_ms() < until_ms)                \
-			loop_turn((r)->loop, 100);                                \
-		if (!(condition))                                                 \
-			fail_msg("waited in vain for %s", #condition);            \
+#define rig_wait(r, condition)                                         \
+	do {                                                           \
+		int64_t until_ms = clock_mono_ms() + RIG_WAIT_MS;      \
+		while (!(condition) && clock_mono_ms() < until_ms)     \
+			loop_turn((r)->loop, 100);                     \
+		if (!(condition))                                      \
+			fail_msg("waited in vain for %s", #condition); \
 	} while (0)
 
 static inline void rig_settle(struct rig *r)
@@ -159,12 +159,13 @@ static inline void rig_free(struct rig *r)
 	assert_int_equal(waitpid(-1, &status, WNOHANG), -1); /* no child is left */
 }
 
-static inline void outcome_progress(struct slice progress, struct slice total, struct slice message, void *arg)
+static inline void outcome_progress(struct slice progress, struct slice total, struct slice message,
+				    void *arg)
 {
 	struct outcome *o = arg;
 	o->progress++;
-	snprintf(o->last_progress, sizeof(o->last_progress), "%.*s/%.*s %.*s", (int)progress.len, progress.ptr,
-		 (int)total.len, total.ptr, (int)message.len, message.ptr);
+	snprintf(o->last_progress, sizeof(o->last_progress), "%.*s/%.*s %.*s", (int)progress.len,
+		 progress.ptr, (int)total.len, total.ptr, (int)message.len, message.ptr);
 }
 
 static inline void outcome_end(const struct mcp_call_end *end, void *arg)
@@ -177,8 +178,8 @@ static inline void outcome_end(const struct mcp_call_end *end, void *arg)
 	buf_add_slice(&o->result, end->result);
 }
 
-static inline struct mcp_call *rig_call(struct rig *r, const char *server, const char *tool, const char *arguments,
-				 int64_t timeout_ms, struct outcome *o)
+static inline struct mcp_call *rig_call(struct rig *r, const char *server, const char *tool,
+					const char *arguments, int64_t timeout_ms, struct outcome *o)
 {
 	struct mcp_call_request q = {server, tool, slice_str(arguments), "task", timeout_ms, true};
 	struct mcp_call_handler h = {outcome_progress, outcome_end, o};
@@ -189,7 +190,7 @@ static inline struct mcp_call *rig_call(struct rig *r, const char *server, const
 }
 
 static inline void rig_call_wait(struct rig *r, const char *server, const char *tool, const char *arguments,
-			  struct outcome *o)
+				 struct outcome *o)
 {
 	rig_call(r, server, tool, arguments, 0, o);
 	rig_wait(r, o->ends);

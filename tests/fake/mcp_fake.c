@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A scripted tool server on stdin and stdout: argv[1] names how it behaves, well or badly. Every mode lists
+ * the tools of the table below that belong to it; the modes that break something break only that.
+ *
+ *   echo                 echo{text} count{file} sleep{ms} fail{} env{} cancelled{}: behaves
+ *   paged                15 tools on five pages; the first cursor is the empty string
+ *   slow-start MS        answers initialize after MS
+ *   never-init           answers nothing
+ *   exit-at-once         says why on stderr and exits with 3
+ *   exit-after N         answers N calls and exits with 4 when one more comes
+ *   stderr-flood         1 MiB on stderr before each answer
+ *   junk-lines           lines that are no messages around each answer
+ *   big-line             big{bytes, id_first}: a result of 20 MB, by default with the id at its end
+ *   stubborn             ignores SIGTERM and the end of its input
+ *   progress             progress{steps, ms}: that many notifications, ms apart, then the result
+ *   silent               never answers tools/call
+ *   list-changed-burst   grow{}: one more tool, told seven times; listed{}: how often it was asked
+ *   colliding-ids        asks us with ids 0, 1 and 2 while it answers; the result is what we said
+ *   bad-schema           one good tool, three bad ones
+ *   pinger               pings before it answers initialize; pings{}: how many were answered
+ *   grandchild           has a child that stays; grandchild{}: its pid
+ *   twice                sends each answer two times
+ *   wrong-version        answers initialize with a version nobody knows
+ *   list-error           answers tools/list with an error
+ */
+#include "base/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SLEEPS_MAX = 64, FLOOD_BYTES = 1 << 20, BIG_BYTES = 20000000, PAGE_TOOLS = 3, PAGES = 5 };
+
+struct sleeper {
+	char id[64]; /* raw; "" when free */
+	int64_t until_ms;
+	int64_t steps_left, step, step_ms, steps; /* of progress{} */
+	char token[64];
+};
+
+static const char *mode = "echo";
+static int64_t number; /* argv[2] */
+static struct sleeper sleepers[SLEEPS_MAX];
+static int calls, cancels, pings_answered, lists, grown, asked;
+static char asking_id[64], answers_seen[256];
+static pid_t grandchild;
+static char **environment;
+
+static bool mode_is(const char *name)
+{
+	return strcmp(mode, name) == 0;
+}
+
+/* --- writing --- */
+
+static void out_write(int fd, const char *p, size_t n)
+{
+	struct error e;
+	if (fd_write_all(fd, p, n, &e) != ERR_NONE)
+		_exit(9);
+}
+
+static void line_send(struct buf *text)
+{
+	buf_add_char(text, '\n');
+	if (mode_is("junk-lines"))
+		out_write(1, "listening on stdio...\n{\"half\": \n\r\n[1,2]\n", 42);
+	out_write(1, text->data, text->len);
+	buf_release(text);
+}
+
+static void flood(void)
+{
+	char *bytes = xmalloc(FLOOD_BYTES);
+	memset(bytes, 'e', FLOOD_BYTES);
+	bytes[FLOOD_BYTES - 1] = '\n';
+	out_write(2, bytes, FLOOD_BYTES);
+	free(bytes);
+}
+
+static void answer_raw(const char *id, const char *result)
+{
+	for (int i = 0; i < (mode_is("twice") ? 2 : 1); i++) {
+		struct buf text = BUF_INIT;
+		buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}", id, result);
+		if (mode_is("stderr-flood"))
+			flood();
+		line_send(&text);
+	}
+}
+
+static void answer_text(const char *id, const char *said, bool is_error)
+{
+	struct buf result = BUF_INIT;
+	struct jw w = JW(&result);
+	jw_object(&w);
+	jw_name(&w, "content");
+	jw_array(&w);
+	jw_object(&w);
+	jw_kv_text(&w, "type", "text");
+	jw_kv_text(&w, "text", said);
+	jw_object_end(&w);
+	jw_array_end(&w);
+	if (is_error)
+		jw_kv_bool(&w, "isError", true);
+	jw_object_end(&w);
+	answer_raw(id, result.data);
+	buf_release(&result);
+}
+
+static void answer_number(const char *id, int64_t n)
+{
+	char text[32];
+	snprintf(text, sizeof(text), "%lld", (long long)n);
+	answer_text(id, text, false);
+}
+
+static void answer_error(const char *id, int code, const char *message)
+{
+	struct buf text = BUF_INIT;
+	buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":%d,\"message\":\"%s\"}}", id,
+		   code, message);
+	line_send(&text);
+}
+
+static void say(const char *message)
+{
+	struct buf text = BUF_INIT;
+	buf_printf(&text, "{\"jsonrpc\":\"2.0\",%s}", message);
+	line_send(&text);
+}
+
+/* --- tools --- */
+
+static void tool_echo(const char *id, const struct json *args)
+{
+	answer_text(id, json_get_text(args, "text", ""), false);
+}
+
+static void tool_count(const char *id, const struct json *args)
+{
+	int fd = open(json_get_text(args, "file", ""), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		answer_text(id, strerror(errno), true);
+		return;
+	}
+	out_write(fd, "called\n", 7);
+	if (fsync(fd) != 0)
+		_exit(9);
+	close(fd);
+	answer_text(id, "counted", false);
+}
+
+static struct sleeper *sleeper_new(const char *id, int64_t ms)
+{
+	for (int i = 0; i < SLEEPS_MAX; i++) {
+		if (sleepers[i].id[0])
+			continue;
+		sleepers[i] = (struct sleeper){.until_ms = clock_mono_ms() + ms};
+		snprintf(sleepers[i].id, sizeof(sleepers[i].id), "%s", id);
+		return &sleepers[i];
+	}
+	answer_text(id, "too many sleep", true);
+	return NULL;
+}
+
+static void tool_sleep(const char *id, const struct json *args)
+{
+	sleeper_new(id, json_get_integer(args, "ms", 0));
+}
+
+static void tool_progress(const char *id, const struct json *args)
+{
+	struct sleeper *s = sleeper_new(id, 0);
+	if (!s)
+		return;
+	s->steps = s->steps_left = json_get_integer(args, "steps", 3);
+	s->step_ms = json_get_integer(args, "ms", 0);
+	snprintf(s->token, sizeof(s->token), "%s", json_get_text(args, "_token", "0"));
+}
+
+static void tool_fail(const char *id, const struct json *args)
+{
+	(void)args;
+	answer_text(id, "the tool failed as it was told to", true);
+}
+
+static void tool_env(const char *id, const struct json *args)
+{
+	struct buf text = BUF_INIT;
+	(void)args;
+	for (char **e = environment; *e; e++)
+		buf_printf(&text, "%s\n", *e);
+	answer_text(id, buf_cstr(&text), false);
+	buf_release(&text);
+}
+
+static void tool_cancelled(const char *id, const struct json *args)
+{
+	(void)args;
+	answer_number(id, cancels);
+}
+
+static void tool_big(const char *id, const struct json *args)
+{
+	struct buf text = BUF_INIT;
+	bool id_first = json_get_bool(args, "id_first", false);
+	size_t bytes = (size_t)json_get_integer(args, "bytes", BIG_BYTES);
+	if (id_first)
+		buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%s,", id);
+	else
+		buf_add_str(&text, "{");
+	buf_add_str(&text, "\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"");
+	memset(buf_grow(&text, bytes), 'x', bytes);
+	text.len += bytes;
+	buf_add_str(&text, "\"}]}");
+	if (id_first)
+		buf_add_str(&text, "}");
+	else
+		buf_printf(&text, ",\"jsonrpc\":\"2.0\",\"id\":%s}", id);
+	line_send(&text);
+}
+
+static void tool_grow(const char *id, const struct json *args)
+{
+	(void)args;
+	grown++;
+	for (int i = 0; i < 7; i++)
+		say("\"method\":\"notifications/tools/list_changed\"");
+	answer_number(id, grown);
+}
+
+static void tool_listed(const char *id, const struct json *args)
+{
+	(void)args;
+	answer_number(id, lists);
+}
+
+static void tool_ask(const char *id, const struct json *args)
+{
+	(void)args;
+	snprintf(asking_id, sizeof(asking_id), "%s", id);
+	answers_seen[0] = '\0';
+	asked = 3;
+	say("\"id\":0,\"method\":\"roots/list\"");
+	say("\"id\":1,\"method\":\"ping\"");
+	say("\"id\":2,\"method\":\"sampling/createMessage\",\"params\":{}");
+}
+
+static void tool_pings(const char *id, const struct json *args)
+{
+	(void)args;
+	answer_number(id, pings_answered);
+}
+
+static void tool_grandchild(const char *id, const struct json *args)
+{
+	(void)args;
+	answer_number(id, grandchild);
+}
+
+static const struct tool {
+	const char *mode; /* NULL: all */
+	const char *name, *properties;
+	bool read_only;
+	void (*run)(const char *id, const struct json *args);
+} tools[] = {
+	{NULL, "echo", "\"text\":{\"type\":\"string\"}", true, tool_echo},
+	{NULL, "count", "\"file\":{\"type\":\"string\"}", false, tool_count},
+	{NULL, "sleep", "\"ms\":{\"type\":\"integer\"}", true, tool_sleep},
+	{NULL, "fail", "", false, tool_fail},
+	{"echo", "env", "", true, tool_env},
+	{NULL, "cancelled", "", true, tool_cancelled},
+	{"big-line", "big", "\"bytes\":{\"type\":\"integer\"},\"id_first\":{\"type\":\"boolean\"}", true,
+	 tool_big},
+	{"progress", "progress", "\"steps\":{\"type\":\"integer\"},\"ms\":{\"type\":\"integer\"}", true,
+	 tool_progress},
+	{"list-changed-burst", "grow", "", false, tool_grow},
+	{"list-changed-burst", "listed", "", true, tool_listed},
+	{"colliding-ids", "ask", "", true, tool_ask},
+	{"pinger", "pings", "", true, tool_pings},
+	{"grandchild", "grandchild", "", true, tool_grandchild},
+};
+
+static bool tool_is_here(const struct tool *t)
+{
+	return !t->mode || mode_is(t->mode);
+}
+
+/* --- methods --- */
+
+static void tool_print(struct buf *out, const char *name, const char *properties, bool read_only)
+{
+	buf_printf(out,
+		   "{\"name\":\"%s\",\"title\":\"The %s tool\",\"description\":\"Does %s.\",\"inputSchema\":"
+		   "{\"type\":\"object\",\"properties\":{%s}},\"annotations\":{\"readOnlyHint\":%s}},",
+		   name, name, name, properties, read_only ? "true" : "false");
+}
+
+/* The first page is asked for without a cursor, the second with "", the n-th with "n". */
+static void paged_list(struct buf *out, const char *cursor, int *next_page)
+{
+	int page = !cursor ? 0 : !*cursor ? 1 : atoi(cursor);
+	char name[16];
+	for (int i = 0; i < PAGE_TOOLS; i++) {
+		snprintf(name, sizeof(name), "p%d", page * PAGE_TOOLS + i);
+		tool_print(out, name, "", true);
+	}
+	*next_page = page + 1 < PAGES ? page + 1 : 0;
+}
+
+static void here_list(struct buf *out)
+{
+	char name[16];
+	for (size_t i = 0; i < COUNT_OF(tools); i++) {
+		if (tool_is_here(&tools[i]))
+			tool_print(out, tools[i].name, tools[i].properties, tools[i].read_only);
+	}
+	for (int i = 0; i < grown; i++) {
+		snprintf(name, sizeof(name), "grown%d", i);
+		tool_print(out, name, "", true);
+	}
+	if (mode_is("bad-schema"))
+		buf_add_str(
+			out,
+			"{\"name\":\"no_object\",\"inputSchema\":\"text\"},"
+			"{\"name\":\"no_pattern\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"a\":"
+			"{\"$ref\":\"http://127.0.0.1/elsewhere\"}}}},{\"name\":\"no_schema\"},");
+}
+
+static void list_answer(const char *id, const struct json *params)
+{
+	struct buf result = BUF_INIT;
+	int next_page = 0;
+	lists++;
+	if (mode_is("list-error")) {
+		answer_error(id, -32603, "the list is broken");
+		return;
+	}
+	buf_add_str(&result, "{\"tools\":[");
+	if (mode_is("paged"))
+		paged_list(&result, json_text(json_get(params, "cursor")), &next_page);
+	else
+		here_list(&result);
+	result.len--; /* the last comma */
+	buf_add_str(&result, "]");
+	if (next_page == 1)
+		buf_add_str(&result, ",\"nextCursor\":\"\"");
+	else if (next_page)
+		buf_printf(&result, ",\"nextCursor\":\"%d\"", next_page);
+	buf_add_str(&result, "}");
+	answer_raw(id, result.data);
+	buf_release(&result);
+}
+
+static void initialize_answer(const char *id)
+{
+	struct buf result = BUF_INIT;
+	if (mode_is("slow-start"))
+		usleep((useconds_t)number * 1000);
+	if (mode_is("pinger"))
+		say("\"id\":\"p-0\",\"method\":\"ping\"");
+	buf_printf(&result,
+		   "{\"protocolVersion\":\"%s\",\"capabilities\":{\"tools\":{\"listChanged\":true}},"
+		   "\"serverInfo\":{\"name\":\"mcp-fake\",\"version\":\"1.0\"}}",
+		   mode_is("wrong-version") ? "1999-01-01" : "2025-06-18");
+	answer_raw(id, result.data);
+	buf_release(&result);
+}
+
+static void call_answer(const char *id, const struct json *params)
+{
+	const char *name = json_get_text(params, "name", "");
+	struct json *args = json_copy(json_get(params, "arguments"));
+	struct buf token = BUF_INIT;
+	if (mode_is("exit-after") && calls >= number)
+		_exit(4);
+	calls++;
+	json_print(json_pointer(params, "/_meta/progressToken"), &token);
+	json_set(args, "_token", json_new_text(buf_cstr(&token)));
+	for (size_t i = 0; i < COUNT_OF(tools) && !mode_is("silent"); i++) {
+		if (!tool_is_here(&tools[i]) || strcmp(tools[i].name, name) != 0)
+			continue;
+		tools[i].run(id, args);
+		goto out;
+	}
+	if (!mode_is("silent"))
+		answer_text(id, "unknown tool", true);
+out:
+	buf_release(&token);
+	json_free(args);
+}
+
+static void cancel_take(const struct json *params)
+{
+	struct buf id = BUF_INIT;
+	cancels++;
+	json_print(json_get(params, "requestId"), &id);
+	for (int i = 0; i < SLEEPS_MAX; i++) {
+		if (strcmp(sleepers[i].id, buf_cstr(&id)) == 0)
+			sleepers[i].id[0] = '\0';
+	}
+	buf_release(&id);
+}
+
+/* An answer of the client's to one of our requests. */
+static void answer_take(const struct json *message, const char *id)
+{
+	size_t n = strlen(answers_seen);
+	if (json_get(message, "result"))
+		pings_answered++;
+	snprintf(answers_seen + n, sizeof(answers_seen) - n, "%s:%s ", id,
+		 json_get(message, "result") ? "result" : "error");
+	if (asked && --asked == 0)
+		answer_text(asking_id, answers_seen, false);
+}
+
+static void message_take(const struct json *message)
+{
+	const char *method = json_get_text(message, "method", NULL);
+	const struct json *params = json_get(message, "params");
+	struct buf id = BUF_INIT;
+	json_print(json_get(message, "id"), &id);
+	if (!method)
+		answer_take(message, buf_cstr(&id));
+	else if (strcmp(method, "initialize") == 0)
+		initialize_answer(id.data);
+	else if (strcmp(method, "tools/list") == 0)
+		list_answer(id.data, params);
+	else if (strcmp(method, "tools/call") == 0)
+		call_answer(id.data, params);
+	else if (strcmp(method, "notifications/cancelled") == 0)
+		cancel_take(params);
+	else if (strcmp(method, "ping") == 0)
+		answer_raw(id.data, "{}");
+	else if (id.len)
+		answer_error(id.data, -32601, "unknown method");
+	buf_release(&id);
+}
+
+/* --- the loop --- */
+
+static void sleeper_wake(struct sleeper *s)
+{
+	char text[192];
+	if (s->steps_left) {
+		s->step++;
+		s->steps_left--;
+		s->until_ms = clock_mono_ms() + s->step_ms;
+		snprintf(text, sizeof(text),
+			 "\"method\":\"notifications/"
+			 "progress\",\"params\":{\"progressToken\":%s,\"progress\":%lld.50,"
+			 "\"total\":%lld,\"message\":\"step \\u2713 %lld\"}",
+			 s->token, (long long)s->step, (long long)s->steps, (long long)s->step);
+		say(text);
+		return;
+	}
+	memcpy(text, s->id, sizeof(s->id));
+	s->id[0] = 0;
+	answer_text(text, "slept", false);
+}
+
+/* Wakes who is due; milliseconds to the next one, -1 when nobody sleeps. */
+static int sleepers_run(void)
+{
+	int64_t next = -1;
+	for (int i = 0; i < SLEEPS_MAX; i++) {
+		struct sleeper *s = &sleepers[i];
+		if (s->id[0] && s->until_ms <= clock_mono_ms())
+			sleeper_wake(s);
+		int64_t left = s->until_ms - clock_mono_ms();
+		if (s->id[0] && (next < 0 || left < next))
+			next = left > 0 ? left : 0;
+	}
+	return (int)next;
+}
+
+static void lines_take(struct buf *in)
+{
+	char *lf;
+	while (in->len && (lf = memchr(in->data, '\n', in->len))) {
+		size_t n = (size_t)(lf - in->data);
+		struct json *message = json_parse(in->data, n, 0, NULL);
+		if (message && !mode_is("never-init"))
+			message_take(message);
+		json_free(message);
+		buf_consume(in, n + 1);
+	}
+}
+
+static void serve(void)
+{
+	struct buf in = BUF_INIT;
+	struct pollfd p = {.fd = 0, .events = POLLIN};
+	for (;;) {
+		if (poll(&p, 1, sleepers_run()) <= 0)
+			continue;
+		char *room = buf_grow(&in, 65536);
+		ssize_t n = room ? read(0, room, 65536) : -1;
+		if (n <= 0)
+			break;
+		in.len += (size_t)n;
+		lines_take(&in);
+	}
+	buf_release(&in);
+}
+
+static void trouble_begin(void)
+{
+	if (mode_is("exit-at-once")) {
+		out_write(2, "starting\nfatal: cannot find module 'left-pad'\n", 46);
+		_exit(3);
+	}
+	if (mode_is("stubborn"))
+		signal(SIGTERM, SIG_IGN);
+	if (mode_is("stderr-flood"))
+		flood();
+	if (mode_is("grandchild") && (grandchild = fork()) == 0) {
+		for (;;)
+			pause();
+	}
+}
+
+int main(int argc, char **argv, char **envp)
+{
+	environment = envp;
+	if (argc > 1)
+		mode = argv[1];
+	if (argc > 2)
+		number = atoll(argv[2]);
+	trouble_begin();
+	serve();
+	while (mode_is("stubborn"))
+		pause();
+	return 0;
+}
