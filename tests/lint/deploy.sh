@@ -36,7 +36,7 @@ fi
 if [ -e build/agent-runtime ] && command -v dpkg-query >/dev/null; then
 	installed=$(sed -n '/ AS production$/,$p' Dockerfile | tr -s ' \t\\' '\n')
 	for library in $(objdump -p build/agent-runtime | awk '$1 == "NEEDED" {print $2}'); do
-		package=$(dpkg-query -S "*/$library" 2>/dev/null | head -n 1 | cut -d: -f1)
+		package=$(dpkg-query -S "*/$(uname -m)-linux-gnu/$library" 2>/dev/null | head -n 1 | cut -d: -f1)
 		case $package in libc6 | libgcc-s1) continue ;; esac
 		printf '%s\n' "$installed" | grep -qx "$package" ||
 			report "Dockerfile" "    $library needs package $package in the production image"
