@@ -66,11 +66,16 @@ static void out_write(int fd, const char *p, size_t n)
 		_exit(9);
 }
 
+static void out_write_text(int fd, const char *text)
+{
+	out_write(fd, text, strlen(text));
+}
+
 static void line_send(struct buf *text)
 {
 	buf_add_char(text, '\n');
 	if (mode_is("junk-lines"))
-		out_write(1, "listening on stdio...\n{\"half\": \n\r\n[1,2]\n", 42);
+		out_write_text(1, "listening on stdio...\n{\"half\": \n\r\n[1,2]\n");
 	out_write(1, text->data, text->len);
 	buf_release(text);
 }
@@ -295,6 +300,12 @@ static bool tool_is_here(const struct tool *t)
 
 /* --- methods --- */
 
+static void raw_print(const struct json *j, struct buf *out)
+{
+	if (j)
+		json_print(j, out);
+}
+
 static void tool_print(struct buf *out, const char *name, const char *properties, bool read_only)
 {
 	buf_printf(out,
@@ -307,7 +318,7 @@ static void tool_print(struct buf *out, const char *name, const char *properties
 static void paged_list(struct buf *out, const char *cursor, int *next_page)
 {
 	int page = !cursor ? 0 : !*cursor ? 1 : atoi(cursor);
-	char name[16];
+	char name[24];
 	for (int i = 0; i < PAGE_TOOLS; i++) {
 		snprintf(name, sizeof(name), "p%d", page * PAGE_TOOLS + i);
 		tool_print(out, name, "", true);
@@ -317,7 +328,7 @@ static void paged_list(struct buf *out, const char *cursor, int *next_page)
 
 static void here_list(struct buf *out)
 {
-	char name[16];
+	char name[24];
 	for (size_t i = 0; i < COUNT_OF(tools); i++) {
 		if (tool_is_here(&tools[i]))
 			tool_print(out, tools[i].name, tools[i].properties, tools[i].read_only);
@@ -377,12 +388,13 @@ static void initialize_answer(const char *id)
 static void call_answer(const char *id, const struct json *params)
 {
 	const char *name = json_get_text(params, "name", "");
-	struct json *args = json_copy(json_get(params, "arguments"));
+	const struct json *given = json_get(params, "arguments");
+	struct json *args = given ? json_copy(given) : json_new_object();
 	struct buf token = BUF_INIT;
 	if (mode_is("exit-after") && calls >= number)
 		_exit(4);
 	calls++;
-	json_print(json_pointer(params, "/_meta/progressToken"), &token);
+	raw_print(json_pointer(params, "/_meta/progressToken"), &token);
 	json_set(args, "_token", json_new_text(buf_cstr(&token)));
 	for (size_t i = 0; i < COUNT_OF(tools) && !mode_is("silent"); i++) {
 		if (!tool_is_here(&tools[i]) || strcmp(tools[i].name, name) != 0)
@@ -401,7 +413,7 @@ static void cancel_take(const struct json *params)
 {
 	struct buf id = BUF_INIT;
 	cancels++;
-	json_print(json_get(params, "requestId"), &id);
+	raw_print(json_get(params, "requestId"), &id);
 	for (int i = 0; i < SLEEPS_MAX; i++) {
 		if (strcmp(sleepers[i].id, buf_cstr(&id)) == 0)
 			sleepers[i].id[0] = '\0';
@@ -426,7 +438,7 @@ static void message_take(const struct json *message)
 	const char *method = json_get_text(message, "method", NULL);
 	const struct json *params = json_get(message, "params");
 	struct buf id = BUF_INIT;
-	json_print(json_get(message, "id"), &id);
+	raw_print(json_get(message, "id"), &id);
 	if (!method)
 		answer_take(message, buf_cstr(&id));
 	else if (strcmp(method, "initialize") == 0)
@@ -514,7 +526,7 @@ static void serve(void)
 static void trouble_begin(void)
 {
 	if (mode_is("exit-at-once")) {
-		out_write(2, "starting\nfatal: cannot find module 'left-pad'\n", 46);
+		out_write_text(2, "starting\nfatal: cannot find module 'left-pad'\n");
 		_exit(3);
 	}
 	if (mode_is("stubborn"))
