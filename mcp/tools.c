@@ -35,12 +35,12 @@ void tool_list_release(struct tool_list *l)
 
 static void fault_add(struct tool_list *l, const char *name, const char *reason)
 {
+	size_t n = utf8_cut(name, strlen(name), TOOL_NAME_BYTES_MAX);
 	if (l->faults_count == TOOL_FAULTS_MAX)
 		return;
 	if (!l->faults)
 		l->faults = xcalloc(TOOL_FAULTS_MAX, sizeof(*l->faults));
-	l->faults[l->faults_count++] =
-		(struct tool_fault){xstrndup(name, TOOL_NAME_BYTES_MAX), xstrdup(reason)};
+	l->faults[l->faults_count++] = (struct tool_fault){xstrndup(name, n), xstrdup(reason)};
 }
 
 static bool name_is_taken(const struct tool_list *l, const char *name)
