@@ -222,6 +222,54 @@ static void http_drain__closes_after_a_request_that_was_arriving(void **state)
 	rig_until(&drained, 1);
 }
 
+/* What streams and what waits goes on; what is answered ends its connection; nobody new comes in. */
+static void http_quiesce__lets_go_on_what_is_open(void **state)
+{
+	int streaming = client(), busy, late;
+
+	(void)state;
+	rig_send(streaming, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+	rig_read(streaming, "\r\n\r\n");
+	busy = client();
+	http_quiesce(http);
+	http_quiesce(http);
+	late = rig_connect();
+	rig_turns(5);
+	assert_int_equal(http->conns->count, 2);
+	assert_int_equal(watchers_drained, 0);
+	http_stream_write(rig.held, SLICE_LIT("still here"));
+	rig_read(streaming, "still here");
+	rig_send(busy, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+	rig_read(busy, NULL);
+	assert_non_null(strstr(buf_cstr(&rig.got), "Connection: close"));
+	close(busy);
+	http_drain(http, 10000, on_drained, &drained);
+	rig_read(streaming, NULL);
+	assert_true(rig.got_reset);
+	rig_until(&drained, 1);
+	close(streaming);
+	close(late);
+}
+
+static void http_quiesce__a_stream_still_ends_cleanly(void **state)
+{
+	int fd = client();
+
+	(void)state;
+	rig_send(fd, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+	rig_read(fd, "\r\n\r\n");
+	http_quiesce(http);
+	http_stream_write(rig.held, SLICE_LIT("last"));
+	http_stream_end(rig.held);
+	rig.held = NULL;
+	rig_read(fd, NULL);
+	assert_true(rig.got_end);
+	assert_non_null(strstr(buf_cstr(&rig.got), "last\r\n0\r\n\r\n"));
+	close(fd);
+	rig_until_http_empty();
+	assert_int_equal(drained, 0);
+}
+
 static void http_free__resets_what_waits(void **state)
 {
 	int fd = client();
@@ -249,6 +297,8 @@ int main(void)
 		HTTP_TEST(http_drain__resets_streams),
 		HTTP_TEST(http_drain__has_an_end),
 		HTTP_TEST(http_drain__closes_after_a_request_that_was_arriving),
+		HTTP_TEST(http_quiesce__lets_go_on_what_is_open),
+		HTTP_TEST(http_quiesce__a_stream_still_ends_cleanly),
 		HTTP_TEST(http_free__resets_what_waits),
 	};
 
