@@ -3,8 +3,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
-import { root, tempDir } from './server.mjs';
+import { onTestEnd, root, tempDir } from './server.mjs';
+
+let callIds = 1; // of HeldModel
 
 export class Model {
   static async start(script) {
@@ -13,6 +16,7 @@ export class Model {
     const file = path.join(m.dir, 'script.json');
     fs.writeFileSync(file, JSON.stringify(script));
     m.process = spawn(process.execPath, [path.join(root, 'tests/fake/chat_server.mjs'), '--port', '0', '--script', file], { stdio: ['ignore', 'pipe', 'inherit'] });
+    m.forget = onTestEnd(() => m.stop());
     const [first] = await once(m.process.stdout, 'data');
     m.port = JSON.parse(String(first).split('\n')[0]).port;
     m.url = `http://127.0.0.1:${m.port}/v1`;
@@ -22,8 +26,11 @@ export class Model {
     return (await fetch(`http://127.0.0.1:${this.port}/__requests`)).json();
   }
   async stop() {
-    this.process.kill('SIGKILL');
-    await once(this.process, 'exit');
+    this.forget();
+    if (this.process.exitCode === null && this.process.signalCode === null) {
+      this.process.kill('SIGKILL');
+      await once(this.process, 'exit');
+    }
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
 }
@@ -38,3 +45,67 @@ export const plan = (goal, steps) => JSON.stringify({
   })),
   final_output: '',
 });
+
+/** Rules of the scripted server for the usual roles. */
+export const planned = (...steps) => ({ name: 'plan', when: { system: 'planner' }, respond: { text: plan('test', steps) } });
+export const turns = (step, ...responses) => ({ name: step, when: { system: 'executor', user: `Your step: ${step} ` }, respond: responses });
+export const calls = (name, args = {}) => ({ tool_calls: [{ name, arguments: args }] });
+export const finished = (result = 'done', status = 'success') => calls('finish_step', { status, result });
+export const written = (text = 'The answer.') => ({ name: 'answer', when: { system: 'final answer' }, respond: { text } });
+/** Configuration that uses a model server. */
+export const using = (model, more = {}) => ({ ...more, openai: { api_key: 'sk-test', base_url: model.url, ...more.openai }, llm: { model: 'scripted', ...more.llm } });
+
+/** A Chat Completions server inside the test: it answers when the test says so, and tells when a client has left. */
+export class HeldModel {
+  static async start() {
+    const m = new HeldModel();
+    m.waiting = [];
+    m.takers = [];
+    m.seen = [];
+    m.server = http.createServer((req, res) => m.#take(req, res));
+    m.server.listen(0, '127.0.0.1');
+    await once(m.server, 'listening');
+    m.forget = onTestEnd(() => m.stop());
+    m.url = `http://127.0.0.1:${m.server.address().port}/v1`;
+    return m;
+  }
+  async #take(req, res) {
+    const parts = [];
+    for await (const part of req) parts.push(part);
+    const body = JSON.parse(Buffer.concat(parts).toString());
+    const system = body.messages[0].content;
+    const role = system.includes('planner') ? 'planner' : system.includes('executor') ? 'executor' : 'writer';
+    const last = (speaker) => body.messages.findLast((x) => x.role === speaker)?.content ?? '';
+    const call = { body, role, step: /Your step: (\S+) /.exec(last('user'))?.[1], told: last('tool'), res, port: req.socket.remotePort, left: false };
+    call.gone = once(res, 'close').then(() => { call.left = !res.writableFinished; return performance.now(); });
+    const chunk = (delta, reason = null) => `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', model: 'held', choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`;
+    const head = () => { if (!res.headersSent) res.writeHead(200, { 'content-type': 'text/event-stream' }); };
+    call.say = (text) => { head(); res.write(chunk({ content: text })); };
+    call.end = (reason = 'stop') => { head(); res.end(`${chunk({}, reason)}data: [DONE]\n\n`); };
+    call.text = (text) => { call.say(text); call.end(); };
+    call.plan = (...steps) => call.text(plan('test', steps));
+    call.calls = (...list) => {
+      head();
+      list.forEach(([name, args], index) => res.write(chunk({ tool_calls: [{ index, id: `call_${callIds++}`, type: 'function', function: { name, arguments: JSON.stringify(args ?? {}) } }] })));
+      call.end('tool_calls');
+    };
+    call.finish = (result = 'done', status = 'success') => call.calls(['finish_step', { status, result }]);
+    this.seen.push(call);
+    const taker = this.takers.findIndex((t) => t.fits(call));
+    if (taker >= 0) this.takers.splice(taker, 1)[0].resolve(call);
+    else this.waiting.push(call);
+  }
+  /** The next request that fits (of that role, if a name is given), past or to come. */
+  next(fits = () => true) {
+    const test = typeof fits === 'string' ? (c) => c.role === fits : fits;
+    const at = this.waiting.findIndex(test);
+    if (at >= 0) return Promise.resolve(this.waiting.splice(at, 1)[0]);
+    return new Promise((resolve) => { this.takers.push({ fits: test, resolve }); });
+  }
+  async stop() {
+    this.forget();
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+}
+

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import assert from 'node:assert/strict';
+import { afterEach, test as nodeTest } from 'node:test';
 
 const here = path.dirname(new URL(import.meta.url).pathname);
 export const root = path.resolve(here, '../../..');
@@ -18,6 +19,17 @@ export const mcpPackage = (name) => path.join(root, 'etc/mcp/node_modules', name
 export function tempDir() {
   return fs.mkdtempSync(path.join(os.tmpdir(), 'agent-runtime-test-'));
 }
+
+/** A test that cannot hang the whole run: what it waits for either comes or is named as missing. */
+export const test = (name, fn) => nodeTest(name, { timeout: 60_000 }, fn);
+
+/** What a test started and did not stop, because it failed on the way: ended after it, so that the next one starts clean. */
+const cleanups = new Set();
+export const onTestEnd = (fn) => { cleanups.add(fn); return () => cleanups.delete(fn); };
+afterEach(async () => {
+  for (const fn of cleanups) await fn();
+  cleanups.clear();
+});
 
 /** Registry entry of a stdio server. */
 export const stdio = (id, command, args = [], extra = {}) =>
@@ -54,8 +66,9 @@ function title(pid) {
 export const alive = (pid) => { try { process.kill(pid, 0); return true; } catch { return false; } };
 
 export class Server {
-  /** options: config (object by section), tools (registry entries), env, args (further words), fileConfig (text of config.yaml) */
-  static async start({ config = {}, tools = [], env = {}, args = [], registryText, expectReady = true } = {}) {
+  /** options: config (object by section), tools (registry entries), env, args (further words), registryText (of the registry file),
+   *  shared (lives longer than one test: whoever starts it stops it in an after hook) */
+  static async start({ config = {}, tools = [], env = {}, args = [], registryText, expectReady = true, shared = false } = {}) {
     const s = new Server();
     s.dir = tempDir();
     const full = { ...config, server: { port: 0, workers: 2, ...config.server }, log: { level: 'debug', format: 'json', ...config.log } };
@@ -76,6 +89,7 @@ export class Server {
       for (const line of lines) s.#line(line);
     });
     s.exited = once(s.process, 'exit').then(([code, signal]) => { s.exit = { code, signal }; s.#line(null); return s.exit; });
+    s.forget = shared ? () => {} : onTestEnd(() => s.kill());
     if (expectReady) {
       const ready = await s.log((l) => l.msg === 'ready');
       s.port = ready.port;
@@ -126,6 +140,14 @@ export class Server {
     const left = before.filter((p) => alive(p.pid));
     assert.deepEqual(left, [], 'processes left over');
     assert.ok(!/Sanitizer|runtime error:/.test(this.stderr), this.stderr.slice(-6000));
+    this.forget();
+    fs.rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** Everything at once, without a word. For tests that failed. */
+  async kill() {
+    for (const p of [...descendants(this.pid), { pid: this.pid }]) try { process.kill(p.pid, 'SIGKILL'); } catch { /* gone */ }
+    await this.exited;
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -148,15 +170,23 @@ export class Server {
     assert.equal(r.status, 202, JSON.stringify(r.body));
     return r.body;
   }
-  /** Waits by ?wait= until the status is one of those given. */
+  /** Waits by ?wait= until the status is one of those given. The tag says what was seen: no change falls between two waits. */
   async until(id, ...statuses) {
+    let tag = '"none"';
     for (;;) {
-      const { status, body } = await this.json(`/v1/tasks/${id}?wait=30s`);
+      const { status, headers, body } = await this.json(`/v1/tasks/${id}?wait=30s`, { headers: { 'if-none-match': tag } });
+      if (status === 304) continue;
       assert.equal(status, 200, JSON.stringify(body));
+      tag = headers.get('etag');
       if (statuses.includes(body.status)) return body;
       if (['completed', 'failed', 'cancelled', 'rejected'].includes(body.status))
         assert.fail(`task ended ${body.status}, wanted ${statuses}: ${JSON.stringify(body)}`);
     }
+  }
+  /** The first event of the task, past or to come, for which fn is true. */
+  async event(id, fn, after = 0) {
+    for await (const e of stream(`${this.url}/v1/tasks/${id}/stream?after=${after}`)) if (fn(e)) return e;
+    return assert.fail('the task ended before the event came');
   }
   /** Every event of a finished task. */
   async events(id) {
@@ -188,6 +218,44 @@ export async function* stream(url, { lastEventId, signal } = {}) {
       if (e.event) yield { id: e.id === undefined ? undefined : Number(e.id), event: e.event, data: JSON.parse(e.data) };
     }
   }
+}
+
+/** The process among `pids` that holds the connection whose own port is `local` and whose peer's port is `remote`. */
+export function socketOwner(local, remote, pids) {
+  const hex = (n) => n.toString(16).toUpperCase().padStart(4, '0');
+  const line = fs.readFileSync('/proc/net/tcp', 'latin1').split('\n').map((l) => l.trim().split(/\s+/))
+    .find((f) => f[1]?.endsWith(`:${hex(local)}`) && f[2]?.endsWith(`:${hex(remote)}`));
+  if (!line) return undefined;
+  return pids.find((pid) => {
+    try {
+      return fs.readdirSync(`/proc/${pid}/fd`).some((fd) => {
+        try { return fs.readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${line[9]}]`; } catch { return false; }
+      });
+    } catch { return false; }
+  });
+}
+
+/** Runs the binary to its end. */
+export function command(args, { env = {}, cwd, input } = {}) {
+  const child = spawn(binary, args, { cwd, env: { PATH: process.env.PATH, HOME: os.tmpdir(), ...env }, stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+  const done = onTestEnd(() => child.kill('SIGKILL'));
+  const out = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (d) => { out.stdout += d; });
+  child.stderr.setEncoding('utf8').on('data', (d) => { out.stderr += d; });
+  if (input !== undefined) child.stdin.end(input);
+  const ended = once(child, 'close').then(([code, signal]) => { done(); return { code, signal, ...out }; });
+  return Object.assign(ended, { child, out });
+}
+
+/** An answer as RFC 9457 wants it, of this status and this stable type; returns it. */
+export function assertProblem(response, status, slug) {
+  const text = JSON.stringify(response.body);
+  assert.equal(response.status, status, text);
+  assert.equal(response.headers.get('content-type'), 'application/problem+json', text);
+  assert.equal(response.body.type, `/problems/${slug}`, text);
+  assert.equal(response.body.status, status);
+  assert.ok(response.body.title.length > 0 && response.body.detail.length > 0, text);
+  return response.body;
 }
 
 /** Ids are 1..n without gap. */
