@@ -6,15 +6,17 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { nodeWords as nodeStreamWords, startModel, Subscribers } from './lib/fanout.mjs';
 import { ask, Connection } from './lib/http.mjs';
 import { binary, needPrograms, nginxWords, nodeWords, serviceWords, startNginx, startService, wrk } from './lib/peers.mjs';
-import { cpuMicros, freePort, memory, stop, stopAll, until } from './lib/proc.mjs';
+import { cpuMicros, family, freePort, memory, start, stop, stopAll, until } from './lib/proc.mjs';
 
 const SERVER_CPU = 0, CLIENT_CPU = 1, CONNECTIONS = 64;
 const DOCUMENT_BYTES = 600;
 const READ_ROUNDS = 6, READ_SECONDS = 3;
 const SUBMIT_WARM = 30, SUBMIT_ROUNDS = 300;
 const READY_ROUNDS = 20;
+const SUBSCRIBERS = 1000, FANOUT_EVENTS = 50, FANOUT_EVERY_MS = 60;
 
 const run = promisify(execFile);
 const here = path.dirname(new URL(import.meta.url).pathname);
@@ -106,6 +108,37 @@ async function submits(dir) {
   row('submit to first event, p99', quantile(ours, 0.99), quantile(theirs, 0.99), 'ms', { name: 'nginx, 2 requests', digits: 2 });
 }
 
+/** CPU of one worker for each event that one subscriber gets, while a model talks and many listen. */
+async function fanout(dir) {
+  const measure = async (port, where, pids, say) => {
+    const subscribers = await Subscribers.open(port, where, SUBSCRIBERS);
+    const before = cpuMicros(pids);
+    const events = await subscribers.follow(say, FANOUT_EVENTS, FANOUT_EVERY_MS);
+    const cpu = (cpuMicros(pids) - before) / events;
+    subscribers.close();
+    return { cpu, lost: SUBSCRIBERS * FANOUT_EVENTS - events };
+  };
+  const model = await startModel();
+  const options = { 'server.workers': 1, 'llm.api': 'chat', 'openai.base_url': model.url };
+  const service = await startService(dir, { cpu: SERVER_CPU, options });
+  const made = await ask(service.port, 'POST', '/v1/tasks', JSON.stringify({ prompt: 'Say hello' }));
+  const url = `/v1/tasks/${JSON.parse(made.body).id}`;
+  await until(service.process, 'its model call', () => model.said);
+  const ours = await measure(service.port, `${url}/stream`, service.pids(), model.say);
+  await ask(service.port, 'POST', `${url}/cancel`);
+  await stop(service.process);
+  model.stop();
+
+  const port = await freePort();
+  const node = start(process.execPath, nodeStreamWords(port), { cpu: SERVER_CPU, dir });
+  await until(node, 'its first answer', () => ask(port, 'GET', '/'));
+  const theirs = await measure(port, '/stream', family(node.pid), () => ask(port, 'POST', '/'));
+  node.child.kill('SIGKILL');
+  await node.exit;
+  row(`SSE to ${SUBSCRIBERS} subscribers, CPU an event`, ours.cpu, theirs.cpu, 'us', { name: 'Node http', digits: 2 });
+  if (ours.lost || theirs.lost) row('  events not delivered', ours.lost, theirs.lost, '', { name: 'Node http', digits: 0 });
+}
+
 /** From before fork to the first 200. */
 async function ready(dir) {
   const probe = path.join(dir, 'ready_probe');
@@ -159,7 +192,7 @@ function print() {
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'agent-runtime-bench-'));
 try {
   needPrograms();
-  for (const part of [reads, submits, ready, idle]) {
+  for (const part of [reads, submits, fanout, ready, idle]) {
     console.error(`bench: ${part.name} ...`);
     await part(dir);
   }
