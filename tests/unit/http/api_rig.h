@@ -296,7 +296,7 @@ static inline void api_plan(struct api_task t, const char *digest, int version)
 	snprintf(data, sizeof(data),
 		 "{\"plan\":{\"version\":%d,\"digest\":\"%s\",\"goal\":\"g\",\"steps\":[{\"id\":\"s1\","
 		 "\"title\":\"t\","
-		 "\"objective\":\"o\",\"depends_on\":[],\"side_effects\":false}]}}",
+		 "\"objective\":\"o\",\"depends_on\":[],\"side_effects\":\"read\"}]}}",
 		 version, digest);
 	api_event(t, EVENT_PLAN_CREATED, data);
 	api_move(t, TASK_AWAITING_APPROVAL, NULL);

@@ -32,7 +32,7 @@ static void task_list__is_empty_at_first(void **state)
 static void task_list__pages_from_the_newest(void **state)
 {
 	struct api_task tasks[7];
-	char query[100] = "?limit=3", cursor[40];
+	char query[400] = "?limit=3", cursor[40];
 	size_t seen = 0;
 
 	(void)state;
