@@ -34,6 +34,11 @@ struct rig {
 	bool stopped;
 };
 
+/* Texts of results, kept until rig_free. */
+enum { RIG_RESULTS_MAX = 256 };
+static struct buf rig_results[RIG_RESULTS_MAX];
+static int rig_results_count;
+
 /* How one call ended, copied. */
 struct outcome {
 	int ends;
@@ -150,6 +155,8 @@ static inline void rig_free(struct rig *r)
 {
 	if (!r->stopped)
 		rig_stop(r);
+	while (rig_results_count)
+		buf_release(&rig_results[--rig_results_count]);
 	mcp_client_free(r->client);
 	mcp_broker_free(r->broker);
 	r->broker = NULL;
@@ -176,6 +183,8 @@ static inline void outcome_end(const struct mcp_call_end *end, void *arg)
 	o->sent = end->sent;
 	o->is_error = end->is_error;
 	buf_add_slice(&o->result, end->result);
+	assert_true(rig_results_count < RIG_RESULTS_MAX);
+	rig_results[rig_results_count++] = o->result;
 }
 
 static inline struct mcp_call *rig_call(struct rig *r, const char *server, const char *tool,

@@ -30,11 +30,9 @@ static void real__reads_a_file_through_the_filesystem_server(void **state)
 	assert_int_equal(o.error.code, ERR_NONE);
 	assert_false(o.is_error);
 	assert_non_null(strstr(buf_cstr(&o.result), "said by a file"));
-	buf_release(&o.result);
 	rig_call_wait(&r, "fs", "read_text_file", "{\"path\":\"/etc/passwd\"}", &o);
 	assert_int_equal(o.error.code, ERR_NONE);
 	assert_true(o.is_error);
-	buf_release(&o.result);
 	rig_free(&r);
 }
 
