@@ -48,7 +48,7 @@ export const plan = (goal, steps) => JSON.stringify({
 
 /** Rules of the scripted server for the usual roles. */
 export const planned = (...steps) => ({ name: 'plan', when: { system: 'planner' }, respond: { text: plan('test', steps) } });
-export const turns = (step, ...responses) => ({ name: step, when: { system: 'executor', user: `Your step: ${step} ` }, respond: responses });
+export const turns = (step, ...responses) => ({ name: step, when: { system: 'executor', text: `Your step: ${step} ` }, respond: responses });
 export const calls = (name, args = {}) => ({ tool_calls: [{ name, arguments: args }] });
 export const finished = (result = 'done', status = 'success') => calls('finish_step', { status, result });
 export const written = (text = 'The answer.') => ({ name: 'answer', when: { system: 'final answer' }, respond: { text } });
