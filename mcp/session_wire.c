@@ -220,7 +220,8 @@ void session_overlong(struct session *s, const struct frame_line *line)
 			 LF_STR("server", s->server), LF_INT("bytes", line->bytes));
 	} else if (id.len) {
 		err_set(&a.error, ERR_TOO_LARGE,
-			"the server's answer of %zu bytes is over the limit of one line", line->bytes);
+			"the server's answer of %zu bytes is over the limit of one line (tools.line_bytes)",
+			line->bytes);
 		request_end(s, id, &a);
 	} else {
 		err_set(&e, ERR_TOO_LARGE,

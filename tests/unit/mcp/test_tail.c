@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ring of last bytes. */
+#include "mcp/mcp_int.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+static void tail_is(const struct tail *t, const char *text)
+{
+	struct buf out = BUF_INIT;
+	tail_text(t, &out);
+	assert_string_equal(buf_cstr(&out), text);
+	buf_release(&out);
+}
+
+static void tail__keeps_the_last_bytes(void **state)
+{
+	struct tail t;
+	(void)state;
+	tail_init(&t, 8);
+	tail_is(&t, "");
+	tail_add(&t, SLICE_LIT("abc"));
+	tail_is(&t, "abc");
+	tail_add(&t, SLICE_LIT("defgh"));
+	tail_is(&t, "abcdefgh");
+	tail_add(&t, SLICE_LIT("ij"));
+	tail_is(&t, "cdefghij");
+	tail_add(&t, SLICE_LIT("0123456789"));
+	tail_is(&t, "23456789");
+	tail_add(&t, SLICE_LIT(""));
+	tail_is(&t, "23456789");
+	tail_release(&t);
+}
+
+static void tail__without_room_keeps_nothing(void **state)
+{
+	struct tail t;
+	char line[8];
+	(void)state;
+	tail_init(&t, 0);
+	tail_add(&t, SLICE_LIT("abc"));
+	tail_is(&t, "");
+	tail_last_line(&t, line, sizeof(line));
+	assert_string_equal(line, "");
+	tail_release(&t);
+}
+
+static void tail_last_line__skips_blank_ones_and_cuts_whole_characters(void **state)
+{
+	struct tail t;
+	char line[16];
+	(void)state;
+	tail_init(&t, 100);
+	tail_add(&t, SLICE_LIT("first\nthe cause\n \r\n\n"));
+	tail_last_line(&t, line, sizeof(line));
+	assert_string_equal(line, "the cause");
+	tail_add(&t, SLICE_LIT("fourteen bytes\xc3\xa9\n"));
+	tail_last_line(&t, line, sizeof(line));
+	assert_string_equal(line, "fourteen bytes");
+	tail_release(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tail__keeps_the_last_bytes),
+		cmocka_unit_test(tail__without_room_keeps_nothing),
+		cmocka_unit_test(tail_last_line__skips_blank_ones_and_cuts_whole_characters),
+	};
+	return cmocka_run_group_tests_name("tail", tests, NULL, NULL);
+}
