@@ -4,8 +4,8 @@
  *   parse.c            pure: bytes in, request or error out (RFC 9112), no sockets
  *   conn.c, listen.c   sockets: one struct http_conn per client, time-outs, pipelining, replies, streams
  *   route.c, api_*.c   what a request means: handlers get a struct http_request and answer it exactly once
- * A handler may answer later: the request lives until it is answered or its connection is gone (then on_gone runs, after
- * which the request must not be touched).
+ * A handler may answer later: the request lives until it is answered or its connection is gone (then on_gone
+ * runs, after which the request must not be touched).
  */
 #ifndef HTTP_HTTP_INT_H
 #define HTTP_HTTP_INT_H
@@ -17,9 +17,19 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-/* --- parse.c, parse_field.c: the head; parse_chunk.c: chunked bodies; parse_path.c: what a target means --- */
+/* --- parse.c, parse_field.c: the head; parse_chunk.c: chunked bodies; parse_path.c: what a target means ---
+ */
 
-enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OPTIONS, HTTP_PATCH, HTTP_METHOD_OTHER };
+enum http_method {
+	HTTP_GET,
+	HTTP_HEAD,
+	HTTP_POST,
+	HTTP_PUT,
+	HTTP_DELETE,
+	HTTP_OPTIONS,
+	HTTP_PATCH,
+	HTTP_METHOD_OTHER
+};
 const char *http_method_text(enum http_method m);
 
 struct http_header {
@@ -36,8 +46,9 @@ enum { HTTP_HEADERS_MAX = 128 };
 struct http_head {
 	enum http_method method;
 	struct slice method_text, target;
-	struct slice path, query; /* of the target, raw: "/" when an absolute form has none, "*" for OPTIONS; without '?' */
-	int minor; /* HTTP/1.minor */
+	struct slice path, query; /* of the target, raw: "/" when an absolute form has none, "*" for OPTIONS;
+				     without '?' */
+	int minor;                /* HTTP/1.minor */
 	struct http_header headers[HTTP_HEADERS_MAX];
 	size_t headers_count;
 	bool keep_alive, expect_continue, chunked;
@@ -47,11 +58,12 @@ struct http_head {
 
 enum http_parse { HTTP_PARSE_MORE, HTTP_PARSE_DONE, HTTP_PARSE_BAD };
 
-/* Looks at `in` from its start. `scanned` remembers how far earlier calls looked (start with 0) so that a dribbled head costs
- * linear time. DONE: *head_bytes is its length with the final CRLF CRLF. BAD: e says what (its code gives the status) and the
- * connection must be closed. Leading empty lines (RFC 9112 section 2.2) are allowed once. */
-enum http_parse http_parse_head(struct slice in, size_t *scanned, const struct http_limits *l, struct http_head *out,
-				size_t *head_bytes, struct error *e);
+/* Looks at `in` from its start. `scanned` remembers how far earlier calls looked (start with 0) so that a
+ * dribbled head costs linear time. DONE: *head_bytes is its length with the final CRLF CRLF. BAD: e says what
+ * (its code gives the status) and the connection must be closed. Leading empty lines (RFC 9112 section 2.2)
+ * are allowed once. */
+enum http_parse http_parse_head(struct slice in, size_t *scanned, const struct http_limits *l,
+				struct http_head *out, size_t *head_bytes, struct error *e);
 
 /* Chunked body (RFC 9112 section 7.1), incremental. Zero-initialise. */
 struct http_chunked {
@@ -62,11 +74,13 @@ struct http_chunked {
 	size_t extension_bytes; /* of all chunks together */
 };
 /* Consumes from in, appends decoded bytes to *body; *used tells how many input bytes were eaten. */
-enum http_parse http_parse_chunked(struct http_chunked *c, struct slice in, const struct http_limits *l, size_t *used,
-				   struct buf *body, struct error *e);
+enum http_parse http_parse_chunked(struct http_chunked *c, struct slice in, const struct http_limits *l,
+				   size_t *used, struct buf *body, struct error *e);
 
-/* One field line without its CR LF, checked and put into out->headers. Then, after the last, what they mean together. */
-must_check enum err http_parse_field(struct slice line, const struct http_limits *l, struct http_head *out, struct error *e);
+/* One field line without its CR LF, checked and put into out->headers. Then, after the last, what they mean
+ * together. */
+must_check enum err http_parse_field(struct slice line, const struct http_limits *l, struct http_head *out,
+				     struct error *e);
 must_check enum err http_parse_framing(const struct http_limits *l, struct http_head *out, struct error *e);
 /* uri-host [ ":" port ] (RFC 3986 section 3.2), no user information, not empty. */
 bool http_authority_valid(struct slice s);
@@ -86,10 +100,11 @@ int http_hex(char ch);
 enum { HTTP_BYTE_TEXT = 8 };
 const char *http_byte_text(char ch, char out[HTTP_BYTE_TEXT]);
 
-/* Percent-decodes a path; false on bad escapes, %00, or bytes that are not UTF-8. out NUL-terminated, in arena. */
+/* Percent-decodes a path; false on bad escapes, %00, or bytes that are not UTF-8. out NUL-terminated, in
+ * arena. */
 char *http_decode_path(struct arena *a, struct slice raw, struct error *e);
-/* Value of query parameter `name`, decoded into the arena ('+' is a space); NULL when absent; e set (and NULL) when malformed
- * or given twice. */
+/* Value of query parameter `name`, decoded into the arena ('+' is a space); NULL when absent; e set (and
+ * NULL) when malformed or given twice. */
 char *http_query_get(struct arena *a, struct slice query, const char *name, struct error *e);
 
 /* --- conn.c --- */
@@ -103,38 +118,42 @@ struct http_request {
 	struct http_conn *conn;
 	struct arena *arena; /* freed with the request */
 	const struct http_head *head;
-	char *path;          /* decoded, without query */
-	struct slice query;  /* raw, without '?' */
+	char *path;         /* decoded, without query */
+	struct slice query; /* raw, without '?' */
 	struct slice body;
-	char id[ID_TEXT_SIZE];   /* X-Request-Id: the client's when it is sane, else new */
+	char id[ID_TEXT_SIZE];               /* X-Request-Id: the client's when it is sane, else new */
 	const char *params[HTTP_PARAMS_MAX]; /* from the route's {placeholders}, in order */
 	const struct http_route *route;
 	void (*on_gone)(struct http_request *r); /* the client left before the answer, or the server drains */
-	void *data;              /* the handler's */
+	void *data;                              /* the handler's */
 };
 
-/* The request's head, path, query and body are gone once its stream has started (head is then an empty one, never NULL);
- * params, id and arena stay. */
+/* The request's head, path, query and body are gone once its stream has started (head is then an empty one,
+ * never NULL); params, id and arena stay. */
 
 /* Header by name (any case); first one. ptr NULL when absent. */
 struct slice http_request_header(const struct http_request *r, const char *name);
 
-/* Answers: exactly one of these per request; r is gone afterwards. `headers` are extra lines, each "Name: value\r\n", or NULL.
- * A body on HEAD, 204 or 304 is left out (its length still told for HEAD). Never blocks; the bytes are copied. */
-void http_reply(struct http_request *r, int status, const char *content_type, const char *headers, struct slice body);
-/* application/problem+json (RFC 9457): type "/problems/<slug>", title, status, detail, and "field" when set. Adds Retry-After
- * for 503. */
+/* Answers: exactly one of these per request; r is gone afterwards. `headers` are extra lines, each "Name:
+ * value\r\n", or NULL. A body on HEAD, 204 or 304 is left out (its length still told for HEAD). Never blocks;
+ * the bytes are copied. */
+void http_reply(struct http_request *r, int status, const char *content_type, const char *headers,
+		struct slice body);
+/* application/problem+json (RFC 9457): type "/problems/<slug>", title, status, detail, and "field" when set.
+ * Adds Retry-After for 503. */
 void http_reply_error(struct http_request *r, const struct error *e);
+/* The same with further header lines. */
 void http_reply_problem(struct http_request *r, const struct error *e, const char *headers);
-void http_reply_errorf(struct http_request *r, enum err code, const char *field, const char *fmt, ...) printf_like(4);
+void http_reply_errorf(struct http_request *r, enum err code, const char *field, const char *fmt, ...)
+	printf_like(4);
 
-/* One extra header line for `headers`. false (and nothing added) when name or value hold a byte that a header must not:
- * text of users goes into headers only through this. */
+/* One extra header line for `headers`. false (and nothing added) when name or value hold a byte that a header
+ * must not: text of users goes into headers only through this. */
 bool http_header_add(struct buf *headers, const char *name, const char *value);
 
-/* A stream: head now, body as the client takes it (chunked on HTTP/1.1). After http_stream_start the request belongs to the
- * stream; on_ready is called (from the loop) whenever less than the low watermark is waiting to be sent; on_gone when the
- * client left. */
+/* A stream: head now, body as the client takes it (chunked on HTTP/1.1). After http_stream_start the request
+ * belongs to the stream; on_ready is called (from the loop) whenever less than the low watermark is waiting
+ * to be sent; on_gone when the client left. */
 struct http_stream_handler {
 	void (*on_ready)(struct http_request *r);
 };
@@ -159,8 +178,8 @@ struct http_route {
 };
 extern const struct http_route http_routes[];
 extern const size_t http_routes_count;
-/* "/v1/tasks/{id}" against "/v1/tasks/5": a placeholder stands for one segment that is not empty. What they stood for goes
- * to params (may be NULL). */
+/* "/v1/tasks/{id}" against "/v1/tasks/5": a placeholder stands for one segment that is not empty. What they
+ * stood for goes to params (may be NULL). */
 bool http_pattern_matches(const char *pattern, const char *path, struct slice params[HTTP_PARAMS_MAX]);
 /* Finds and runs the handler; answers 404, 405 (with Allow) and OPTIONS itself; HEAD runs GET. */
 void http_route_request(struct http_request *r);
@@ -173,12 +192,12 @@ struct http {
 	struct store *store; /* NULL only in tests of connections */
 	struct mcp_client *mcp;
 	struct http_options options;
-	struct http_listener *listener; /* listen.c */
-	struct http_watchers *watchers; /* sse.c: who follows which task here */
-	struct http_conns *conns;       /* conn.c: all connections of this worker */
+	struct http_listener *listener;           /* listen.c */
+	struct http_watchers *watchers;           /* sse.c: who follows which task here */
+	struct http_conns *conns;                 /* conn.c: all connections of this worker */
 	void (*dispatch)(struct http_request *r); /* http_route_request; tests put theirs */
-	/* Optional: would any handler take the body of this request, whose client waits for 100-continue? When not, the
-	 * request is dispatched without it and the connection ends; NULL: always. */
+	/* Optional: would any handler take the body of this request, whose client waits for 100-continue?
+	 * When not, the request is dispatched without it and the connection ends; NULL: always. */
 	bool (*wants_body)(const struct http_request *r);
 	bool draining; /* http_quiesce or http_drain was called: each connection ends with its next answer */
 	bool stopping; /* http_drain was called */
@@ -202,14 +221,15 @@ void http_listener_free(struct http_listener *l); /* NULL is fine */
 /* --- shared by conn*.c and reply.c only --- */
 
 enum {
-	HTTP_OUT_HIGH = 256 << 10,        /* waiting to be sent: no further request of that connection is looked at */
-	HTTP_OUT_LOW = 32 << 10,          /* low watermark of streams */
-	HTTP_OUT_MAX = 64 << 20,          /* one answer, or what a stream writes without asking for room */
-	HTTP_IN_SLACK_BYTES = 4 << 10,    /* input beyond the longest head */
-	HTTP_STREAM_IN_BYTES = 64 << 10,  /* input that is thrown away while a stream runs */
-	HTTP_LINGER_BYTES = 16 << 20,     /* input that is thrown away after an answer that closes */
+	HTTP_OUT_HIGH =
+		256 << 10,       /* waiting to be sent: no further request of that connection is looked at */
+	HTTP_OUT_LOW = 32 << 10, /* low watermark of streams */
+	HTTP_OUT_MAX = 64 << 20, /* one answer, or what a stream writes without asking for room */
+	HTTP_IN_SLACK_BYTES = 4 << 10,   /* input beyond the longest head */
+	HTTP_STREAM_IN_BYTES = 64 << 10, /* input that is thrown away while a stream runs */
+	HTTP_LINGER_BYTES = 16 << 20,    /* input that is thrown away after an answer that closes */
 	HTTP_LINGER_MS = 3000,
-	HTTP_OVERFLOW_CONNECTIONS = 32,   /* beyond connections_max: only to be told 503 properly */
+	HTTP_OVERFLOW_CONNECTIONS = 32, /* beyond connections_max: only to be told 503 properly */
 };
 
 enum http_conn_state {
@@ -223,17 +243,25 @@ enum http_conn_state {
 };
 
 /* Each kind has one duration, so that each list is in order of time by itself. */
-enum http_deadline { DEADLINE_REQUEST, DEADLINE_IDLE, DEADLINE_SEND, DEADLINE_LINGER, DEADLINE_KINDS, DEADLINE_NONE };
+enum http_deadline {
+	DEADLINE_REQUEST,
+	DEADLINE_IDLE,
+	DEADLINE_SEND,
+	DEADLINE_LINGER,
+	DEADLINE_KINDS,
+	DEADLINE_NONE
+};
 
-/* What a connection needs only while a request arrives or is being answered; idle connections and streams have none.
- * `in` never moves while a request lives, because slices point into it. */
+/* What a connection needs only while a request arrives or is being answered; idle connections and streams
+ * have none. `in` never moves while a request lives, because slices point into it. */
 struct http_intake {
 	SLIST_ENTRY(http_intake) link; /* in http_conns.intakes while unused */
 	struct http_head head;
 	struct http_chunked chunked;
-	struct buf body;   /* decoded body, unless it lies whole in `in` */
-	size_t scanned;    /* of the head that is arriving */
-	/* places in `in`: present request, end of its head, what of its body is not yet eaten, end of what was read */
+	struct buf body; /* decoded body, unless it lies whole in `in` */
+	size_t scanned;  /* of the head that is arriving */
+	/* places in `in`: present request, end of its head, what of its body is not yet eaten, end of what
+	 * was read */
 	size_t at, head_end, body_at, len;
 	size_t cap;
 	char in[];
@@ -257,7 +285,8 @@ struct http_conn {
 	int64_t request_ms; /* when the first byte of the present request came */
 	size_t discarded;   /* input thrown away during a stream or while lingering */
 	struct http_intake *intake;
-	struct http_request *request; /* in its own arena; NULL when none is with a handler or arriving as a body */
+	struct http_request
+		*request; /* in its own arena; NULL when none is with a handler or arriving as a body */
 	void (*on_ready)(struct http_request *r);
 	struct buf out;
 	size_t out_at;
@@ -275,11 +304,11 @@ struct http_conns {
 	struct buf spare_out; /* output buffer of whoever answers just now */
 	int count, overflow;  /* connections within, and beyond, connections_max */
 	int64_t limit_logged_ms;
-	char id_prefix[17];   /* of request ids, random */
+	char id_prefix[17]; /* of request ids, random */
 	uint64_t id_next;
-	int64_t common_s;     /* the second `common` was made for */
+	int64_t common_s; /* the second `common` was made for */
 	size_t common_bytes;
-	char common[96];      /* lines that every answer has */
+	char common[96]; /* lines that every answer has */
 	struct http_limits limits;
 	char scratch[16 << 10]; /* input that nobody wants */
 };
@@ -332,8 +361,10 @@ extern const struct http_head http_head_empty;
 void conn_stream_bottom(struct http_conn *c);
 
 /* reply.c */
-/* Status line and headers into c->out; length < 0: a stream. false when content_type or headers would break the head. */
-must_check bool reply_head(struct http_conn *c, int status, const char *content_type, const char *headers, int64_t length);
+/* Status line and headers into c->out; length < 0: a stream. false when content_type or headers would break
+ * the head. */
+must_check bool reply_head(struct http_conn *c, int status, const char *content_type, const char *headers,
+			   int64_t length);
 const char *http_status_text(int status);
 
 #endif
