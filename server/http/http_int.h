@@ -184,7 +184,7 @@ bool http_pattern_matches(const char *pattern, const char *path, struct slice pa
 /* Finds and runs the handler; answers 404, 405 (with Allow) and OPTIONS itself; HEAD runs GET. */
 void http_route_request(struct http_request *r);
 
-/* --- sse.c: streams and waits that follow a task --- */
+/* --- watch.c: streams and waits that follow a task --- */
 
 /* Everything of this worker's http half; its members are grouped by the file that owns them. */
 struct http {
@@ -193,7 +193,7 @@ struct http {
 	struct mcp_client *mcp;
 	struct http_options options;
 	struct http_listener *listener;           /* listen.c */
-	struct http_watchers *watchers;           /* sse.c: who follows which task here */
+	struct http_watchers *watchers;           /* watch.c: who follows which task here */
 	struct http_conns *conns;                 /* conn.c: all connections of this worker */
 	void (*dispatch)(struct http_request *r); /* http_route_request; tests put theirs */
 	/* Optional: would any handler take the body of this request, whose client waits for 100-continue?
