@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FOLD_STEP_BYTES = 64 << 10 };
+
 static enum err check_slot(struct store *s, uint32_t i, uint8_t *seen, uint32_t *blocks, struct error *e);
 static enum err check_chain(struct store *s, uint32_t slot, uint32_t head, uint32_t n, uint8_t *seen,
 			    struct error *e);
@@ -56,7 +58,8 @@ static enum err check_slot(struct store *s, uint32_t i, uint8_t *seen, uint32_t 
 	if (!atomic_load(&t->used))
 		return ERR_NONE;
 	uint32_t doc = blocks_for(v->doc_bytes), events = blocks_for(v->events_bytes);
-	if (atomic_load(&v->state) >= TASK_STATE_COUNT || v->last_seq == 0 || doc == 0 || events == 0)
+	if (atomic_load(&v->state) >= TASK_STATE_COUNT || v->last_seq == 0 || events == 0 ||
+	    (doc == 0 && !task_state_terminal((enum task_state)atomic_load(&v->state))))
 		return wrong(e, "a task without state, events or document", i);
 	if (!task_state_works((enum task_state)atomic_load(&v->state)) && lease_alive(s, &v->lease))
 		return wrong(e, "a lease on a task that needs no worker", i);
@@ -76,7 +79,7 @@ static enum err check_chain(struct store *s, uint32_t slot, uint32_t head, uint3
 		const struct block *b = block_at(s, head);
 		if (seen[head]++)
 			return wrong(e, "a block is in two chains", slot);
-		if (!atomic_load(&b->used) || b->owner != slot)
+		if (atomic_load(&b->used) != BLOCK_USED || atomic_load(&b->owner) != slot)
 			return wrong(e, "a block of the chain is not the slot's", slot);
 		head = b->next;
 	}
@@ -86,18 +89,24 @@ static enum err check_chain(struct store *s, uint32_t slot, uint32_t head, uint3
 static enum err check_fold(struct store *s, struct task_ref ref, struct error *e)
 {
 	struct buf doc = BUF_INIT, sse = BUF_INIT, folded = BUF_INIT;
+	struct task_doc *d = doc_new();
 	struct event_cursor c;
 	struct task_head head;
+	uint64_t seq = 0;
 	event_cursor_init(&c, 0);
 	enum err code = task_doc_copy(s, ref, &doc, &head);
-	if (code == ERR_NONE)
-		code = task_events_copy(s, ref, &c, 64 << 20, &sse, &head);
-	if (code == ERR_NONE)
-		code = task_fold(buf_slice(&sse), &folded, e);
-	else
-		code = wrong(e, "cannot be read", ref.slot);
+	if (code != ERR_NONE)
+		wrong(e, "its document cannot be read", ref.slot);
+	while (code == ERR_NONE && c.next_seq <= head.last_seq) {
+		buf_reset(&sse);
+		code = task_events_copy(s, ref, &c, FOLD_STEP_BYTES, &sse, NULL);
+		code = code == ERR_NONE ? doc_fold(d, buf_slice(&sse), &seq, e)
+					: wrong(e, "its events cannot be read", ref.slot);
+	}
+	doc_render(d, &folded);
 	if (code == ERR_NONE && !slice_eq(buf_slice(&doc), buf_slice(&folded)))
 		code = wrong(e, "the document is not the fold of its events", ref.slot);
+	doc_free(d);
 	buf_release(&doc);
 	buf_release(&sse);
 	buf_release(&folded);
@@ -141,12 +150,12 @@ static enum err check_pool(struct store *s, uint32_t used, struct error *e)
 	lock_take(s, &m->pool_lock, LOCK_POOL, NULL, NULL);
 	for (uint32_t i = m->block_free; i != NONE && !broken; i = block_at(s, i)->next)
 		broken = ++listed > m->blocks_max || atomic_load(&block_at(s, i)->used);
-	uint32_t counted = atomic_load(&m->blocks_used);
+	uint32_t counted = atomic_load(&m->blocks_used), fresh = m->blocks_max - m->blocks_fresh;
 	lock_give(&m->pool_lock, LOCK_POOL);
 	if (broken)
 		return err_set(e, ERR_INTERNAL, "the list of free blocks is broken");
-	if (used != counted || used + listed != m->blocks_max)
-		return err_set(e, ERR_INTERNAL, "%u blocks in chains, %u counted, %u free, of %u", used,
-			       counted, listed, m->blocks_max);
+	if (used != counted || used + listed + fresh != m->blocks_max)
+		return err_set(e, ERR_INTERNAL, "%u blocks in chains, %u counted, %u free, %u fresh, of %u",
+			       used, counted, listed, fresh, m->blocks_max);
 	return ERR_NONE;
 }

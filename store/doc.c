@@ -49,6 +49,13 @@ void doc_text_set(char **at, char *text)
 	*at = text;
 }
 
+/* Half a text would be a document that nobody can read: better no process than that. */
+static char *text_whole(struct buf *out)
+{
+	ensure(!out->overflow);
+	return buf_take(out);
+}
+
 char *doc_member(const struct json *object, const char *name)
 {
 	const struct json *v = json_get(object, name);
@@ -56,7 +63,7 @@ char *doc_member(const struct json *object, const char *name)
 	if (v == NULL)
 		return xstrdup("null");
 	json_print(v, &out);
-	return buf_take(&out);
+	return text_whole(&out);
 }
 
 char *doc_members(const struct json *object, const char *const *but)
@@ -77,7 +84,7 @@ char *doc_members(const struct json *object, const char *const *but)
 		json_print(m, &out);
 		w.comma = true;
 	}
-	return buf_take(&out);
+	return text_whole(&out);
 }
 
 static const struct doc_step *step_find(const struct doc_step *steps, size_t n, const char *id)

@@ -37,17 +37,20 @@ bool event_type_live(enum event_type t)
 	return t < EVENT_COUNT && types[t].live;
 }
 
-/* What is between the braces of an object on one line; false when it is none. */
-static bool members_of(struct slice data, struct slice *members)
+bool event_members(struct slice data, struct slice *members)
 {
-	if (data.len == 0) {
-		*members = (struct slice){"", 0};
+	*members = (struct slice){"", 0};
+	if (data.len == 0)
 		return true;
-	}
 	if (data.len < 2 || data.ptr[0] != '{' || data.ptr[data.len - 1] != '}' ||
 	    memchr(data.ptr, '\n', data.len) != NULL || memchr(data.ptr, '\r', data.len) != NULL)
 		return false;
-	*members = (struct slice){data.ptr + 1, data.len - 2};
+	size_t blanks = 1;
+	while (blanks < data.len - 1 && (data.ptr[blanks] == ' ' || data.ptr[blanks] == '\t'))
+		blanks++;
+	/* "{ }" has none */
+	if (blanks < data.len - 1)
+		*members = (struct slice){data.ptr + 1, data.len - 2};
 	return true;
 }
 
@@ -55,7 +58,7 @@ bool event_format(struct buf *out, uint64_t seq, int64_t at_ms, enum event_type 
 {
 	char at[CLOCK_TEXT_SIZE];
 	struct slice members;
-	if (!members_of(data, &members))
+	if (!event_members(data, &members))
 		return false;
 	clock_format(at_ms, at);
 	buf_add_str(out, "id: ");
@@ -77,7 +80,7 @@ bool event_format(struct buf *out, uint64_t seq, int64_t at_ms, enum event_type 
 bool event_format_live(struct buf *out, enum event_type type, struct slice data)
 {
 	struct slice members;
-	if (!members_of(data, &members))
+	if (!event_members(data, &members))
 		return false;
 	buf_add_str(out, "event: ");
 	buf_add_str(out, types[type].text);

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A member of an event sits a few levels deeper in the document, which must still be readable. */
+enum { EVENT_DEPTH_MAX = JSON_DEPTH_MAX - 8 };
+
 static void fold_state(struct task_doc *d, const struct json *data);
 static void fold_steps_close(struct task_doc *d);
 static void fold_step(struct task_doc *d, enum event_type type, const struct json *data);
@@ -46,9 +49,13 @@ enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_t
 	d->tool_calls += type == EVENT_TOOL_STARTED;
 	if (!event_folds(type))
 		return ERR_NONE;
-	j = json_parse(data.ptr, data.len, JSON_DEPTH_MAX, e);
-	if (j == NULL)
-		return err_set(e, ERR_JSON, "the data of %s is not a JSON object", event_type_text(type));
+	struct error why = {0};
+	j = json_parse(data.ptr, data.len, EVENT_DEPTH_MAX, &why);
+	if (!json_is(j, JSON_OBJECT)) {
+		json_free(j);
+		return err_set(e, ERR_JSON, "the data of %s is not a JSON object%s%s", event_type_text(type),
+			       j == NULL ? ": " : "", why.msg);
+	}
 	if (type == EVENT_TASK_CREATED) {
 		d->created_ms = at_ms;
 		fold_created(d, j);
@@ -69,16 +76,14 @@ enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_t
 	return ERR_NONE;
 }
 
-enum err task_fold(struct slice sse, struct buf *doc, struct error *e)
+enum err doc_fold(struct task_doc *d, struct slice sse, uint64_t *seq, struct error *e)
 {
-	struct task_doc *d = doc_new();
 	struct event_view v;
 	enum err code = ERR_NONE;
-	uint64_t seq = 0;
 	while (code == ERR_NONE && event_next(&sse, &v)) {
 		struct json *j = json_parse(v.data.ptr, v.data.len, JSON_DEPTH_MAX, e);
 		int64_t at_ms = 0;
-		if (j == NULL || v.seq != ++seq || !clock_parse(json_get_text(j, "at", ""), &at_ms))
+		if (j == NULL || v.seq != ++*seq || !clock_parse(json_get_text(j, "at", ""), &at_ms))
 			code = err_set(e, ERR_INTERNAL, "event %llu is damaged or out of order",
 				       (unsigned long long)v.seq);
 		json_free(j);
@@ -86,7 +91,16 @@ enum err task_fold(struct slice sse, struct buf *doc, struct error *e)
 			code = doc_apply(d, v.seq, at_ms, v.type, v.data, e);
 	}
 	if (code == ERR_NONE && sse.len > 0)
-		code = err_set(e, ERR_INTERNAL, "the events after %llu are damaged", (unsigned long long)seq);
+		code = err_set(e, ERR_INTERNAL, "the events after %llu are damaged",
+			       (unsigned long long)*seq);
+	return code;
+}
+
+enum err task_fold(struct slice sse, struct buf *doc, struct error *e)
+{
+	struct task_doc *d = doc_new();
+	uint64_t seq = 0;
+	enum err code = doc_fold(d, sse, &seq, e);
 	if (code == ERR_NONE)
 		doc_render(d, doc);
 	doc_free(d);

@@ -6,7 +6,6 @@
 #include "base/base.h"
 #include "store/store_int.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static void index_repair(struct store *s, void *arg);
@@ -73,40 +72,61 @@ uint32_t index_slot_free(struct store *s)
 	return i;
 }
 
+void index_slot_put(struct store *s, uint32_t slot)
+{
+	slot_at(s, slot)->hash_next = s->map->slot_free;
+	s->map->slot_free = slot;
+}
+
 static void index_remove(struct store *s, uint32_t slot)
 {
 	struct map *m = s->map;
 	struct slot *t = slot_at(s, slot);
 	uint32_t *at = bucket_of(s, &t->id);
-	while (*at != slot)
+	while (*at != slot) {
+		ensure(*at != NONE);
 		at = &slot_at(s, *at)->hash_next;
+	}
 	*at = t->hash_next;
 	*(t->newer == NONE ? &m->newest : &slot_at(s, t->newer)->older) = t->older;
 	*(t->older == NONE ? &m->oldest : &slot_at(s, t->older)->newer) = t->newer;
-	t->hash_next = m->slot_free;
-	m->slot_free = slot;
+	index_slot_put(s, slot);
 }
 
-bool index_evict_oldest(struct store *s)
+/* Looks without the slot's lock first, which may show a state that is being written and never will be
+ * published; only what the lock confirms counts. true: the lock is held. */
+static bool take_if_finished(struct store *s, uint32_t i)
+{
+	const struct slot *t = slot_at(s, i);
+	if (!task_state_terminal((enum task_state)atomic_load(&slot_version(slot_at(s, i))->state)))
+		return false;
+	slot_take_any(s, i);
+	const struct version *v = &t->versions[atomic_load(&t->current) & 1];
+	if (task_state_terminal((enum task_state)atomic_load(&v->state)))
+		return true;
+	slot_give(s, i);
+	return false;
+}
+
+bool index_evict(struct store *s, uint32_t *at)
 {
 	struct map *m = s->map;
-	uint32_t i = m->oldest;
-	while (i != NONE &&
-	       !task_state_terminal((enum task_state)atomic_load(&slot_version(slot_at(s, i))->state)))
+	uint32_t i = *at;
+	while (i != NONE && !take_if_finished(s, i))
 		i = slot_at(s, i)->newer;
+	*at = i == NONE ? NONE : slot_at(s, i)->newer;
 	if (i == NONE)
 		return false;
 	struct slot *t = slot_at(s, i);
-	slot_take_any(s, i);
-	struct version v = *slot_version(t);
+	const struct version *v = slot_version(t);
 	atomic_fetch_add(&t->gen, 1);
 	KILL_POINT("evict-gen");
 	atomic_store(&t->used, 0);
 	atomic_fetch_sub(&m->slots_used, 1);
 	KILL_POINT("evict-unused");
-	pool_give(s, v.doc_head, blocks_for(v.doc_bytes));
+	pool_give(s, v->doc_head, blocks_for(v->doc_bytes));
 	KILL_POINT("evict-half-freed");
-	pool_give(s, v.events_head, blocks_for(v.events_bytes));
+	pool_give(s, v->events_head, blocks_for(v->events_bytes));
 	index_remove(s, i);
 	KILL_POINT("evict-removed");
 	slot_give(s, i);
@@ -114,32 +134,82 @@ bool index_evict_oldest(struct store *s)
 	return true;
 }
 
+uint64_t index_evictable(struct store *s, uint64_t enough, uint32_t *slots)
+{
+	uint64_t blocks = 0;
+	*slots = 0;
+	for (uint32_t i = s->map->oldest; i != NONE && (blocks < enough || *slots == 0);
+	     i = slot_at(s, i)->newer) {
+		if (!take_if_finished(s, i))
+			continue;
+		const struct version *v = slot_version(slot_at(s, i));
+		blocks += blocks_for(v->doc_bytes) + blocks_for(v->events_bytes);
+		++*slots;
+		slot_give(s, i);
+	}
+	return blocks;
+}
+
 /* --- helpers --- */
 
-static int slot_by_id(const void *a, const void *b, void *arg)
+/* Two lists that are linked by `older`, newest first, become one. */
+static uint32_t lists_merge(struct store *s, uint32_t a, uint32_t b)
 {
-	const struct store *s = arg;
-	return id_compare(&slot_at(s, *(const uint32_t *)a)->id, &slot_at(s, *(const uint32_t *)b)->id);
+	uint32_t head = NONE, *end = &head;
+	while (a != NONE && b != NONE) {
+		uint32_t *from = id_compare(&slot_at(s, a)->id, &slot_at(s, b)->id) > 0 ? &a : &b;
+		*end = *from;
+		end = &slot_at(s, *from)->older;
+		*from = *end;
+	}
+	*end = a != NONE ? a : b;
+	return head;
+}
+
+/* Sorted in the links themselves, so that nothing is allocated under the lock: parts[k] is a list of 2^k. */
+static uint32_t used_sorted(struct store *s)
+{
+	uint32_t parts[32], all = NONE;
+	for (size_t k = 0; k < COUNT_OF(parts); k++)
+		parts[k] = NONE;
+	for (uint32_t i = 0; i < s->map->tasks_max; i++) {
+		uint32_t list = i;
+		size_t k = 0;
+		if (!atomic_load(&slot_at(s, i)->used))
+			continue;
+		slot_at(s, i)->older = NONE;
+		for (; parts[k] != NONE; parts[k++] = NONE)
+			list = lists_merge(s, list, parts[k]);
+		parts[k] = list;
+	}
+	for (size_t k = 0; k < COUNT_OF(parts); k++)
+		all = lists_merge(s, all, parts[k]);
+	return all;
 }
 
 static void index_repair(struct store *s, void *arg)
 {
 	struct map *m = s->map;
-	uint32_t *used = xcalloc(m->tasks_max, sizeof *used), count = 0;
+	uint32_t newer = NONE, count = 0;
 	(void)arg;
 	index_format(m);
 	m->slot_free = NONE;
 	for (uint32_t i = m->tasks_max; i-- > 0;) {
-		if (atomic_load(&slot_at(s, i)->used)) {
-			used[count++] = i;
+		if (atomic_load(&slot_at(s, i)->used))
 			continue;
-		}
-		slot_at(s, i)->hash_next = m->slot_free;
-		m->slot_free = i;
+		index_slot_put(s, i);
+		/* Whoever died may have left blocks with a slot that nobody takes for a long time: its lock
+		 * brings about its repair. Only who holds the index lock stays in a slot that is not used. */
+		slot_take_any(s, i);
+		slot_give(s, i);
 	}
-	qsort_r(used, count, sizeof *used, slot_by_id, s);
-	for (uint32_t i = 0; i < count; i++)
-		index_add(s, used[i]);
+	m->newest = used_sorted(s);
+	for (uint32_t i = m->newest; i != NONE; newer = i, i = slot_at(s, i)->older, count++) {
+		uint32_t *bucket = bucket_of(s, &slot_at(s, i)->id);
+		slot_at(s, i)->newer = newer;
+		slot_at(s, i)->hash_next = *bucket;
+		*bucket = i;
+	}
+	m->oldest = newer;
 	atomic_store(&m->slots_used, count);
-	free(used);
 }

@@ -6,11 +6,15 @@
 #include "base/base.h"
 #include "store/store_int.h"
 
-static bool wants_worker(struct store *s, uint32_t i);
+static uint32_t work_find(struct store *s, bool *more);
+static void lease_note(struct store *s, struct task_ref ref);
 
 enum err lease_take(struct store *s, struct task_ref ref, struct lease *out, struct error *e)
 {
 	ensure(s->proc != NONE);
+	/* The master has not told of us yet: a lease would be void as soon as it does. WAKE_WORK follows. */
+	if (!atomic_load(&proc_at(s, s->proc)->alive))
+		return err_set(e, ERR_CONFLICT, "this worker is still starting");
 	if (!slot_take(s, ref))
 		return err_set(e, ERR_GONE, "the task is no longer kept");
 	struct slot *t = slot_at(s, ref.slot);
@@ -34,29 +38,38 @@ enum err lease_take(struct store *s, struct task_ref ref, struct lease *out, str
 	slot_give(s, ref.slot);
 	if (taken_over)
 		store_count(s, COUNTER_LEASES_TAKEN_OVER, 1);
+	lease_note(s, ref);
 	*out = (struct lease){ref, epoch};
 	return ERR_NONE;
 }
 
 bool lease_next(struct store *s, struct lease *out)
 {
-	struct map *m = s->map;
-	while (atomic_load(&m->work_hint)) {
-		uint32_t oldest = NONE;
-		struct error e;
-		/* Down before the look, so that what comes meanwhile raises it again. */
-		atomic_store(&m->work_hint, 0);
-		for (uint32_t i = 0; i < m->tasks_max; i++)
-			if (wants_worker(s, i) &&
-			    (oldest == NONE ||
-			     atomic_load(&slot_at(s, i)->age) < atomic_load(&slot_at(s, oldest)->age)))
-				oldest = i;
-		if (oldest == NONE)
-			return false;
-		atomic_store(&m->work_hint, 1);
-		if (lease_take(s, (struct task_ref){oldest, atomic_load(&slot_at(s, oldest)->gen)}, out,
-			       &e) == ERR_NONE)
-			return true;
+	struct proc *me = proc_at(s, s->proc);
+	struct error e;
+	bool more;
+	while (atomic_load(&me->alive)) {
+		/* Asked before the look, so that what comes meanwhile is looked for again. */
+		uint64_t seq = atomic_load(&s->map->work_seq);
+		if (seq == s->work_seen) {
+			atomic_store(&me->hungry, 1);
+			/* Whoever offers work counts first and then looks who is hungry. */
+			if (atomic_load(&s->map->work_seq) == seq)
+				return false;
+			continue;
+		}
+		uint32_t oldest = work_find(s, &more);
+		if (oldest == NONE) {
+			s->work_seen = seq;
+			continue;
+		}
+		struct task_ref ref = {oldest, atomic_load(&slot_at(s, oldest)->gen)};
+		if (lease_take(s, ref, out, &e) != ERR_NONE)
+			continue; /* another one had it first */
+		atomic_store(&me->hungry, 0);
+		if (more)
+			work_pass(s);
+		return true;
 	}
 	return false;
 }
@@ -73,22 +86,72 @@ void lease_release(struct store *s, const struct lease *l)
 		v = slot_begin(t);
 		lease_clear(&v->lease);
 		slot_publish(t);
+		s->watches[l->ref.slot].leased = false;
 	}
 	slot_give(s, l->ref.slot);
+	KILL_POINT("release-before-wake");
 	if (ours && works) {
-		atomic_store(&s->map->work_hint, 1);
+		atomic_fetch_add(&s->map->work_seq, 1);
 		wake_all(s, WAKE_WORK);
 	}
 }
 
 /* --- helpers --- */
 
-/* Without the lock: a guess that lease_take makes sure of. */
+static _Atomic uint64_t *works_of(const struct store *s)
+{
+	return map_at(s, s->map->works_at);
+}
+
+void work_mark(struct store *s, uint32_t slot, bool works)
+{
+	uint64_t bit = (uint64_t)1 << (slot % 64);
+	if (works)
+		atomic_fetch_or(&works_of(s)[slot / 64], bit);
+	else
+		atomic_fetch_and(&works_of(s)[slot / 64], ~bit);
+}
+
+/* Without the lock: a guess that lease_take makes sure of. What it misses is being changed at this moment,
+ * and the change, or the death of who makes it, is offered anew. */
 static bool wants_worker(struct store *s, uint32_t i)
 {
 	struct slot *t = slot_at(s, i);
-	if (!atomic_load_explicit(&t->used, memory_order_acquire))
+	if (!atomic_load(&t->used))
 		return false;
 	const struct version *v = slot_version(t);
 	return task_state_works((enum task_state)atomic_load(&v->state)) && !lease_alive(s, &v->lease);
+}
+
+/* The oldest task that wants a worker, or NONE. *more: it is not the only one. */
+static uint32_t work_find(struct store *s, bool *more)
+{
+	uint32_t oldest = NONE;
+	uint64_t age = 0;
+	*more = false;
+	for (uint32_t k = 0; k < (s->map->tasks_max + 63) / 64; k++) {
+		uint64_t bits = atomic_load(&works_of(s)[k]);
+		for (; bits != 0; bits &= bits - 1) {
+			uint32_t i = k * 64 + (uint32_t)__builtin_ctzll(bits);
+			if (!wants_worker(s, i))
+				continue;
+			uint64_t its = atomic_load(&slot_at(s, i)->age);
+			*more = oldest != NONE;
+			if (oldest == NONE || its < age) {
+				oldest = i;
+				age = its;
+			}
+		}
+	}
+	return oldest;
+}
+
+/* Remembers what we run, to be told of its end even when its slot has gone to another by then. */
+static void lease_note(struct store *s, struct task_ref ref)
+{
+	struct watch *w = &s->watches[ref.slot];
+	if (w->leased && w->leased_gen != ref.gen)
+		stale_add(s, (struct task_ref){ref.slot, w->leased_gen});
+	w->leased = true;
+	w->leased_gen = ref.gen;
 }

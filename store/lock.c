@@ -14,18 +14,30 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOCK_WAIT_SECONDS = 10 };
+/* The limit is waited for in slices: whoever was stopped himself for a while (a suspended machine, a frozen
+ * container) loses one slice to that, not all his patience. */
+enum { LOCK_WAIT_MS = 10000, LOCK_WAIT_SLICES = 10, PROVE_WAIT_MS = 1000 };
 
 static _Thread_local unsigned ranks_held; /* bit per rank */
+static int64_t wait_limit_ms = LOCK_WAIT_MS;
 
-static int mutex_wait(pthread_mutex_t *m, const struct timespec *until)
+static _Noreturn void give_up(struct store *s, const struct lock *l);
+
+static int mutex_wait(pthread_mutex_t *m, int64_t ms)
 {
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
 #ifdef __SANITIZE_THREAD__
 	/* GCC 12's ThreadSanitizer does not know pthread_mutex_clocklock and would see an unlocked mutex. */
-	(void)until;
 	return pthread_mutex_lock(m);
 #else
-	return pthread_mutex_clocklock(m, CLOCK_MONOTONIC, until);
+	return pthread_mutex_clocklock(m, CLOCK_MONOTONIC, &until);
 #endif
 }
 
@@ -37,20 +49,26 @@ void lock_init(struct lock *l)
 	ensure(pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST) == 0);
 	ensure(pthread_mutex_init(&l->mutex, &a) == 0);
 	pthread_mutexattr_destroy(&a);
+	atomic_store(&l->holder, (uint32_t)NONE);
+}
+
+void lock_wait_limit_set(int64_t ms)
+{
+	wait_limit_ms = ms;
 }
 
 void lock_take(struct store *s, struct lock *l, enum lock_rank rank,
 	       void (*repair)(struct store *s, void *arg), void *arg)
 {
-	struct timespec until;
 	ensure(ranks_held < 1u << rank);
 	int code = pthread_mutex_trylock(&l->mutex);
-	if (code == EBUSY) {
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += LOCK_WAIT_SECONDS;
-		code = mutex_wait(&l->mutex, &until);
-	}
+	for (int i = 0; (code == EBUSY || code == ETIMEDOUT) && i < LOCK_WAIT_SLICES; i++)
+		code = mutex_wait(&l->mutex, wait_limit_ms / LOCK_WAIT_SLICES + 1);
+	if (code == ETIMEDOUT)
+		give_up(s, l);
 	ranks_held |= 1u << rank;
+	/* An owner who died is still named until he is named anew: the word is for the living. */
+	atomic_store_explicit(&l->holder, s->proc, memory_order_relaxed);
 	if (code == EOWNERDEAD) {
 		store_count(s, COUNTER_OWNER_DEATHS, 1);
 		if (repair != NULL)
@@ -59,16 +77,46 @@ void lock_take(struct store *s, struct lock *l, enum lock_rank rank,
 		store_count(s, COUNTER_REPAIRS, 1);
 		code = 0;
 	}
-	if (code == ETIMEDOUT)
-		ensure_failed("a lock of the task table was not given up in time: some process is stopped while holding it",
-			      __FILE__, __LINE__);
 	ensure(code == 0);
 }
 
 void lock_give(struct lock *l, enum lock_rank rank)
 {
 	ranks_held &= ~(1u << rank);
+	atomic_store_explicit(&l->holder, (uint32_t)NONE, memory_order_relaxed);
 	ensure(pthread_mutex_unlock(&l->mutex) == 0);
+}
+
+bool lock_owner_died(struct lock *l)
+{
+	int code = mutex_wait(&l->mutex, PROVE_WAIT_MS);
+	if (code == EOWNERDEAD)
+		ensure(pthread_mutex_consistent(&l->mutex) == 0);
+	if (code == 0 || code == EOWNERDEAD) {
+		atomic_store(&l->holder, (uint32_t)NONE);
+		ensure(pthread_mutex_unlock(&l->mutex) == 0);
+	}
+	return code == EOWNERDEAD;
+}
+
+/* Locks of lower rank that we hold pass on by our death. */
+static _Noreturn void give_up(struct store *s, const struct lock *l)
+{
+	uint32_t proc = atomic_load(&l->holder);
+	if (proc < s->map->procs_max)
+		atomic_store(&s->map->stuck, proc);
+	log_error("a lock of the task table was not given up in time: a process is stopped while holding it",
+		  LF_INT("participant", proc == NONE ? -1 : (int64_t)proc),
+		  LF_INT("holder_pid", proc < s->map->procs_max ? atomic_load(&proc_at(s, proc)->pid) : -1));
+	ensure_failed("a lock of the task table in time", __FILE__, __LINE__);
+}
+
+int store_stuck_take(struct store *s, uint32_t *proc)
+{
+	*proc = atomic_exchange(&s->map->stuck, (uint32_t)NONE);
+	if (*proc >= s->map->procs_max || !atomic_load(&proc_at(s, *proc)->alive))
+		return 0;
+	return atomic_load(&proc_at(s, *proc)->pid);
 }
 
 #ifdef STORE_KILL_POINTS

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The mapping: one memfd, filled before it is used so that it can never raise SIGBUS, sealed against a change
- * of size, mapped once before the first fork. Its memory is charged up front; how much is said in the
- * configuration.
+ * The mapping: one memfd, sealed against a change of size and mapped once before the first fork. The system
+ * gives its memory before it is used, so that it can never raise SIGBUS: all of it at once, or what is no
+ * block at the start and the rest in steps (store_grow). Blocks beyond what is backed are on no list and
+ * never touched.
  */
 #include "base/base.h"
 #include "store/store_int.h"
@@ -17,36 +18,60 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LAYOUT = 1, PAGE = 4096, RESERVE_PART = 32, BLOCKS_MIN = 256 };
+enum { LAYOUT = 2, PAGE = 4096, RESERVE_PART = 32, BLOCKS_MIN = 256, LIVE_RING_MIN = 1024 };
 static const uint64_t MAGIC = 0x6b736174746e6761; /* "agnttask" */
 
 static enum err layout_plan(const struct store_options *o, struct map *m, struct error *e);
-static struct map *mapping_make(size_t bytes, struct error *e);
+static enum err mapping_make(const struct map *plan, int *fd, struct error *e);
+static enum err mapping_map(int fd, size_t bytes, struct map **out, struct error *e);
+static enum err memory_take(int fd, uint64_t from, uint64_t bytes, struct error *e);
+static uint32_t blocks_within(const struct map *m, uint64_t bytes);
+static enum err eventfds_make(uint32_t n, int **out, struct error *e);
+static void eventfds_close(int *fds, uint32_t n);
 static void mapping_format(const struct map *plan, struct map *m);
 static struct store *handle_new(struct map *m, uint32_t proc, const int *wake_fds);
 
 enum err store_create(const struct store_options *o, struct store **out, struct error *e)
 {
 	struct map plan = {0};
+	int fd = -1, *fds = NULL;
 	enum err code = layout_plan(o, &plan, e);
-	struct map *m = code == ERR_NONE ? mapping_make(plan.bytes, e) : NULL;
-	if (m == NULL)
-		return e->code;
-	mapping_format(&plan, m);
-	int *fds = xcalloc(o->procs_max, sizeof *fds);
-	for (uint32_t i = 0; i < o->procs_max; i++) {
-		fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		if (fds[i] >= 0)
-			continue;
-		code = err_set_errno(e, errno, "cannot make an eventfd");
-		while (i-- > 0)
-			close(fds[i]);
-		free(fds);
-		munmap(m, plan.bytes);
+	if (code == ERR_NONE)
+		code = mapping_make(&plan, &fd, e);
+	if (code == ERR_NONE)
+		code = eventfds_make(o->procs_max, &fds, e);
+	struct map *m = NULL;
+	if (code == ERR_NONE)
+		code = mapping_map(fd, plan.bytes, &m, e);
+	if (code != ERR_NONE) {
+		fd_close(&fd);
+		eventfds_close(fds, o->procs_max);
 		return code;
 	}
+	ensure(m != NULL);
+	mapping_format(&plan, m);
 	*out = handle_new(m, NONE, fds);
 	(*out)->wake_fds_owned = fds;
+	(*out)->fd = fd;
+	if (plan.bytes_backed == plan.bytes)
+		fd_close(&(*out)->fd);
+	return ERR_NONE;
+}
+
+enum err store_grow(struct store *created, size_t step, bool *whole, struct error *e)
+{
+	struct map *m = created->map;
+	uint64_t backed = atomic_load(&m->bytes_backed), left = m->bytes - backed;
+	if (step > left)
+		step = left;
+	*whole = step == left;
+	enum err code = left == 0 ? ERR_NONE : memory_take(created->fd, backed, step, e);
+	if (code != ERR_NONE)
+		return code;
+	atomic_store(&m->bytes_backed, backed + step);
+	atomic_store(&m->blocks_backed, blocks_within(m, backed + step));
+	if (*whole)
+		fd_close(&created->fd);
 	return ERR_NONE;
 }
 
@@ -56,18 +81,19 @@ struct store *store_attach(struct store *created, uint32_t proc)
 	struct store *s = handle_new(created->map, proc, created->wake_fds);
 	s->watches = xcalloc(created->map->tasks_max, sizeof *s->watches);
 	for (uint32_t i = 0; i < created->map->procs_max; i++) {
-		s->live_seen[i] = atomic_load(&proc_at(s, i)->live_published);
+		/* In this order: what is published in between is found to be missing, not to be negative. */
 		s->live_seen_count[i] = atomic_load(&proc_at(s, i)->live_count);
+		s->live_seen[i] = atomic_load(&proc_at(s, i)->live_published);
 	}
 	return s;
 }
 
 void store_detach(struct store *s)
 {
-	for (size_t i = 0; i < DOC_CACHE; i++)
-		doc_free(s->cache[i].doc);
+	cache_release(s);
 	buf_release(&s->scratch_doc);
 	buf_release(&s->scratch_events);
+	buf_release(&s->scratch_live);
 	free(s->watches);
 	free(s->stale);
 	free(s);
@@ -76,9 +102,8 @@ void store_detach(struct store *s)
 void store_destroy(struct store *created)
 {
 	ensure(created->wake_fds_owned != NULL);
-	for (uint32_t i = 0; i < created->map->procs_max; i++)
-		close(created->wake_fds_owned[i]);
-	free(created->wake_fds_owned);
+	eventfds_close(created->wake_fds_owned, created->map->procs_max);
+	fd_close(&created->fd);
 	munmap(created->map, created->map->bytes);
 	store_detach(created);
 }
@@ -96,16 +121,10 @@ enum err store_prove_locks(struct store *s, struct error *e)
 	}
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	uint64_t before = store_counter(s, COUNTER_OWNER_DEATHS);
-	lock_take(s, l, LOCK_POOL, NULL, NULL);
-	lock_give(l, LOCK_POOL);
-	if (store_counter(s, COUNTER_OWNER_DEATHS) == before)
-		return err_set(e, ERR_INTERNAL,
-			       "robust locks do not work on this system: the death of an owner was not told");
-	/* That death was ours: the counters are for those that surprise. */
-	atomic_store(&proc_at(s, 0)->counters[COUNTER_OWNER_DEATHS], 0);
-	atomic_store(&proc_at(s, 0)->counters[COUNTER_REPAIRS], 0);
-	return ERR_NONE;
+	return lock_owner_died(l) ? ERR_NONE
+				  : err_set(e, ERR_INTERNAL,
+					    "robust locks do not work on this system: the death of an owner "
+					    "was not told");
 }
 
 /* --- helpers --- */
@@ -115,11 +134,24 @@ static uint64_t round_up(uint64_t n, uint64_t to)
 	return (n + to - 1) / to * to;
 }
 
+static enum err options_check(const struct store_options *o, struct error *e)
+{
+	ensure(o->procs_max > 0 && o->procs_max <= STORE_PROCS_MAX && o->tasks_max > 0);
+	uint64_t low = LIVE_RING_MIN;
+	while (low * 2 <= o->live_ring_bytes)
+		low *= 2;
+	if (low == o->live_ring_bytes)
+		return ERR_NONE;
+	return err_set_field(e, ERR_CONFIG, "store.live_ring_bytes",
+			     "store.live_ring_bytes must be a power of two: %llu or %llu, not %zu",
+			     (unsigned long long)low, (unsigned long long)low * 2, o->live_ring_bytes);
+}
+
 /* Places everything whose size is given, then as many blocks as fit. */
 static enum err layout_plan(const struct store_options *o, struct map *m, struct error *e)
 {
-	ensure(o->procs_max > 0 && o->procs_max <= STORE_PROCS_MAX && o->tasks_max > 0);
-	ensure((o->live_ring_bytes & (o->live_ring_bytes - 1)) == 0);
+	if (options_check(o, e) != ERR_NONE)
+		return ERR_CONFIG;
 	uint64_t at = round_up(sizeof *m, 64);
 	m->magic = MAGIC;
 	m->layout = LAYOUT;
@@ -130,9 +162,11 @@ static enum err layout_plan(const struct store_options *o, struct map *m, struct
 	m->task_bytes_max = o->task_bytes_max;
 	m->live_ring_bytes = o->live_ring_bytes;
 	m->procs_at = at;
-	at += o->procs_max * sizeof(struct proc);
+	at += (uint64_t)o->procs_max * sizeof(struct proc);
+	uint64_t bitmap = (uint64_t)((o->tasks_max + 63) / 64) * sizeof(uint64_t);
 	m->dirty_at = at;
-	at += (uint64_t)o->procs_max * ((o->tasks_max + 63) / 64) * sizeof(uint64_t);
+	m->works_at = at += o->procs_max * bitmap;
+	at += bitmap;
 	m->slots_at = at = round_up(at, 64);
 	at += (uint64_t)o->tasks_max * sizeof(struct slot);
 	m->buckets_at = at = round_up(at, 64);
@@ -152,33 +186,77 @@ static enum err layout_plan(const struct store_options *o, struct map *m, struct
 	m->payload_at = round_up(at + m->blocks_max * sizeof(struct block), 64);
 	m->reserve_blocks = m->blocks_max / RESERVE_PART;
 	ensure(m->payload_at + (uint64_t)m->blocks_max * BLOCK_BYTES <= m->bytes);
+	/* At the start at least what is no block, and a few of them. */
+	uint64_t start = round_up(m->payload_at + (uint64_t)BLOCKS_MIN * BLOCK_BYTES, PAGE);
+	if (start < o->bytes_at_start)
+		start = o->bytes_at_start / PAGE * PAGE;
+	m->bytes_backed = o->bytes_at_start == 0 || start > m->bytes ? m->bytes : start;
+	m->blocks_backed = blocks_within(m, m->bytes_backed);
 	return ERR_NONE;
 }
 
-/* NULL, with e filled, when there is not so much memory. */
-static struct map *mapping_make(size_t bytes, struct error *e)
+static uint32_t blocks_within(const struct map *m, uint64_t bytes)
 {
-	int fd = memfd_create("agent-runtime-tasks", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0) {
-		err_set_errno(e, errno, "memfd_create failed");
-		return NULL;
+	uint64_t n = bytes > m->payload_at ? (bytes - m->payload_at) / BLOCK_BYTES : 0;
+	return n < m->blocks_max ? (uint32_t)n : m->blocks_max;
+}
+
+static enum err memory_take(int fd, uint64_t from, uint64_t bytes, struct error *e)
+{
+	int bad = posix_fallocate(fd, (off_t)from, (off_t)bytes);
+	return bad == 0 ? ERR_NONE
+			: err_set_errno(e, bad, "no %llu MiB of memory for the task table (store.size_mb)",
+					(unsigned long long)(from + bytes) >> 20);
+}
+
+static enum err mapping_make(const struct map *plan, int *fd, struct error *e)
+{
+	*fd = memfd_create("agent-runtime-tasks", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (*fd < 0)
+		return err_set_errno(e, errno, "memfd_create failed");
+	if (ftruncate(*fd, (off_t)plan->bytes) != 0)
+		return err_set_errno(e, errno, "cannot size the task table (store.size_mb)");
+	enum err code = memory_take(*fd, 0, plan->bytes_backed, e);
+	if (code == ERR_NONE && fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+		code = err_set_errno(e, errno, "cannot seal the task table");
+	return code;
+}
+
+static enum err mapping_map(int fd, size_t bytes, struct map **out, struct error *e)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return err_set_errno(e, errno, "cannot map the %zu MiB of the task table (store.size_mb)",
+				     bytes >> 20);
+	*out = p;
+	return ERR_NONE;
+}
+
+static enum err eventfds_make(uint32_t n, int **out, struct error *e)
+{
+	int *fds = xcalloc(n, sizeof *fds);
+	enum err code = ERR_NONE;
+	for (uint32_t i = 0; i < n; i++) {
+		fds[i] = code == ERR_NONE ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
+		if (fds[i] < 0 && code == ERR_NONE)
+			code = err_set_errno(e, errno, "cannot make an eventfd");
 	}
-	int bad = posix_fallocate(fd, 0, (off_t)bytes);
-	if (bad == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-		bad = errno;
-	void *p = bad == 0 ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-	if (bad == 0 && p == MAP_FAILED)
-		bad = errno;
-	close(fd);
-	if (bad == 0)
-		return p;
-	err_set_errno(e, bad, "no %zu MiB of memory for the task table (store.size_mb)", bytes >> 20);
-	return NULL;
+	*out = fds;
+	return code;
+}
+
+static void eventfds_close(int *fds, uint32_t n)
+{
+	for (uint32_t i = 0; fds != NULL && i < n; i++)
+		fd_close(&fds[i]);
+	free(fds);
 }
 
 static void mapping_format(const struct map *plan, struct map *m)
 {
-	*m = *plan;
+	memcpy(m, plan, sizeof *m);
+	atomic_store(&m->stuck, (uint32_t)NONE);
+	atomic_store(&m->work_seq, 1);
 	lock_init(&m->index_lock);
 	lock_init(&m->pool_lock);
 	struct slot *slots = (struct slot *)((char *)m + m->slots_at);
@@ -198,5 +276,6 @@ static struct store *handle_new(struct map *m, uint32_t proc, const int *wake_fd
 	s->map = m;
 	s->proc = proc;
 	s->wake_fds = wake_fds;
+	s->fd = -1;
 	return s;
 }

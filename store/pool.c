@@ -22,32 +22,58 @@ static void pool_unlock(struct store *s)
 
 void pool_format(struct map *m)
 {
-	struct block *b = (struct block *)((char *)m + m->blocks_at);
-	for (uint32_t i = 0; i < m->blocks_max; i++)
-		b[i].next = i + 1 < m->blocks_max ? i + 1 : NONE;
-	m->block_free = 0;
+	m->block_free = NONE;
+	m->blocks_fresh = 0;
 }
 
-uint32_t pool_take(struct store *s, uint32_t slot, uint32_t n, bool terminal)
+uint32_t pool_unused(const struct store *s)
+{
+	/* In this order: a block is backed before it is used. */
+	uint32_t used = atomic_load(&s->map->blocks_used);
+	return atomic_load(&s->map->blocks_backed) - used;
+}
+
+/* One off the list, or one never taken before. Enough of them are there. */
+static uint32_t block_next(struct store *s)
+{
+	struct map *m = s->map;
+	uint32_t at = m->block_free;
+	if (at != NONE)
+		m->block_free = block_at(s, at)->next;
+	else
+		at = m->blocks_fresh++;
+	return at;
+}
+
+static void block_drop(struct store *s, uint32_t i)
+{
+	struct block *b = block_at(s, i);
+	atomic_store(&b->used, BLOCK_FREE);
+	atomic_fetch_sub(&s->map->blocks_used, 1);
+	KILL_POINT("pool-freed");
+	b->next = s->map->block_free;
+	s->map->block_free = i;
+}
+
+uint32_t pool_take(struct store *s, uint32_t slot, uint32_t n, uint32_t leave)
 {
 	struct map *m = s->map;
 	uint32_t head = NONE;
 	if (n == 0)
 		return NONE;
 	pool_lock(s);
-	uint32_t unused = m->blocks_max - atomic_load(&m->blocks_used);
-	if (unused < n || (!terminal && unused - n < m->reserve_blocks)) {
+	uint32_t unused = pool_unused(s);
+	if (unused < n || unused - n < leave) {
 		pool_unlock(s);
 		return NONE;
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t at = m->block_free;
+		uint32_t at = block_next(s);
 		struct block *b = block_at(s, at);
-		m->block_free = b->next;
 		KILL_POINT("pool-off-list");
-		b->owner = slot;
+		atomic_store_explicit(&b->owner, slot, memory_order_relaxed);
 		b->next = head;
-		atomic_store(&b->used, 1);
+		atomic_store(&b->used, BLOCK_USED);
 		atomic_fetch_add(&m->blocks_used, 1);
 		head = at;
 		KILL_POINT("pool-used");
@@ -58,35 +84,50 @@ uint32_t pool_take(struct store *s, uint32_t slot, uint32_t n, bool terminal)
 
 void pool_give(struct store *s, uint32_t head, uint32_t n)
 {
-	struct map *m = s->map;
 	if (n == 0)
 		return;
 	pool_lock(s);
 	for (uint32_t i = 0; i < n; i++) {
-		struct block *b = block_at(s, head);
-		uint32_t next = b->next;
-		atomic_store(&b->used, 0);
-		atomic_fetch_sub(&m->blocks_used, 1);
-		KILL_POINT("pool-freed");
-		b->next = m->block_free;
-		m->block_free = head;
+		uint32_t next = block_at(s, head)->next;
+		block_drop(s, head);
 		head = next;
 	}
 	pool_unlock(s);
 }
 
-void pool_reclaim(struct store *s, uint32_t slot, const uint64_t *keep)
+static bool block_is(const struct store *s, uint32_t i, uint32_t slot, uint32_t used)
 {
-	struct map *m = s->map;
+	const struct block *b = block_at(s, i);
+	return atomic_load(&b->used) == used && atomic_load(&b->owner) == slot;
+}
+
+static void chain_keep(struct store *s, uint32_t slot, struct chain c)
+{
+	for (uint32_t i = 0, at = c.head; i < c.blocks; i++) {
+		if (at >= s->map->blocks_max || !block_is(s, at, slot, BLOCK_USED))
+			return; /* damaged: store_check says so */
+		atomic_store(&block_at(s, at)->used, BLOCK_KEPT);
+		at = block_at(s, at)->next;
+	}
+}
+
+/* What is reached is marked in the blocks themselves, so that nothing is allocated under the locks. */
+void pool_reclaim(struct store *s, uint32_t slot, struct chain doc, struct chain events)
+{
 	pool_lock(s);
-	for (uint32_t i = 0; i < m->blocks_max; i++) {
-		struct block *b = block_at(s, i);
-		if (!atomic_load(&b->used) || b->owner != slot || (keep[i / 64] >> (i % 64) & 1))
-			continue;
-		atomic_store(&b->used, 0);
-		atomic_fetch_sub(&m->blocks_used, 1);
-		b->next = m->block_free;
-		m->block_free = i;
+	uint32_t n = s->map->blocks_fresh;
+	/* Marks of somebody who died over this. */
+	for (uint32_t i = 0; i < n; i++)
+		if (block_is(s, i, slot, BLOCK_KEPT))
+			atomic_store(&block_at(s, i)->used, BLOCK_USED);
+	chain_keep(s, slot, doc);
+	chain_keep(s, slot, events);
+	KILL_POINT("reclaim-marked");
+	for (uint32_t i = 0; i < n; i++) {
+		if (block_is(s, i, slot, BLOCK_USED))
+			block_drop(s, i);
+		else if (block_is(s, i, slot, BLOCK_KEPT))
+			atomic_store(&block_at(s, i)->used, BLOCK_USED);
 	}
 	pool_unlock(s);
 }
@@ -98,7 +139,7 @@ static void pool_repair(struct store *s, void *arg)
 	uint32_t used = 0;
 	(void)arg;
 	m->block_free = NONE;
-	for (uint32_t i = m->blocks_max; i-- > 0;) {
+	for (uint32_t i = m->blocks_fresh; i-- > 0;) {
 		struct block *b = block_at(s, i);
 		if (atomic_load(&b->used)) {
 			used++;

@@ -1,15 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading: a look-up, a short lock, a copy. Nothing is parsed on this way. */
+/*
+ * Reading: a look-up, a short lock, a copy. Nothing is allocated under the lock, and nothing is parsed but
+ * for a task that ended when there was no room for its document any more.
+ */
 #include "base/base.h"
 #include "store/store_int.h"
 
 #include <string.h>
 
-enum { LENGTH_BYTES = 4, LIST_STEP = 256 };
+enum {
+	LIST_STEP = 256,  /* tasks looked at under one taking of the index lock */
+	SEEK_STEP = 4096, /* events passed over under one taking of a slot lock */
+	REFOLD_BYTES = 256 << 10,
+	DOC_BYTES_USUAL = 4 * BLOCK_BYTES,
+};
 
 static void head_fill(struct store *s, struct slot *t, struct task_head *out);
-static bool cursor_seek(struct store *s, const struct version *v, struct event_cursor *c, uint32_t gen);
-static bool record_next(struct store *s, struct event_cursor *c, size_t bytes_max, struct buf *out);
+static enum err doc_refold(struct store *s, struct task_ref ref, struct buf *out);
+static bool cursor_fits(const struct store *s, struct task_ref ref, const struct event_cursor *c);
+static bool record_next(struct store *s, struct event_cursor *c, size_t bytes_max, struct buf *out,
+			size_t *need);
 
 bool task_find(struct store *s, const struct id *id, struct task_ref *out)
 {
@@ -30,31 +40,35 @@ enum err task_head_get(struct store *s, struct task_ref ref, struct task_head *o
 	return ERR_NONE;
 }
 
+bool doc_read(const struct store *s, const struct version *v, struct buf *out)
+{
+	uint32_t block = v->doc_head, offset = 0;
+	if (out->cap < out->len + v->doc_bytes + 1)
+		return false;
+	ensure(chain_read(s, &block, &offset, out->data + out->len, v->doc_bytes));
+	out->len += v->doc_bytes;
+	out->data[out->len] = '\0';
+	return true;
+}
+
 enum err task_doc_copy(struct store *s, struct task_ref ref, struct buf *out, struct task_head *head)
 {
 	struct task_head seen;
-	/* Room first: nothing is allocated under the lock. A document that grew meanwhile is tried again. */
-	for (size_t room = 4 * BLOCK_BYTES;; room *= 2) {
+	size_t room = DOC_BYTES_USUAL;
+	/* Room first. A document that needs more, or grew meanwhile, is tried again. */
+	for (bool done = false; !done;) {
 		if (buf_grow(out, room) == NULL)
 			return ERR_MEMORY;
 		if (!slot_take(s, ref))
 			return ERR_GONE;
 		struct slot *t = slot_at(s, ref.slot);
 		const struct version *v = slot_version(t);
-		size_t n = v->doc_bytes;
-		if (n <= room) {
-			uint32_t block = v->doc_head, offset = 0;
-			ensure(chain_read(s, &block, &offset, out->data + out->len, n));
-			head_fill(s, t, head != NULL ? head : &seen);
-			slot_give(s, ref.slot);
-			out->len += n;
-			out->data[out->len] = '\0';
-			return ERR_NONE;
-		}
+		room = v->doc_bytes;
+		done = doc_read(s, v, out);
+		head_fill(s, t, head != NULL ? head : &seen);
 		slot_give(s, ref.slot);
-		while (room * 2 < n)
-			room *= 2;
 	}
+	return room > 0 ? ERR_NONE : doc_refold(s, ref, out);
 }
 
 size_t task_list(struct store *s, const struct task_query *q, struct task_ref *out)
@@ -95,37 +109,50 @@ void event_cursor_init(struct event_cursor *c, uint64_t after_seq)
 	*c = (struct event_cursor){.next_seq = after_seq + 1, .block = NONE};
 }
 
+/* What one taking of the slot's lock came to. */
+enum copy_end { COPY_DONE, COPY_ON, COPY_STUCK };
+
+/* Under the slot lock: passes over events before c->next_seq (at most SEEK_STEP), then appends whole events
+ * until `end` would be passed. COPY_STUCK: the next one alone is longer, *need says how long. */
+static enum copy_end events_read(struct store *s, struct task_ref ref, const struct version *v,
+				 struct event_cursor *c, struct event_cursor *at, size_t end, struct buf *out,
+				 size_t *need)
+{
+	size_t before = out->len;
+	int steps = 0;
+	if (c->next_seq > v->last_seq)
+		return COPY_DONE;
+	if (at->block == NONE || at->next_seq > c->next_seq || !cursor_fits(s, ref, at))
+		*at = (struct event_cursor){.next_seq = 1, .block = v->events_head, .gen = ref.gen};
+	for (; at->next_seq < c->next_seq && steps < SEEK_STEP; steps++)
+		ensure(record_next(s, at, SIZE_MAX, NULL, need));
+	if (at->next_seq < c->next_seq)
+		return COPY_ON;
+	bool fit = true;
+	while (at->next_seq <= v->last_seq && (fit = record_next(s, at, end - out->len, out, need)))
+		;
+	*c = *at;
+	return !fit && out->len == before ? COPY_STUCK : COPY_DONE;
+}
+
 enum err task_events_copy(struct store *s, struct task_ref ref, struct event_cursor *c, size_t bytes_max,
 			  struct buf *out, struct task_head *head)
 {
 	struct task_head seen;
-	size_t need = bytes_max;
-	/* As in task_doc_copy; a single event may be larger than bytes_max. */
-	for (;;) {
-		if (buf_grow(out, need) == NULL)
+	struct event_cursor at = *c;
+	size_t room = bytes_max, need = 0;
+	/* As in task_doc_copy: a single event may be larger than bytes_max. */
+	for (enum copy_end end = COPY_ON; end != COPY_DONE; room = end == COPY_STUCK ? need : room) {
+		if (buf_grow(out, room) == NULL)
 			return ERR_MEMORY;
 		if (!slot_take(s, ref))
 			return ERR_GONE;
 		struct slot *t = slot_at(s, ref.slot);
-		const struct version *v = slot_version(t);
-		struct task_head *h = head != NULL ? head : &seen;
-		head_fill(s, t, h);
-		size_t before = out->len;
-		bool found = cursor_seek(s, v, c, ref.gen);
-		while (found && c->next_seq <= v->last_seq &&
-		       record_next(s, c, before + need - out->len, out))
-			;
-		bool stuck = found && out->len == before && c->next_seq <= v->last_seq;
-		uint32_t length = 0;
-		if (stuck) {
-			struct event_cursor look = *c;
-			ensure(chain_read(s, &look.block, &look.offset, &length, LENGTH_BYTES));
-		}
+		head_fill(s, t, head != NULL ? head : &seen);
+		end = events_read(s, ref, slot_version(t), c, &at, out->len + room, out, &need);
 		slot_give(s, ref.slot);
-		if (!stuck)
-			return ERR_NONE;
-		need = length;
 	}
+	return ERR_NONE;
 }
 
 /* --- helpers --- */
@@ -144,26 +171,46 @@ static void head_fill(struct store *s, struct slot *t, struct task_head *out)
 				  .lease_epoch = atomic_load(&v->lease.epoch)};
 }
 
-/* Puts the cursor on the record of next_seq: from where it stood, or from the first event on. false: it is
- * not there yet. */
-static bool cursor_seek(struct store *s, const struct version *v, struct event_cursor *c, uint32_t gen)
+/* Only for tasks that are over: they change no more. */
+static enum err doc_refold(struct store *s, struct task_ref ref, struct buf *out)
 {
-	if (c->next_seq > v->last_seq)
-		return false;
-	if (c->block != NONE && c->gen == gen)
-		return true;
-	uint64_t wanted = c->next_seq;
-	*c = (struct event_cursor){.next_seq = 1, .block = v->events_head, .gen = gen};
-	while (c->next_seq < wanted)
-		ensure(record_next(s, c, SIZE_MAX, NULL));
-	return true;
+	struct task_doc *d = doc_new();
+	struct buf sse = BUF_INIT;
+	struct event_cursor c;
+	struct task_head head;
+	struct error e;
+	enum err code = ERR_NONE;
+	uint64_t seq = 0;
+	event_cursor_init(&c, 0);
+	do {
+		buf_reset(&sse);
+		code = task_events_copy(s, ref, &c, REFOLD_BYTES, &sse, &head);
+		if (code == ERR_NONE)
+			code = doc_fold(d, buf_slice(&sse), &seq, &e);
+	} while (code == ERR_NONE && c.next_seq <= head.last_seq);
+	if (code == ERR_NONE)
+		doc_render(d, out);
+	doc_free(d);
+	buf_release(&sse);
+	return code == ERR_NONE && out->overflow ? ERR_MEMORY : code;
 }
 
-/* Copies one record (or skips it, out NULL); false when it is longer than bytes_max. */
-static bool record_next(struct store *s, struct event_cursor *c, size_t bytes_max, struct buf *out)
+/* Does the place still belong to this task? */
+static bool cursor_fits(const struct store *s, struct task_ref ref, const struct event_cursor *c)
+{
+	if (c->gen != ref.gen || c->block >= s->map->blocks_max || c->offset > BLOCK_BYTES)
+		return false;
+	const struct block *b = block_at(s, c->block);
+	return atomic_load(&b->used) != BLOCK_FREE && atomic_load(&b->owner) == ref.slot;
+}
+
+/* Copies one record (or passes over it, out NULL); false when it is longer than bytes_max. */
+static bool record_next(struct store *s, struct event_cursor *c, size_t bytes_max, struct buf *out,
+			size_t *need)
 {
 	uint32_t block = c->block, offset = c->offset, length;
 	ensure(chain_read(s, &block, &offset, &length, LENGTH_BYTES));
+	*need = length;
 	if (length > bytes_max)
 		return false;
 	ensure(chain_read(s, &block, &offset, out != NULL ? out->data + out->len : NULL, length));

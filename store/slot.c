@@ -7,7 +7,6 @@
 #include "base/base.h"
 #include "store/store_int.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static void slot_repair(struct store *s, void *arg);
@@ -86,7 +85,7 @@ bool chain_read(const struct store *s, uint32_t *block, uint32_t *offset, void *
 			*block = block_at(s, *block)->next;
 			*offset = 0;
 		}
-		if (*block >= s->map->blocks_max)
+		if (*block >= s->map->blocks_max || *offset > BLOCK_BYTES)
 			return false;
 		size_t part = n < BLOCK_BYTES - *offset ? n : BLOCK_BYTES - *offset;
 		if (to != NULL) {
@@ -115,26 +114,15 @@ void lease_clear(struct lease_word *l)
 
 /* --- helpers --- */
 
-static void keep_chain(const struct store *s, uint64_t *keep, uint32_t head, uint32_t n)
-{
-	for (uint32_t i = 0; i < n && head < s->map->blocks_max; i++) {
-		keep[head / 64] |= (uint64_t)1 << (head % 64);
-		head = block_at(s, head)->next;
-	}
-}
-
 static void slot_repair(struct store *s, void *arg)
 {
 	uint32_t i = *(const uint32_t *)arg;
 	struct slot *t = slot_at(s, i);
-	/* Allocated here once in a while; a death is rare, and nothing else waits for this slot but its own
-	 * readers. */
-	uint64_t *keep = xcalloc(s->map->blocks_max / 64 + 1, sizeof *keep);
+	struct chain doc = {NONE, 0}, events = {NONE, 0};
 	if (atomic_load(&t->used)) {
 		const struct version *v = slot_version(t);
-		keep_chain(s, keep, v->doc_head, blocks_for(v->doc_bytes));
-		keep_chain(s, keep, v->events_head, blocks_for(v->events_bytes));
+		doc = (struct chain){v->doc_head, blocks_for(v->doc_bytes)};
+		events = (struct chain){v->events_head, blocks_for(v->events_bytes)};
 	}
-	pool_reclaim(s, i, keep);
-	free(keep);
+	pool_reclaim(s, i, doc, events);
 }

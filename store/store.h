@@ -53,7 +53,8 @@ struct store_options {
 	uint32_t procs_max;       /* participants, <= STORE_PROCS_MAX */
 	uint32_t task_events_max; /* events one task may have; its terminal move is always allowed */
 	size_t task_bytes_max;    /* bytes of events one task may keep; likewise */
-	size_t live_ring_bytes;   /* per participant, power of two */
+	size_t live_ring_bytes;   /* per participant, power of two, 1024 or more */
+	size_t bytes_at_start;    /* of `bytes`, taken by store_create; the rest by store_grow. 0: all */
 };
 
 struct store;
@@ -62,6 +63,10 @@ struct store;
  * is too small for the rest (the message says the least that works), ERR_NO_SPACE when the system has no
  * memory. The result belongs to no participant yet. */
 must_check enum err store_create(const struct store_options *o, struct store **out, struct error *e);
+/* Takes up to `step` further bytes from the system, so that a large table need not hold up the start (a MiB
+ * costs about 0.2 ms). true in *whole: there is nothing left to take. Creator only; the others use what is
+ * there as it comes. ERR_NO_SPACE, ERR_MEMORY as store_create. */
+must_check enum err store_grow(struct store *created, size_t step, bool *whole, struct error *e);
 /* Forks a child that dies holding a robust lock of the mapping and checks that the parent gets EOWNERDEAD. */
 must_check enum err store_prove_locks(struct store *s, struct error *e);
 /* A participant's own handle: call in the child after fork (or in a thread of a test). proc < procs_max. */
@@ -73,6 +78,10 @@ void store_destroy(struct store *created); /* unmaps and closes: tests, and the 
  * died: its leases are void from now on; all other participants are woken to take its tasks over. */
 void store_proc_started(struct store *s, uint32_t proc, int pid);
 void store_proc_died(struct store *s, uint32_t proc);
+/* Whoever cannot get a lock in time says who holds it and ends. When a participant has died, the master asks
+ * here: pid and *proc of one that is stopped inside a critical section and must be killed, so that its lock
+ * becomes free; 0: none. Tells each once. */
+int store_stuck_take(struct store *s, uint32_t *proc);
 
 /* --- tasks --- */
 

@@ -9,7 +9,8 @@
  *   slot.c    one task's slot: versions, publishing, repair
  *   event.c   events as text; state.c: the transition table
  *   doc.c     the fold state of a task and its document; fold.c: what each event does to it
- *   move.c    the one mover, and creation
+ *   move.c    the one mover; create.c: new tasks
+ *   room.c    blocks for a change, and who makes room for it; cache.c: fold states kept per handle
  *   read.c    documents, events, lists
  *   lease.c, wake.c, live.c, count.c, check.c
  *
@@ -27,8 +28,9 @@
 
 enum {
 	BLOCK_BYTES = 1024,
-	NONE = UINT32_MAX, /* no slot, no block */
+	NONE = UINT32_MAX, /* no slot, no block, no participant */
 	DOC_CACHE = 64,    /* fold states kept per handle */
+	LENGTH_BYTES = 4,  /* before each event of a chain */
 };
 
 /* --- lock.c --- */
@@ -38,6 +40,7 @@ enum lock_rank { LOCK_INDEX = 1, LOCK_SLOT, LOCK_POOL };
 
 struct lock {
 	pthread_mutex_t mutex;
+	_Atomic uint32_t holder; /* participant, NONE; says whom a waiter waited for in vain */
 };
 
 /* --- layout of the mapping --- */
@@ -57,7 +60,7 @@ struct version {
 	uint64_t last_seq;
 	uint64_t events_bytes; /* of the event chain, with length prefixes */
 	int64_t updated_ms;
-	uint32_t doc_head, doc_bytes;
+	uint32_t doc_head, doc_bytes; /* 0: no room was left; the document is folded when it is asked for */
 	uint32_t events_head, events_tail; /* NONE: no events */
 };
 
@@ -75,10 +78,12 @@ struct slot {
 	struct version versions[2];
 };
 
-/* State of a block beside its bytes. FREE and on the free list, or USED by a slot. */
+/* State of a block beside its bytes. FREE and on the free list, or USED by a slot; KEPT only while a repair
+ * sorts out which ones the slot still reaches. */
+enum { BLOCK_FREE, BLOCK_USED, BLOCK_KEPT };
 struct block {
-	uint32_t next;  /* in its chain, or in the free list */
-	uint32_t owner; /* slot, when used */
+	uint32_t next;          /* in its chain, or in the free list */
+	_Atomic uint32_t owner; /* slot, when used */
 	_Atomic uint32_t used;
 };
 
@@ -86,9 +91,10 @@ struct proc {
 	_Atomic uint32_t gen;
 	_Atomic uint32_t alive;
 	_Atomic int32_t pid;
-	_Atomic uint32_t flags; /* WAKE_* not yet taken */
+	_Atomic uint32_t flags;  /* WAKE_* not yet taken */
+	_Atomic uint32_t hungry; /* 1: asked for work, got none, and was not woken for any since */
 	_Atomic uint64_t counters[COUNTER_COUNT];
-	/* live ring: bytes reserved (about to be written), bytes published */
+	/* live ring: words reserved (about to be written), words and entries published */
 	_Atomic uint64_t live_reserved, live_published, live_count;
 } __attribute__((aligned(64)));
 
@@ -101,23 +107,32 @@ struct map {
 	uint64_t task_bytes_max, live_ring_bytes;
 	uint32_t reserve_blocks; /* only for moves into terminal states */
 	/* offsets from the start of the mapping */
-	uint64_t procs_at, dirty_at, slots_at, buckets_at, blocks_at, payload_at, live_at;
-	_Atomic uint32_t work_hint; /* 1: there may be a task that needs a worker */
+	uint64_t procs_at, dirty_at, works_at, slots_at, buckets_at, blocks_at, payload_at, live_at;
+	_Atomic uint64_t work_seq;      /* counts what may have made a task need a worker */
+	_Atomic uint32_t stuck;         /* participant that held a lock for too long; NONE */
+	_Atomic uint64_t bytes_backed;  /* the system has given memory for so many */
+	_Atomic uint32_t blocks_backed; /* of blocks_max; follows from it */
 	struct lock index_lock;
 	uint32_t newest, oldest, slot_free; /* (index lock) */
 	_Atomic uint32_t slots_used;
 	struct lock pool_lock;
-	uint32_t block_free; /* (pool lock) */
+	uint32_t block_free;   /* (pool lock) */
+	uint32_t blocks_fresh; /* (pool lock) blocks from here on were never taken and are on no list */
 	_Atomic uint32_t blocks_used;
 };
 
+/* What this participant watches and runs, by slot: the generation tells when the slot went to another task.
+ */
 struct watch {
 	uint32_t gen, count;
+	uint32_t leased_gen;
+	bool leased;
 };
 
 struct doc_entry {
 	struct task_ref ref;
 	uint64_t last_seq, age;
+	size_t bytes; /* of its text, for what it costs to keep */
 	struct task_doc *doc;
 };
 
@@ -128,12 +143,15 @@ struct store {
 	const int *wake_fds; /* by participant; owned by the creator's handle */
 	int *wake_fds_owned;
 	struct watch *watches;  /* by slot */
-	struct task_ref *stale; /* watched tasks whose slot was given to another before they could be told */
+	struct task_ref *stale; /* tasks whose slot went to another before we could be told of their end */
 	size_t stale_count, stale_cap;
+	uint64_t work_seen; /* map->work_seq when there was no work for us */
 	uint64_t live_seen[STORE_PROCS_MAX], live_seen_count[STORE_PROCS_MAX];
 	struct doc_entry cache[DOC_CACHE];
 	uint64_t cache_clock;
-	struct buf scratch_doc, scratch_events;
+	size_t cache_bytes;
+	struct buf scratch_doc, scratch_events, scratch_live;
+	int fd; /* of the creator, until all of the mapping is backed; -1 */
 };
 
 static inline void *map_at(const struct store *s, uint64_t offset)
@@ -163,11 +181,15 @@ static inline struct version *slot_version(struct slot *t)
 
 void lock_init(struct lock *l);
 /* rank is checked against what this thread holds. repair is called, with the lock held, when the owner before
- * us died; it must put right what the lock protects. Waits at most LOCK_WAIT_SECONDS, then this process ends:
- * somebody is stopped inside a critical section and it is the master's business. */
+ * us died; it must put right what the lock protects, and bear being repeated when we die over it. Waits at
+ * most 10 seconds, then this process ends: somebody is stopped inside a critical section, whom the master
+ * learns from store_stuck_take. */
 void lock_take(struct store *s, struct lock *l, enum lock_rank rank,
 	       void (*repair)(struct store *s, void *arg), void *arg);
 void lock_give(struct lock *l, enum lock_rank rank);
+void lock_wait_limit_set(int64_t ms); /* tests */
+/* Was the lock held by somebody who died? Waits a second at most. Boot only. */
+bool lock_owner_died(struct lock *l);
 
 /* Names a place where tests kill the process (flavour "kill" only). */
 #ifdef STORE_KILL_POINTS
@@ -181,12 +203,16 @@ void kill_point_arm(const char *name, int count);
 
 /* --- pool.c: under the pool lock --- */
 
-/* A chain of n blocks for `slot`, or NONE. terminal: may use the reserve. */
-uint32_t pool_take(struct store *s, uint32_t slot, uint32_t n, bool terminal);
+/* A chain of n blocks for `slot`, or NONE when not `leave` blocks would be left behind it. */
+uint32_t pool_take(struct store *s, uint32_t slot, uint32_t n, uint32_t leave);
+uint32_t pool_unused(const struct store *s); /* a glance, without the lock */
 /* Gives back n blocks of the chain at `head` (the last one's next is not looked at). */
 void pool_give(struct store *s, uint32_t head, uint32_t n);
-/* After a death: frees the blocks of `slot` that `keep` (a bit per block) does not name. */
-void pool_reclaim(struct store *s, uint32_t slot, const uint64_t *keep);
+/* After a death: frees the blocks of `slot` that are in none of the two chains. */
+struct chain {
+	uint32_t head, blocks;
+};
+void pool_reclaim(struct store *s, uint32_t slot, struct chain doc, struct chain events);
 void pool_format(struct map *m);
 static inline uint32_t blocks_for(uint64_t bytes)
 {
@@ -214,15 +240,40 @@ void index_give(struct store *s);
 uint32_t index_find(struct store *s, const struct id *id); /* NONE */
 void index_add(struct store *s, uint32_t slot);
 uint32_t index_slot_free(struct store *s); /* takes one off the free list; NONE */
-/* Takes the oldest finished task out; false when there is none. Takes and gives the slot lock itself. */
-bool index_evict_oldest(struct store *s);
+void index_slot_put(struct store *s, uint32_t slot);
+/* Takes out the first finished task from slot *at (map->oldest to begin with) towards newer ones, and moves
+ * *at behind it; false when there is none. Takes and gives the slot lock itself. */
+bool index_evict(struct store *s, uint32_t *at);
+/* Blocks that index_evict could free; stops counting at `enough`. *slots: how many tasks that would be. */
+uint64_t index_evictable(struct store *s, uint64_t enough, uint32_t *slots);
 void index_format(struct map *m);
+
+/* --- room.c --- */
+/* Under the index lock: makes room for `blocks` beyond the reserve, and for a task when `slot`, by evicting
+ * finished tasks. false, and nothing is evicted, when that would not do. */
+bool room_make(struct store *s, uint32_t blocks, bool slot);
+uint32_t room_needed(size_t doc_bytes, size_t events_bytes);
+/* Under the slot lock: puts the document into fresh blocks and the events behind the ones there are. What is
+ * written beyond the published lengths is invisible until the version is published. false, with nothing
+ * taken, when there is no room. A change that ends the task may use the reserve; with `bare` it does without
+ * a document when there is no room for one. */
+struct filling {
+	struct slice doc, events;
+	bool terminal, bare;
+};
+bool room_fill(struct store *s, uint32_t slot, struct version *v, const struct filling *f);
+/* One record of the event chain into scratch_events: its length, then the bytes as they are sent. false when
+ * data is no object. */
+bool event_put(struct store *s, uint64_t seq, int64_t at_ms, enum event_type type, struct slice data);
+void scratch_trim(struct store *s); /* gives back what one large task needed */
 
 /* --- event.c --- */
 /* Appends one event as SSE bytes. data: JSON object text, or empty. false when it is not an object of one
  * line. */
 bool event_format(struct buf *out, uint64_t seq, int64_t at_ms, enum event_type type, struct slice data);
 bool event_format_live(struct buf *out, enum event_type type, struct slice data);
+/* What is between the braces of an object on one line; false when it is none. Empty data has no members. */
+bool event_members(struct slice data, struct slice *members);
 
 /* --- doc.c, fold.c --- */
 struct task_doc;
@@ -234,12 +285,35 @@ enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_t
 		   struct error *e);
 void doc_render(const struct task_doc *d, struct buf *out);
 enum task_state doc_state(const struct task_doc *d);
+/* Applies all events of `sse`; *seq is the last one applied before. */
+enum err doc_fold(struct task_doc *d, struct slice sse, uint64_t *seq, struct error *e);
+
+/* --- cache.c --- */
+bool cache_has(const struct store *s, struct task_ref ref, uint64_t last_seq);
+struct task_doc *cache_take(struct store *s, struct task_ref ref, uint64_t last_seq); /* NULL */
+/* Takes doc, whose text has so many bytes. */
+void cache_put(struct store *s, struct task_ref ref, uint64_t last_seq, struct task_doc *doc, size_t bytes);
+void cache_release(struct store *s);
+
+/* --- read.c --- */
+/* Under the slot lock: appends the document if it fits into what *out has room for. */
+bool doc_read(const struct store *s, const struct version *v, struct buf *out);
+
+/* --- lease.c --- */
+/* Under the slot lock. Set before a state that works is published, cleared after one that does not. */
+void work_mark(struct store *s, uint32_t slot, bool works);
 
 /* --- wake.c --- */
-/* Tells watchers, and `also` (NONE: nobody) that the task in this slot changed. */
-void wake_task(struct store *s, uint32_t slot, uint32_t also);
+/* Under the slot lock, before the change is published: marks the task for its watchers and `also` (NONE:
+ * nobody) and returns who they are. wake_marked, after the lock, wakes them. Whoever dies in between leaves
+ * the marks, and the news of its death makes the others look at them. */
+uint64_t wake_mark(struct store *s, uint32_t slot, uint32_t also);
+void wake_marked(struct store *s, uint64_t procs);
 void wake_proc(struct store *s, uint32_t proc, uint32_t flags);
 void wake_all(struct store *s, uint32_t flags); /* but this participant */
-void work_offer(struct store *s, bool all); /* there is a task without worker: wake ourselves, or everybody */
+/* There is a task without worker: wakes this participant if it waits for work, else all others that do. */
+void work_offer(struct store *s);
+void work_pass(struct store *s); /* there is more than this participant took: wakes the others that wait */
+void stale_add(struct store *s, struct task_ref ref);
 
 #endif

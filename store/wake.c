@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Waking: a dirty bit for the task, a flag for the kind, then one write to the participant's eventfd if no
- * flag was up. Data never travels this way. Whoever died before it could wake others has its wakes made up
- * for when its death is told: then everything that is watched counts as changed.
+ * flag was up. Data never travels this way. Dirty bits are set before a change is published, so that whoever
+ * dies before it could wake others leaves them; the news of its death makes everybody look. That news writes
+ * the eventfd whatever the flags say: the dead may have raised one and not come to the write.
+ *
+ * Work is offered to those that wait for it: first to the participant that has it at hand; who takes some and
+ * sees more calls the others.
  */
 #include "base/base.h"
 #include "store/store_int.h"
@@ -13,7 +17,6 @@
 
 static void tell(struct store *s, struct task_ref ref, void (*on_task)(struct task_ref, void *), void *arg);
 static void tell_dirty(struct store *s, void (*on_task)(struct task_ref, void *), void *arg);
-static void tell_watched(struct store *s, void (*on_task)(struct task_ref, void *), void *arg);
 
 static uint32_t dirty_words(const struct store *s)
 {
@@ -25,14 +28,20 @@ static _Atomic uint64_t *dirty_of(const struct store *s, uint32_t proc)
 	return (_Atomic uint64_t *)map_at(s, s->map->dirty_at) + (size_t)proc * dirty_words(s);
 }
 
-void wake_proc(struct store *s, uint32_t proc, uint32_t flags)
+static void eventfd_raise(const struct store *s, uint32_t proc)
 {
 	static const uint64_t one = 1;
-	if (atomic_fetch_or(&proc_at(s, proc)->flags, flags) != 0)
-		return;
 	/* Full or gone: it is awake already, or nobody is there. */
 	ssize_t n = write(s->wake_fds[proc], &one, sizeof one);
 	(void)n;
+}
+
+void wake_proc(struct store *s, uint32_t proc, uint32_t flags)
+{
+	if (atomic_fetch_or(&proc_at(s, proc)->flags, flags) != 0)
+		return;
+	KILL_POINT("wake-flagged");
+	eventfd_raise(s, proc);
 }
 
 void wake_all(struct store *s, uint32_t flags)
@@ -42,26 +51,55 @@ void wake_all(struct store *s, uint32_t flags)
 			wake_proc(s, i, flags);
 }
 
-void wake_task(struct store *s, uint32_t slot, uint32_t also)
+uint64_t wake_mark(struct store *s, uint32_t slot, uint32_t also)
 {
-	uint64_t bits = atomic_load(&slot_at(s, slot)->watchers);
+	uint64_t procs = atomic_load(&slot_at(s, slot)->watchers);
 	if (also != NONE)
-		bits |= (uint64_t)1 << also;
-	for (uint32_t i = 0; bits != 0; i++, bits >>= 1) {
-		if (!(bits & 1))
-			continue;
-		atomic_fetch_or(&dirty_of(s, i)[slot / 64], (uint64_t)1 << (slot % 64));
-		wake_proc(s, i, WAKE_TASKS);
-	}
+		procs |= (uint64_t)1 << also;
+	for (uint32_t i = 0; i < s->map->procs_max; i++)
+		if (procs >> i & 1)
+			atomic_fetch_or(&dirty_of(s, i)[slot / 64], (uint64_t)1 << (slot % 64));
+	return procs;
 }
 
-void work_offer(struct store *s, bool all)
+void wake_marked(struct store *s, uint64_t procs)
 {
-	atomic_store(&s->map->work_hint, 1);
-	if (s->proc != NONE)
-		wake_proc(s, s->proc, WAKE_WORK);
-	if (all)
-		wake_all(s, WAKE_WORK);
+	for (uint32_t i = 0; i < s->map->procs_max; i++)
+		if (procs >> i & 1)
+			wake_proc(s, i, WAKE_TASKS);
+}
+
+static bool wake_hungry(struct store *s, uint32_t proc)
+{
+	struct proc *p = proc_at(s, proc);
+	if (!atomic_load(&p->alive) || !atomic_load(&p->hungry) || !atomic_exchange(&p->hungry, 0))
+		return false;
+	wake_proc(s, proc, WAKE_WORK);
+	return true;
+}
+
+void work_pass(struct store *s)
+{
+	for (uint32_t i = 0; i < s->map->procs_max; i++)
+		if (i != s->proc)
+			wake_hungry(s, i);
+}
+
+void work_offer(struct store *s)
+{
+	atomic_fetch_add(&s->map->work_seq, 1);
+	if (s->proc == NONE || !wake_hungry(s, s->proc))
+		work_pass(s);
+}
+
+void stale_add(struct store *s, struct task_ref ref)
+{
+	if (s->stale_count == s->stale_cap) {
+		s->stale_cap = s->stale_cap * 2 + 8;
+		s->stale = xrealloc(s->stale, s->stale_cap * sizeof *s->stale);
+	}
+	s->stale[s->stale_count++] = ref;
+	wake_proc(s, s->proc, WAKE_TASKS);
 }
 
 enum err task_watch(struct store *s, struct task_ref ref)
@@ -73,15 +111,8 @@ enum err task_watch(struct store *s, struct task_ref ref)
 	slot_give(s, ref.slot);
 	w = &s->watches[ref.slot];
 	if (w->count > 0 && w->gen != ref.gen) {
-		/* The slot went to another task before its watchers here were told: they are told by the next
-		 * wake_take. */
-		if (s->stale_count == s->stale_cap) {
-			s->stale_cap = s->stale_cap * 2 + 8;
-			s->stale = xrealloc(s->stale, s->stale_cap * sizeof *s->stale);
-		}
-		s->stale[s->stale_count++] = (struct task_ref){ref.slot, w->gen};
+		stale_add(s, (struct task_ref){ref.slot, w->gen});
 		w->count = 0;
-		wake_proc(s, s->proc, WAKE_TASKS);
 	}
 	w->gen = ref.gen;
 	w->count++;
@@ -110,8 +141,6 @@ unsigned wake_take(struct store *s, void (*on_task)(struct task_ref ref, void *a
 	unsigned flags = atomic_exchange(&proc_at(s, s->proc)->flags, 0);
 	while (s->stale_count > 0)
 		on_task(s->stale[--s->stale_count], arg);
-	if (flags & WAKE_PEER_DIED)
-		tell_watched(s, on_task, arg);
 	if (flags & (WAKE_TASKS | WAKE_PEER_DIED))
 		tell_dirty(s, on_task, arg);
 	return flags;
@@ -122,10 +151,12 @@ void store_proc_started(struct store *s, uint32_t proc, int pid)
 	struct proc *p = proc_at(s, proc);
 	atomic_fetch_add(&p->gen, 1);
 	atomic_store(&p->pid, pid);
-	/* A predecessor's unread wakes would keep its successor from ever being woken. */
-	atomic_store(&p->flags, 0);
+	atomic_store(&p->hungry, 1);
 	atomic_store(&p->alive, 1);
-	wake_proc(s, proc, WAKE_WORK);
+	/* It may be running already and have flags up that it has not taken: none is cleared. Those of its
+	 * predecessor would keep it from ever being woken, so the descriptor is written in any case. */
+	atomic_fetch_or(&p->flags, WAKE_WORK | WAKE_TASKS);
+	eventfd_raise(s, proc);
 }
 
 void store_proc_died(struct store *s, uint32_t proc)
@@ -133,22 +164,33 @@ void store_proc_died(struct store *s, uint32_t proc)
 	struct proc *p = proc_at(s, proc);
 	atomic_store(&p->alive, 0);
 	atomic_fetch_add(&p->gen, 1);
-	atomic_store(&s->map->work_hint, 1);
-	wake_all(s, WAKE_PEER_DIED | WAKE_WORK);
+	atomic_fetch_add(&s->map->work_seq, 1);
+	for (uint32_t i = 0; i < s->map->procs_max; i++) {
+		if (i == s->proc || !atomic_load(&proc_at(s, i)->alive))
+			continue;
+		atomic_fetch_or(&proc_at(s, i)->flags, WAKE_PEER_DIED | WAKE_WORK);
+		eventfd_raise(s, i);
+	}
 }
 
 /* --- helpers --- */
 
+/* ref: what the slot holds now. Whoever followed what it held before is told, too: that is gone. */
 static void tell(struct store *s, struct task_ref ref, void (*on_task)(struct task_ref, void *), void *arg)
 {
-	const struct watch *w = &s->watches[ref.slot];
-	uint32_t watched = w->gen;
-	bool other = w->count > 0 && watched != ref.gen;
+	struct watch *w = &s->watches[ref.slot];
+	struct task_ref watched = {ref.slot, w->gen}, leased = {ref.slot, w->leased_gen};
+	bool watched_gone = w->count > 0 && w->gen != ref.gen;
+	bool leased_gone = w->leased && w->leased_gen != ref.gen;
 	if (w->count == 0)
 		atomic_fetch_and(&slot_at(s, ref.slot)->watchers, ~((uint64_t)1 << s->proc));
+	if (leased_gone)
+		w->leased = false;
 	on_task(ref, arg);
-	if (other)
-		on_task((struct task_ref){ref.slot, watched}, arg);
+	if (watched_gone)
+		on_task(watched, arg);
+	if (leased_gone && !(watched_gone && watched.gen == leased.gen))
+		on_task(leased, arg);
 }
 
 static void tell_dirty(struct store *s, void (*on_task)(struct task_ref, void *), void *arg)
@@ -165,11 +207,4 @@ static void tell_dirty(struct store *s, void (*on_task)(struct task_ref, void *)
 				     arg);
 		}
 	}
-}
-
-static void tell_watched(struct store *s, void (*on_task)(struct task_ref, void *), void *arg)
-{
-	for (uint32_t i = 0; i < s->map->tasks_max; i++)
-		if (s->watches[i].count > 0)
-			on_task((struct task_ref){i, s->watches[i].gen}, arg);
 }
