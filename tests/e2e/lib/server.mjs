@@ -63,7 +63,22 @@ function title(pid) {
     return fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
   } catch { return ''; }
 }
-export const alive = (pid) => { try { process.kill(pid, 0); return true; } catch { return false; } };
+/** Does it run? A zombie does not. */
+export const alive = (pid) => {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat[stat.lastIndexOf(')') + 2] !== 'Z';
+  } catch { return false; }
+};
+/** Looks again and again; for what no event tells. */
+export async function eventually(fn, what, ms = 5000) {
+  for (const end = performance.now() + ms; ;) {
+    const got = await fn();
+    if (got) return got;
+    assert.ok(performance.now() < end, `not within ${ms} ms: ${what}`);
+    await new Promise((resolve) => { setTimeout(resolve, 10); });
+  }
+}
 
 export class Server {
   /** options: config (object by section), tools (registry entries), env, args (further words), registryText (of the registry file),
@@ -137,7 +152,9 @@ export class Server {
     if (!this.exit) this.process.kill(signal);
     const { code, signal: by } = await this.exited;
     assert.deepEqual({ code, by }, { code: 0, by: null }, `exit of the server:\n${this.stderr.slice(-4000)}`);
-    const left = before.filter((p) => alive(p.pid));
+    // A SIGKILL takes effect a moment after it was sent.
+    let left;
+    await eventually(() => { left = before.filter((p) => alive(p.pid)); return left.length === 0; }, 'no process left over', 1000).catch(() => {});
     assert.deepEqual(left, [], 'processes left over');
     assert.ok(!/Sanitizer|runtime error:/.test(this.stderr), this.stderr.slice(-6000));
     this.forget();
