@@ -120,8 +120,9 @@ e2e: all fakes
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake \
 		node --test --test-concurrency=2 $(E2E)
 
-lint:
+lint: all
 	$(Q)tests/lint/run.sh
+	$(Q)tests/lint/deploy.sh
 
 # --- flavours of the tests ---
 asan:

@@ -48,4 +48,5 @@ if [ "$major" -lt 20 ]; then
 fi
 npm_install etc/mcp
 [ "$purpose" = check ] && npm_install tests/e2e
+[ "$purpose" = check ] && npm_install tests/lint/manifests
 exit 0

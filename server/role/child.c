@@ -17,7 +17,6 @@ void child_log_init(const struct conf *c, const char *role)
 void child_begin(const struct heritage *h, const char *role, int death_signal)
 {
 	char title[64];
-	sigset_t none;
 	snprintf(title, sizeof title, "agent-runtime: %s", role);
 	title_set(title);
 	child_log_init(h->conf, role);
@@ -28,6 +27,11 @@ void child_begin(const struct heritage *h, const char *role, int death_signal)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+void child_signals_open(void)
+{
+	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }

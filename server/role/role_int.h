@@ -79,8 +79,10 @@ _Noreturn void worker_main(struct heritage *h);
 _Noreturn void supervisor_main(struct heritage *h);
 
 /* --- child.c: what the roles of children share --- */
-/* First thing in a child: title, log, signals back to normal, death with the master. */
+/* First thing in a child: title, log, death with the master. The signals that the master blocks stay blocked, and wait. */
 void child_begin(const struct heritage *h, const char *role, int death_signal);
+/* Once the handlers are there: before, SIGTERM would end the process without draining. */
+void child_signals_open(void);
 /* Logging as configured; also for the master. */
 void child_log_init(const struct conf *c, const char *role);
 

@@ -38,8 +38,9 @@ _Noreturn void supervisor_main(struct heritage *h)
 	wire_broker(h->conf, h->registry, &o, &s.servers);
 	s.loop = loop_new();
 	loop_signal(s.loop, SIGCHLD, child_caught, &s);
-	loop_signal(s.loop, SIGTERM, term_caught, &s);
 	s.broker = mcp_broker_new(s.loop, &o);
+	loop_signal(s.loop, SIGTERM, term_caught, &s);
+	child_signals_open();
 	s.control = loop_io_new(s.loop, h->control_fd, LOOP_READ, control_ready, &s);
 	if (control_send(h->control_fd, IPC_READY, -1, &e) != ERR_NONE)
 		die(EXIT_OS, "the master is gone: %s", e.msg);

@@ -75,6 +75,7 @@ static void worker_open(struct worker *w)
 	w->wake = loop_io_new(w->loop, store_wake_fd(w->store), LOOP_READ, wake_ready, w);
 	w->drain_timer = loop_timer_new(w->loop, runs_over, w);
 	loop_signal(w->loop, SIGTERM, term_caught, w);
+	child_signals_open();
 	/* A predecessor may have died with tasks in its hands. */
 	agent_on_work(w->agent);
 }
