@@ -33,9 +33,12 @@ void framer_release(struct framer *f)
 	*f = (struct framer){0};
 }
 
-/* Remembers the last bytes of the line that is being dropped. */
-static void tail_keep(struct framer *f, const char *p, size_t n)
+/* Remembers the first and the last bytes of the line that is being dropped. */
+static void edges_keep(struct framer *f, const char *p, size_t n)
 {
+	size_t head = FRAME_EDGE_BYTES - f->head_len < n ? FRAME_EDGE_BYTES - f->head_len : n;
+	memcpy(f->head + f->head_len, p, head);
+	f->head_len += head;
 	f->skipped += n;
 	if (n >= FRAME_EDGE_BYTES) {
 		memcpy(f->tail, p + n - FRAME_EDGE_BYTES, FRAME_EDGE_BYTES);
@@ -48,13 +51,10 @@ static void tail_keep(struct framer *f, const char *p, size_t n)
 	f->tail_len = keep + n;
 }
 
-/* The first n bytes there are belong to a line that is not kept. */
-static void skip_begin(struct framer *f, size_t n)
+static void skip_begin(struct framer *f)
 {
 	f->skipping = true;
-	f->skipped = f->tail_len = 0;
-	f->head_len = n < FRAME_EDGE_BYTES ? n : FRAME_EDGE_BYTES;
-	memcpy(f->head, f->data + f->start, f->head_len);
+	f->skipped = f->head_len = f->tail_len = 0;
 }
 
 static void bytes_drop(struct framer *f, size_t n)
@@ -79,8 +79,8 @@ char *framer_room(struct framer *f, size_t *room)
 			f->cap *= 2;
 		} else {
 			if (!f->skipping)
-				skip_begin(f, f->end);
-			tail_keep(f, f->data, f->end);
+				skip_begin(f);
+			edges_keep(f, f->data, f->end);
 			bytes_drop(f, f->end);
 		}
 	}
@@ -113,7 +113,7 @@ static enum frame_kind skip_next(struct framer *f, const char *lf, struct frame_
 {
 	size_t before = f->skipped, endless = f->line_bytes_max * ENDLESS_TIMES;
 	size_t n = (lf ? (size_t)(lf - f->data) : f->end) - f->start;
-	tail_keep(f, f->data + f->start, n);
+	edges_keep(f, f->data + f->start, n);
 	bytes_drop(f, lf ? n + 1 : n);
 	edges_give(f, out);
 	if (lf) {
@@ -133,7 +133,7 @@ enum frame_kind framer_next(struct framer *f, struct frame_line *out)
 	const char *lf = memchr(from + f->searched, '\n', have - f->searched);
 	size_t len = lf ? (size_t)(lf - from) : have;
 	if (!f->skipping && len > f->line_bytes_max)
-		skip_begin(f, len);
+		skip_begin(f);
 	if (f->skipping)
 		return skip_next(f, lf, out);
 	if (!lf) {

@@ -172,11 +172,14 @@ static const char *value_skip(const char *p, const char *end)
 
 bool scan_open(struct slice value, struct scan_iter *it)
 {
-	const char *end = value.ptr + value.len;
-	const char *p = value.len ? space_skip(value.ptr, end) : end;
-	*it = (struct scan_iter){.first = true, .end = end};
+	*it = (struct scan_iter){0};
+	if (!value.len)
+		return false;
+	const char *end = value.ptr + value.len, *p = space_skip(value.ptr, end);
 	if (p == end || (*p != '{' && *p != '['))
 		return false;
+	it->first = true;
+	it->end = end;
 	it->object = *p == '{';
 	it->at = p + 1;
 	return true;
@@ -240,10 +243,9 @@ struct slice scan_member(struct slice object, const char *name)
 
 bool scan_is_object(struct slice text)
 {
-	const char *end = text.ptr + text.len;
 	if (!text.len)
 		return false;
-	const char *p = space_skip(text.ptr, end);
+	const char *end = text.ptr + text.len, *p = space_skip(text.ptr, end);
 	if (p == end || *p != '{' || !(p = value_skip(p, end)))
 		return false;
 	return space_skip(p, end) == end && utf8_valid(text.ptr, text.len);
@@ -305,6 +307,8 @@ enum scan_kind scan_message(struct slice line, struct scan_message *out)
 /* Text that ends in ,"id":ID} has the envelope's id there: the last brace is the envelope's own. */
 static struct slice tail_id(struct slice tail)
 {
+	if (!tail.len)
+		return tail;
 	const char *end = tail.ptr + tail.len, *p = end;
 	while (p > tail.ptr && (p[-1] == ' ' || p[-1] == '\t' || p[-1] == '\r'))
 		p--;
