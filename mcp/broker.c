@@ -9,31 +9,11 @@
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
+#include "mcp/broker_int.h"
 #include "ipc/ipc.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct worker {
-	struct mcp_broker *broker;
-	struct worker *prev, *next;
-	struct ipc_channel *channel;
-	struct tool_call *calls;
-	bool greeted; /* said HELLO: wants to know of changes */
-	bool cut;     /* freed at the bottom of the loop */
-};
-
-struct mcp_broker {
-	struct loop *loop;
-	struct mcp_broker_options options;
-	struct server *servers;
-	struct worker *workers;
-	struct buf catalog; /* {"tools":[...]} */
-	uint64_t version;
-	bool publish_due, settled, stopping;
-	loop_fn *on_settled, *on_stopped;
-	void *on_settled_arg, *on_stopped_arg;
-};
 
 /* --- the catalogue --- */
 
@@ -58,9 +38,7 @@ static void catalog_make(struct mcp_broker *b)
 	b->version++;
 }
 
-static void worker_cut(struct worker *w, const char *why);
-
-static void worker_send(struct worker *w, enum ipc_msg msg, uint64_t id, struct slice body)
+void worker_send(struct worker *w, enum ipc_msg msg, uint64_t id, struct slice body)
 {
 	struct error e;
 	enum err rc = w->cut ? ERR_LOST : ipc_send(w->channel, msg, id, body, -1, &e);
@@ -124,138 +102,6 @@ void broker_settled_changed(struct mcp_broker *b)
 	publish_later(b);
 }
 
-/* --- calls: from the worker --- */
-
-static struct server *server_find(struct mcp_broker *b, const char *id)
-{
-	for (size_t i = 0; i < b->options.servers_count; i++) {
-		if (strcmp(b->servers[i].options->id, id) == 0)
-			return &b->servers[i];
-	}
-	return NULL;
-}
-
-static struct tool_call *call_find(const struct worker *w, uint64_t id)
-{
-	struct tool_call *c = w->calls;
-	while (c && c->worker_id != id)
-		c = c->worker_next;
-	return c;
-}
-
-static void done_send(struct worker *w, uint64_t id, const struct answer *a, bool sent)
-{
-	struct buf body = BUF_INIT;
-	pack_u32(&body, a->error.code);
-	pack_text(&body, a->error.code ? a->error.msg : "");
-	pack_u32(&body, sent);
-	pack_u32(&body, a->is_error);
-	pack_slice(&body, a->error.code ? (struct slice){0} : a->result);
-	worker_send(w, IPC_CALL_DONE, id, buf_slice(&body));
-	buf_release(&body);
-}
-
-static void call_refuse(struct worker *w, uint64_t id, enum err code, const char *why)
-{
-	struct answer a = {0};
-	err_set(&a.error, code, "%s", why);
-	done_send(w, id, &a, false);
-}
-
-static int64_t at_most(uint64_t asked_ms, int64_t limit_ms)
-{
-	return asked_ms && asked_ms < (uint64_t)limit_ms ? (int64_t)asked_ms : limit_ms;
-}
-
-static void call_start(struct worker *w, uint64_t id, struct server *s, struct tool_call *c,
-		       uint64_t timeout_ms)
-{
-	const struct mcp_broker_options *o = &w->broker->options;
-	c->worker = w;
-	c->worker_id = id;
-	c->total_ms = at_most(timeout_ms, o->call_ms_max);
-	c->idle_ms = at_most((uint64_t)c->total_ms, o->call_idle_ms_max);
-	c->worker_next = w->calls;
-	if (w->calls)
-		w->calls->worker_prev = c;
-	w->calls = c;
-	server_call(s, c);
-}
-
-static void call_received(struct worker *w, const struct ipc_frame *f)
-{
-	struct unpack u = UNPACK(f->body);
-	const char *server = unpack_text(&u), *tool = unpack_text(&u);
-	struct slice arguments = unpack_slice(&u);
-	const char *task_id = unpack_text(&u);
-	uint64_t timeout_ms = unpack_u64(&u);
-	bool want_progress = unpack_u32(&u) != 0;
-	struct server *s = server ? server_find(w->broker, server) : NULL;
-	if (!unpack_end(&u) || !server || !tool) {
-		worker_cut(w, "its CALL cannot be read");
-	} else if (!s) {
-		call_refuse(w, f->id, ERR_NOT_FOUND, "no server of that name is in the registry");
-	} else if (arguments.len && !scan_is_object(arguments)) {
-		call_refuse(w, f->id, ERR_INVALID, "the arguments of a tool call must be one JSON object");
-	} else {
-		struct tool_call *c = xcalloc(1, sizeof(*c));
-		c->tool = xstrdup(tool);
-		c->task_id = xstrdup(task_id);
-		c->want_progress = want_progress;
-		buf_add_slice(&c->arguments, arguments.len ? arguments : SLICE_LIT("{}"));
-		call_start(w, f->id, s, c, timeout_ms);
-	}
-}
-
-/* --- calls: back to the worker --- */
-
-void broker_call_forget(struct tool_call *c)
-{
-	*(c->worker_prev ? &c->worker_prev->worker_next : &c->worker->calls) = c->worker_next;
-	if (c->worker_next)
-		c->worker_next->worker_prev = c->worker_prev;
-}
-
-/* Progress may be lost, answers may not: it gets a quarter of the queue. */
-void broker_call_progress(struct tool_call *c, struct slice progress, struct slice total,
-			  struct slice message)
-{
-	struct worker *w = c->worker;
-	struct buf body = BUF_INIT;
-	if (w->cut || ipc_queued_bytes(w->channel) > w->broker->options.queue_bytes_max / 4)
-		return;
-	pack_slice(&body, progress);
-	pack_slice(&body, total);
-	pack_slice(&body, message);
-	if (body.len <= w->broker->options.frame_bytes_max)
-		worker_send(w, IPC_CALL_PROGRESS, c->worker_id, buf_slice(&body));
-	buf_release(&body);
-}
-
-void broker_call_done(struct tool_call *c, const struct answer *a, bool sent)
-{
-	struct worker *w = c->worker;
-	const struct mcp_broker_options *o = &w->broker->options;
-	struct answer small = {0};
-	broker_call_forget(c);
-	if (w->cut)
-		return;
-	size_t room = o->queue_bytes_max - ipc_queued_bytes(w->channel);
-	size_t frame = a->result.len + ERROR_MSG_MAX + 64;
-	if (a->error.code == ERR_NONE && frame > o->frame_bytes_max) {
-		err_set(&small.error, ERR_TOO_LARGE,
-			"the result of %s has %zu bytes, over the limit of %zu for one message to a worker",
-			c->tool, a->result.len, o->frame_bytes_max);
-		a = &small;
-	} else if (a->error.code == ERR_NONE && frame > room) {
-		err_set(&small.error, ERR_FULL,
-			"the result of %s (%zu bytes) does not fit the worker's queue: it reads too slowly",
-			c->tool, a->result.len);
-		a = &small;
-	}
-	done_send(w, c->worker_id, a, sent);
-}
-
 /* --- workers --- */
 
 static void servers_tell(struct worker *w, uint64_t id)
@@ -269,7 +115,6 @@ static void servers_tell(struct worker *w, uint64_t id)
 static void frame_received(struct ipc_frame *f, void *arg)
 {
 	struct worker *w = arg;
-	struct tool_call *c;
 	if (w->cut)
 		return;
 	switch (f->msg) {
@@ -277,12 +122,8 @@ static void frame_received(struct ipc_frame *f, void *arg)
 		w->greeted = true;
 		catalog_tell(w);
 		break;
-	case IPC_CALL: call_received(w, f); break;
-	case IPC_CALL_CANCEL:
-		c = call_find(w, f->id);
-		if (c)
-			call_cancel(c, "cancelled by the client");
-		break;
+	case IPC_CALL: broker_call_received(w, f); break;
+	case IPC_CALL_CANCEL: broker_call_cancelled(w, f->id); break;
 	case IPC_SERVERS_GET: servers_tell(w, f->id); break;
 	default: log_warn("unexpected message from a worker", LF_STR("message", ipc_msg_name(f->msg)));
 	}
@@ -301,8 +142,7 @@ static void worker_free(void *arg)
 	free(w);
 }
 
-/* May be called from anywhere: whoever walks the workers or their calls goes on undisturbed. */
-static void worker_cut(struct worker *w, const char *why)
+void worker_cut(struct worker *w, const char *why)
 {
 	if (w->cut)
 		return;

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to the broker files: broker.c (servers, workers, catalogue), broker_call.c (calls between them). */
+#ifndef MCP_BROKER_INT_H
+#define MCP_BROKER_INT_H
+
+#include "mcp/mcp_int.h"
+#include "ipc/ipc.h"
+
+struct worker {
+	struct mcp_broker *broker;
+	struct worker *prev, *next;
+	struct ipc_channel *channel;
+	struct tool_call *calls;
+	bool greeted; /* said HELLO: wants to know of changes */
+	bool cut;     /* freed at the bottom of the loop */
+};
+
+struct mcp_broker {
+	struct loop *loop;
+	struct mcp_broker_options options;
+	struct server *servers;
+	struct worker *workers;
+	struct buf catalog; /* {"tools":[...]} */
+	uint64_t version;
+	bool publish_due, settled, stopping;
+	loop_fn *on_settled, *on_stopped;
+	void *on_settled_arg, *on_stopped_arg;
+};
+
+/* Errors are dealt with: a worker that takes no more is cut. */
+void worker_send(struct worker *w, enum ipc_msg msg, uint64_t id, struct slice body);
+/* The connection ends. May be called from anywhere: whoever walks the workers or their calls goes on
+ * undisturbed. */
+void worker_cut(struct worker *w, const char *why);
+
+/* --- broker_call.c --- */
+void broker_call_received(struct worker *w, const struct ipc_frame *f);
+void broker_call_cancelled(struct worker *w, uint64_t id);
+
+#endif
