@@ -5,7 +5,7 @@
  * changes. One server's trouble is told to those who call it; the broker itself has no failing state.
  *
  * Owns workers, servers and the catalogue's text. A worker that does not read its socket until the queue is
- * full is cut off: its calls are cancelled as if it had died, and it will connect again.
+ * full is cut off: its calls are cancelled as if it had died. It has no tools until it is given a new socket.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"

@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Servers made with the official SDK close the connection at a line of 10 MiB, with all calls on it. */
+enum { ARGUMENTS_BYTES_MAX = 8 << 20 };
+
 /* --- calls: from the worker --- */
 
 static struct server *server_find(struct mcp_broker *b, const char *id)
@@ -40,12 +43,20 @@ void broker_call_cancelled(struct worker *w, uint64_t id)
 
 static void done_send(struct worker *w, uint64_t id, const struct answer *a, bool sent)
 {
-	struct buf body = BUF_INIT;
+	struct buf body = BUF_LIMIT(w->broker->options.frame_bytes_max);
+	struct answer small = {0};
 	pack_u32(&body, a->error.code);
 	pack_text(&body, a->error.code ? a->error.msg : "");
 	pack_u32(&body, sent);
 	pack_u32(&body, a->is_error);
 	pack_slice(&body, a->error.code ? (struct slice){0} : a->result);
+	if (body.overflow && a->error.code == ERR_NONE) {
+		err_set(&small.error, ERR_MEMORY, "no memory to hand on a result of %zu bytes",
+			a->result.len);
+		buf_release(&body);
+		done_send(w, id, &small, sent);
+		return;
+	}
 	worker_send(w, IPC_CALL_DONE, id, buf_slice(&body));
 	buf_release(&body);
 }
@@ -90,6 +101,9 @@ void broker_call_received(struct worker *w, const struct ipc_frame *f)
 		worker_cut(w, "its CALL cannot be read");
 	} else if (!s) {
 		call_refuse(w, f->id, ERR_NOT_FOUND, "no server of that name is in the registry");
+	} else if (arguments.len > ARGUMENTS_BYTES_MAX) {
+		call_refuse(w, f->id, ERR_TOO_LARGE,
+			    "the arguments are over the 8 MiB that tool servers take");
 	} else if (arguments.len && !scan_is_object(arguments)) {
 		call_refuse(w, f->id, ERR_INVALID, "the arguments of a tool call must be one JSON object");
 	} else {

@@ -92,6 +92,11 @@ void tail_text(const struct tail *t, struct buf *out);
 /* The last line that is not blank, cut to size; "" when there is none. */
 void tail_last_line(const struct tail *t, char *out, size_t size);
 
+/* --- mask.c --- */
+
+/* Overwrites with '*' the secrets among the server's configured environment, in place. */
+void secrets_mask(const struct mcp_server_options *o, char *text, size_t len);
+
 /* --- tools.c: what tools/list brought --- */
 
 enum { TOOLS_MAX = 2000, TOOL_FAULTS_MAX = 100, TOOL_NAME_BYTES_MAX = 256 };

@@ -112,6 +112,7 @@ static void server_lost(struct server *s, const struct error *why)
 	s->last_error = *why;
 	loop_timer_set(s->timer, -1);
 	server_calls_end(s, why);
+	settle(s);
 	s->link->ops->stop(s->link);
 }
 
@@ -148,6 +149,7 @@ static void last_words_add(const struct server *s, struct error *e)
 	char words[LAST_WORDS_SIZE];
 	struct error told = *e;
 	tail_last_line(&s->tail, words, sizeof(words));
+	secrets_mask(s->options, words, strlen(words));
 	if (words[0])
 		err_set(e, told.code, "%s; its last words: %s", told.msg, words);
 }
@@ -211,16 +213,29 @@ static void link_start(struct server *s, struct error *e)
 				  s->limits->start_ms_max, session_events);
 }
 
+/* Rows that no later try would start either. */
+static bool cannot_start(struct server *s)
+{
+	if (s->options->transport != MCP_STDIO)
+		err_set(&s->last_error, ERR_UNSUPPORTED,
+			"remote_http servers are not supported by this version yet");
+	else if (!s->options->command || !s->options->command[0])
+		err_set(&s->last_error, ERR_CONFIG, "the registry names no command for this server");
+	else
+		return false;
+	return true;
+}
+
 void server_start(struct server *s)
 {
 	struct error e = {0};
 	ensure(!s->link && !s->session && !s->halted);
 	if (!s->options->enabled)
 		return;
-	if (s->options->transport != MCP_STDIO) {
-		err_set(&s->last_error, ERR_UNSUPPORTED,
-			"remote_http servers are not supported by this version yet");
+	if (cannot_start(s)) {
 		s->state = SERVER_FAILED;
+		log_warn("tool server cannot be started", LF_STR("server", s->options->id),
+			 LF_STR("error", s->last_error.msg));
 		settle(s);
 		return;
 	}

@@ -29,10 +29,11 @@ static void faults_write(const struct tool_list *l, struct jw *w)
 	jw_array_end(w);
 }
 
-static void tail_write(const struct tail *t, struct jw *w)
+static void tail_write(const struct server *s, struct jw *w)
 {
 	struct buf text = BUF_INIT;
-	tail_text(t, &text);
+	tail_text(&s->tail, &text);
+	secrets_mask(s->options, text.data, text.len);
 	jw_name(w, "stderr_tail");
 	jw_text_n(w, buf_cstr(&text), text.len);
 	buf_release(&text);
@@ -66,7 +67,7 @@ void server_write(const struct server *s, struct jw *w)
 	faults_write(&s->tools, w);
 	jw_kv_int(w, "restarts", s->starts ? (int64_t)s->starts - 1 : 0);
 	jw_kv_text(w, "last_error", s->last_error.msg[0] ? s->last_error.msg : NULL);
-	tail_write(&s->tail, w);
+	tail_write(s, w);
 	jw_kv_int(w, "calls_in_flight", (int64_t)s->calls_count);
 	jw_kv_int(w, "calls_total", (int64_t)s->calls_total);
 	jw_kv_int(w, "junk_lines", (int64_t)(s->junk_lines_before + f->junk_lines));

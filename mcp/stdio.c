@@ -63,12 +63,19 @@ static void lose(struct stdio *s, const struct error *why)
 
 /* --- writing --- */
 
-/* The child does not read any more. Its stdout may still hold answers: only writing ends. */
+/* Only writing ends: stdout may still hold answers. */
 static void in_shut(struct stdio *s)
 {
 	io_close(&s->in, &s->child.in);
 	buf_release(&s->queue);
 	s->sent = 0;
+}
+
+/* One of the child's ends is closed and it should exit by itself soon; else it is of no use any more. */
+static void half_closed(struct stdio *s)
+{
+	if (s->stage == STOP_NONE && !s->freed)
+		loop_timer_set(s->timer, EXIT_WAIT_MS);
 }
 
 static void queue_flush(struct stdio *s)
@@ -79,6 +86,7 @@ static void queue_flush(struct stdio *s)
 			continue;
 		if (n < 0 && errno != EAGAIN) {
 			in_shut(s);
+			half_closed(s);
 			return;
 		}
 		if (n < 0)
@@ -114,6 +122,7 @@ static enum err stdio_send(struct link *l, struct slice message, struct error *e
 	if (!buf_add_slice(&s->queue, message) || !buf_add_char(&s->queue, '\n')) {
 		/* Half a line cannot be taken back. */
 		in_shut(s);
+		half_closed(s);
 		return err_set(e, ERR_MEMORY, "no memory to queue a message of %zu bytes", message.len);
 	}
 	queue_flush(s);
@@ -167,8 +176,7 @@ static void out_ready(int fd, int ready, void *arg)
 	if (!eof || s->freed)
 		return;
 	io_close(&s->out, &s->child.out);
-	if (s->stage == STOP_NONE)
-		loop_timer_set(s->timer, EXIT_WAIT_MS);
+	half_closed(s);
 }
 
 static bool err_read(struct stdio *s)
@@ -237,7 +245,7 @@ static void timer_fired(void *arg)
 		ladder_step(s);
 		return;
 	}
-	err_set(&e, ERR_LOST, "it closed its standard output");
+	err_set(&e, ERR_LOST, s->in ? "it closed its standard output" : "it closed its standard input");
 	lose(s, &e);
 }
 

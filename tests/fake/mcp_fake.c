@@ -22,6 +22,9 @@
  *   grandchild           has a child that stays; grandchild{}: its pid
  *   twice                sends each answer two times
  *   wrong-version        answers initialize with a version nobody knows
+ *   close-input          closes its stdin after it listed its tools, and stays
+ *   close-output         closes its stdout at the first call, and stays
+ *   tell-secret          prints its environment's SERVICE_TOKEN and PLAIN on stderr and exits with 5
  *   list-error           answers tools/list with an error
  */
 #include "base/base.h"
@@ -102,8 +105,12 @@ static void list_answer(const char *id, const struct json *params)
 	else if (next_page)
 		buf_printf(&result, ",\"nextCursor\":\"%d\"", next_page);
 	buf_add_str(&result, "}");
+	if (mode_is("close-input"))
+		close(0); /* before the answer: whoever sees it finds the pipe closed */
 	answer_raw(id, result.data);
 	buf_release(&result);
+	while (mode_is("close-input"))
+		pause();
 }
 
 static void initialize_answer(const char *id)
@@ -130,6 +137,10 @@ static void call_answer(const char *id, const struct json *params)
 	if (mode_is("exit-after") && calls >= number)
 		_exit(4);
 	calls++;
+	if (mode_is("close-output"))
+		close(1);
+	while (mode_is("close-output"))
+		pause();
 	raw_print(json_pointer(params, "/_meta/progressToken"), &token);
 	json_set(args, "_token", json_new_text(buf_cstr(&token)));
 	for (size_t i = 0; i < COUNT_OF(tools) && !mode_is("silent"); i++) {
@@ -264,6 +275,10 @@ static void trouble_begin(void)
 	if (mode_is("exit-at-once")) {
 		out_write_text(2, "starting\nfatal: cannot find module 'left-pad'\n");
 		_exit(3);
+	}
+	if (mode_is("tell-secret")) {
+		fprintf(stderr, "token %s for %s\n", getenv("SERVICE_TOKEN"), getenv("PLAIN"));
+		_exit(5);
 	}
 	if (mode_is("stubborn"))
 		signal(SIGTERM, SIG_IGN);

@@ -224,4 +224,23 @@ static inline bool rig_state_is(struct rig *r, const char *state)
 	return strcmp(json_text(rig_state(r, "/servers/0/state")), state) == 0;
 }
 
+static inline void rig_one(struct rig *r, const char *const *args)
+{
+	rig_init(r);
+	rig_add(r, "fake", rig_fake(), args);
+}
+
+static inline const char *state_text(struct rig *r, const char *pointer)
+{
+	const char *text = json_text(rig_state(r, pointer));
+	return text ? text : "(null)";
+}
+
+static inline int64_t state_number(struct rig *r, const char *pointer)
+{
+	int64_t n = -1;
+	json_integer(rig_state(r, pointer), &n);
+	return n;
+}
+
 #endif
