@@ -137,9 +137,9 @@ static void event_apply(struct run *r, enum event_type type, const struct json *
 	struct run_step *s = &r->steps[i];
 	if (type == EVENT_STEP_STARTED) {
 		exec_free(s->exec);
-		s->exec = exec_new(r, i);
 		s->attempts++;
 		s->status = STEP_RUNNING;
+		s->exec = exec_new(r, i); /* its prompt shows the status */
 	} else if (type == EVENT_STEP_COMPLETED) {
 		s->status = STEP_COMPLETED;
 	} else if (type == EVENT_STEP_FAILED) {
