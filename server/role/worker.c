@@ -142,6 +142,9 @@ static void term_caught(int signo, void *arg)
 	w->draining = true;
 	log_info("draining", LF_INT("runs", agent_runs(w->agent)));
 	http_quiesce(w->http);
+	/* The last copy that is closed turns new connections away; one left open would let them wait for
+	 * nobody. */
+	fd_close(&w->heritage->listen_fd);
 	loop_timer_set(w->drain_timer, w->heritage->conf->server.drain_seconds * 1000);
 	agent_drain(w->agent, runs_over, w);
 }
@@ -157,6 +160,8 @@ static void runs_over(void *arg)
 		log_warn("the drain time is over with calls in flight; raise server.drain_seconds to let "
 			 "them finish",
 			 LF_INT("runs", agent_runs(w->agent)));
+	/* The last events of the runs lie in the store, their wake-up waits in the descriptor. */
+	wake_ready(store_wake_fd(w->store), LOOP_READ, w);
 	http_drain(w->http, 1000, connections_over, w);
 }
 
