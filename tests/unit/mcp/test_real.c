@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The official filesystem server, when its packages are installed: list, read, refuse, stop. */
+/* The official servers, when their packages are installed. */
 #include "tests/unit/mcp/rig.h"
 
 static char folder[] = "/tmp/mcp_real_XXXXXX";
 static const char script[] = "etc/mcp/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js";
+static const char everything[] = "etc/mcp/node_modules/@modelcontextprotocol/server-everything/dist/index.js";
 
 static void real__reads_a_file_through_the_filesystem_server(void **state)
 {
@@ -36,6 +37,37 @@ static void real__reads_a_file_through_the_filesystem_server(void **state)
 	rig_free(&r);
 }
 
+static void real__everything_leaks_no_environment_and_is_cancelled(void **state)
+{
+	struct rig r;
+	struct outcome o;
+	const char *args[] = {everything, NULL};
+	(void)state;
+	if (access(everything, R_OK) != 0)
+		skip();
+	setenv("OPENAI_API_KEY", "sk-not-for-children", 1);
+	rig_init(&r);
+	rig_add(&r, "fake", "node", args);
+	rig_start(&r);
+	rig_settle(&r);
+	rig_call_wait(&r, "fake", "get-env", "{}", &o);
+	assert_int_equal(o.error.code, ERR_NONE);
+	assert_null(strstr(buf_cstr(&o.result), "sk-not"));
+	rig_call_wait(&r, "fake", "trigger-long-running-operation", "{\"duration\":0.2,\"steps\":2}", &o);
+	assert_int_equal(o.error.code, ERR_NONE);
+	assert_true(o.progress >= 2);
+	/* It goes on when it is cancelled; nobody here waits for it. */
+	rig_call(&r, "fake", "trigger-long-running-operation", "{\"duration\":30,\"steps\":1}", 100, &o);
+	rig_wait(&r, o.ends);
+	assert_int_equal(o.error.code, ERR_TIMEOUT);
+	rig_call_wait(&r, "fake", "get-sum", "{\"a\":2,\"b\":\"x\"}", &o);
+	assert_true(o.is_error);
+	rig_call_wait(&r, "fake", "get-structured-content", "{\"location\":\"Chicago\"}", &o);
+	assert_non_null(strstr(buf_cstr(&o.result), "structuredContent"));
+	unsetenv("OPENAI_API_KEY");
+	rig_free(&r);
+}
+
 static int folder_make(void **state)
 {
 	char path[64];
@@ -60,6 +92,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(real__reads_a_file_through_the_filesystem_server),
+		cmocka_unit_test(real__everything_leaks_no_environment_and_is_cancelled),
 	};
 	return cmocka_run_group_tests_name("real", tests, folder_make, folder_remove);
 }
