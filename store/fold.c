@@ -52,9 +52,10 @@ enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_t
 	struct error why = {0};
 	j = json_parse(data.ptr, data.len, EVENT_DEPTH_MAX, &why);
 	if (!json_is(j, JSON_OBJECT)) {
+		const char *colon = j == NULL ? ": " : "";
 		json_free(j);
 		return err_set(e, ERR_JSON, "the data of %s is not a JSON object%s%s", event_type_text(type),
-			       j == NULL ? ": " : "", why.msg);
+			       colon, why.msg);
 	}
 	if (type == EVENT_TASK_CREATED) {
 		d->created_ms = at_ms;

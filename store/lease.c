@@ -74,6 +74,12 @@ bool lease_next(struct store *s, struct lease *out)
 	return false;
 }
 
+void lease_decline(struct store *s)
+{
+	atomic_store(&proc_at(s, s->proc)->hungry, 0);
+	work_pass(s);
+}
+
 void lease_release(struct store *s, const struct lease *l)
 {
 	if (!slot_take(s, l->ref))

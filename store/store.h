@@ -136,6 +136,9 @@ must_check enum err lease_take(struct store *s, struct task_ref ref, struct leas
 /* The same for any task that needs a worker, oldest first; false when there is none. Cheap when nothing is
  * unleased. */
 bool lease_next(struct store *s, struct lease *out);
+/* This participant takes no work now: what was or will be offered to it goes to others, until it asks again
+ * with lease_next. */
+void lease_decline(struct store *s);
 /* No effect when it is no longer ours. If the task still needs a worker, others are woken. */
 void lease_release(struct store *s, const struct lease *l);
 

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What each event does to the document, and that any participant can go on from it. */
+#include "tests/unit/store/table.h"
+
+/* Both participants in turn, so that the document is parsed back each time. */
+static void tell(struct table *t, struct task_ref ref, enum event_type type, const char *data,
+		 enum task_state to)
+{
+	static int turn;
+	move(turn++ % 2 ? t->a : t->b, ref, type, data, to);
+}
+
+static void assert_doc_has(struct table *t, struct task_ref ref, const char *piece)
+{
+	char *text = doc_text(t->a, ref);
+	if (strstr(text, piece) == NULL)
+		fail_msg("no %s in %s", piece, text);
+	free(text);
+	table_check(t);
+}
+
+static void doc_apply__folds_a_whole_run(void **state)
+{
+	struct table t = table_open(4, 4);
+	struct task_ref ref = create(t.a);
+	(void)state;
+	tell(&t, ref, EVENT_MODEL_STARTED, "{\"call\":\"m1\"}", TASK_PLANNING);
+	tell(&t, ref, EVENT_MODEL_COMPLETED,
+	     "{\"call\":\"m1\",\"usage\":{\"input_tokens\":10,\"output_tokens\":4,\"estimated\":true}}",
+	     TASK_SAME);
+	tell(&t, ref, EVENT_PLAN_CREATED,
+	     "{\"plan\":{\"version\":1,\"goal\":\"g\",\"steps\":[{\"id\":\"s1\"},{\"id\":\"s2\"},{\"id\":"
+	     "\"s3\"},"
+	     "{\"id\":\"s4\"},{\"id\":\"s5\"}]}}",
+	     TASK_RUNNING);
+	tell(&t, ref, EVENT_STEP_STARTED, "{\"step\":\"s1\"}", TASK_SAME);
+	tell(&t, ref, EVENT_TOOL_STARTED, "{\"call\":\"t1\"}", TASK_SAME);
+	tell(&t, ref, EVENT_STEP_COMPLETED, "{\"step\":\"s1\",\"result\":{\"x\":[1,2.50]}}", TASK_SAME);
+	assert_doc_has(&t, ref, "\"id\":\"s1\",\"status\":\"completed\",\"result\":{\"x\":[1,2.5]}");
+	tell(&t, ref, EVENT_STEP_FAILED, "{\"step\":\"s2\",\"error\":{\"code\":\"c\"}}", TASK_SAME);
+	tell(&t, ref, EVENT_STEP_IN_DOUBT, "{\"step\":\"s3\"}", TASK_SAME);
+	tell(&t, ref, EVENT_STEP_WAITING, "{\"step\":\"s4\"}", TASK_SAME);
+	tell(&t, ref, EVENT_STEP_STARTED, "{\"step\":\"no such step\"}", TASK_SAME);
+	tell(&t, ref, EVENT_TASK_PENDING, "{\"pending\":{\"on\":\"you\"}}", TASK_SAME);
+	assert_doc_has(&t, ref, "\"pending\":{\"on\":\"you\"}");
+	assert_doc_has(&t, ref, "\"model_calls\":1,\"tool_calls\":1,\"estimated\":true");
+	/* no step stays open in a task that is over */
+	tell(&t, ref, EVENT_TASK_RESULT, "{\"result\":\"r\"}", TASK_FAILED);
+	assert_doc_has(&t, ref,
+		       "\"id\":\"s2\",\"status\":\"failed\",\"result\":null,\"error\":{\"code\":\"c\"}");
+	assert_doc_has(&t, ref, "\"id\":\"s3\",\"status\":\"failed\"");
+	assert_doc_has(&t, ref, "\"id\":\"s4\",\"status\":\"skipped\"");
+	assert_doc_has(&t, ref, "\"id\":\"s5\",\"status\":\"skipped\"");
+	assert_doc_has(&t, ref, "\"status\":\"failed\",\"prompt\"");
+	table_close(&t);
+}
+
+/* A member of an event lies deeper in the document: what is taken must stay readable for the next worker. */
+static void doc_apply__refuses_nesting_that_no_other_could_read_back(void **state)
+{
+	struct table t = table_open(8, 4);
+	struct task_ref ref = create(t.a);
+	struct error e;
+	int taken = 0;
+	(void)state;
+	move(t.a, ref, 0, NULL, TASK_PLANNING);
+	move(t.a, ref, EVENT_PLAN_CREATED, "{\"plan\":{\"steps\":[{\"id\":\"s1\"}]}}", TASK_RUNNING);
+	for (int depth = JSON_DEPTH_MAX - 20; depth < JSON_DEPTH_MAX + 5; depth++) {
+		struct buf data = BUF_INIT;
+		buf_add_str(&data, "{\"step\":\"s1\",\"result\":");
+		for (int i = 0; i < depth; i++)
+			buf_add_char(&data, '[');
+		for (int i = 0; i < depth; i++)
+			buf_add_char(&data, ']');
+		buf_add_char(&data, '}');
+		enum err code = move_as(t.a, ref, NULL, EVENT_STEP_COMPLETED, buf_cstr(&data), TASK_SAME, &e);
+		assert_true(code == ERR_NONE || code == ERR_JSON);
+		taken += code == ERR_NONE;
+		move(t.b, ref, EVENT_TOOL_STARTED, "{}", TASK_SAME);
+		buf_release(&data);
+	}
+	assert_true(taken > 0 && taken < 25);
+	table_close(&t);
+}
+
+static void task_move__refuses_data_that_is_no_object_and_keeps_the_document(void **state)
+{
+	static const char *const bad[] = {"[1]", "{\"a\":}", "{\"a\":1}x", "{\"a\":1,}", "nonsense"};
+	struct table t = table_open(4, 4);
+	struct task_ref ref = create(t.a);
+	struct error e;
+	(void)state;
+	move(t.a, ref, 0, NULL, TASK_PLANNING);
+	char *before = doc_text(t.a, ref);
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		struct task_event ev[] = {{EVENT_TASK_RESULT, SLICE_LIT("{\"result\":\"lost\"}")},
+					  {EVENT_TASK_PENDING, slice_str(bad[i])}};
+		struct task_change c = {.events = ev, .events_count = 2, .to = TASK_SAME};
+		assert_int_equal(task_move(t.a, ref, &c, NULL, &e), ERR_JSON);
+		struct task_change s = {.to = TASK_FAILED, .state_data = slice_str(bad[i])};
+		assert_int_equal(task_move(t.a, ref, &s, NULL, &e), ERR_JSON);
+	}
+	char *after = doc_text(t.b, ref);
+	assert_string_equal(before, after);
+	/* nothing of the refused changes is left in the kept fold state */
+	move(t.a, ref, EVENT_TOOL_STARTED, "{}", TASK_SAME);
+	assert_doc_has(&t, ref, "\"result\":null");
+	struct task_change c = {.to = TASK_FAILED, .state_data = SLICE_LIT("{ }")};
+	assert_int_equal(task_move(t.a, ref, &c, NULL, &e), ERR_NONE);
+	free(before);
+	free(after);
+	table_close(&t);
+}
+
+static void task_fold__tells_damage(void **state)
+{
+	static const char *const bad[] = {
+		"id: 2\nevent: tool.started\ndata: {\"seq\":2,\"at\":\"2026-11-23T03:24:41.123Z\"}\n\n",
+		"id: 1\nevent: tool.started\ndata: {\"seq\":1,\"at\":\"yesterday\"}\n\n",
+		"id: 1\nevent: tool.started\ndata: {\"seq\":1\n\n",
+		"garbage",
+	};
+	struct buf doc = BUF_INIT;
+	struct error e;
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(bad); i++)
+		assert_int_equal(task_fold(slice_str(bad[i]), &doc, &e), ERR_INTERNAL);
+	assert_int_equal(doc.len, 0);
+	buf_release(&doc);
+}
+
+RUN_TESTS(cmocka_unit_test(doc_apply__folds_a_whole_run),
+	  cmocka_unit_test(doc_apply__refuses_nesting_that_no_other_could_read_back),
+	  cmocka_unit_test(task_move__refuses_data_that_is_no_object_and_keeps_the_document),
+	  cmocka_unit_test(task_fold__tells_damage))
