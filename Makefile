@@ -112,7 +112,7 @@ $(BUILD)/tests/fake/%: $(BUILD)/obj/tests/fake/%.o $(call libs_of,base)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 fakes: $(patsubst tests/fake/%.c,$(BUILD)/tests/fake/%,$(wildcard tests/fake/*.c))
-unit-mcp: fakes
+unit-mcp: | fakes
 
 # --- end to end: Node's test runner against the real binary, real MCP servers, real Chromium ---
 E2E ?= tests/e2e/*.test.mjs

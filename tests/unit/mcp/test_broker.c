@@ -102,6 +102,73 @@ static void broker__worker_that_breaks_a_message_is_cut_off(void **state)
 	rig_free(&r);
 }
 
+/* A frame as server/ipc lays it out. */
+static void raw_call(int fd, uint64_t id)
+{
+	struct buf body = BUF_INIT, frame = BUF_INIT;
+	struct error e;
+	pack_text(&body, "fake");
+	pack_text(&body, "big");
+	pack_slice(&body, SLICE_LIT("{\"bytes\":6000000}"));
+	pack_text(&body, "task");
+	pack_u64(&body, 0);
+	pack_u32(&body, 0);
+	pack_u32(&frame, (uint32_t)body.len);
+	pack_u32(&frame, IPC_CALL);
+	pack_u64(&frame, id);
+	buf_add_slice(&frame, buf_slice(&body));
+	assert_int_equal(fd_write_all(fd, frame.data, frame.len, &e), ERR_NONE);
+	buf_release(&body);
+	buf_release(&frame);
+}
+
+struct raw_ends {
+	int count, full;
+};
+
+static void raw_frame(struct ipc_frame *f, void *arg)
+{
+	struct raw_ends *ends = arg;
+	struct unpack u = UNPACK(f->body);
+	ends->count += f->msg == IPC_CALL_DONE;
+	ends->full += f->msg == IPC_CALL_DONE && unpack_u32(&u) == ERR_FULL;
+}
+
+static void raw_close(const struct error *why, void *arg)
+{
+	(void)arg;
+	fail_msg("the connection was closed: %s", why->msg);
+}
+
+static void broker__worker_that_does_not_read_costs_bounded_memory_and_no_answer(void **state)
+{
+	struct rig r;
+	struct outcome o;
+	struct error e;
+	struct raw_ends ends = {0};
+	int pair[2];
+	const char *args[] = {"big-line", NULL};
+	(void)state;
+	rig_init(&r);
+	rig_add(&r, "fake", rig_fake(), args);
+	rig_start(&r);
+	rig_settle(&r);
+	assert_int_equal(fd_socketpair(pair, &e), ERR_NONE);
+	mcp_broker_add_worker(r.broker, pair[0]);
+	for (uint64_t i = 1; i <= 8; i++)
+		raw_call(pair[1], i);
+	rig_wait(&r, state_number(&r, "/servers/0/calls_total") == 8);
+	rig_wait(&r, state_number(&r, "/servers/0/calls_in_flight") == 0);
+	rig_call_wait(&r, "fake", "echo", "{}", &o);
+	assert_int_equal(o.error.code, ERR_NONE);
+	struct ipc_handler h = {raw_frame, raw_close, &ends};
+	struct ipc_channel *late = ipc_open(r.loop, pair[1], 16 << 20, 1 << 20, h);
+	rig_wait(&r, ends.count == 8);
+	assert_true(ends.full >= 2 && ends.full <= 4);
+	ipc_close(late);
+	rig_free(&r);
+}
+
 static void count_up(void *arg)
 {
 	++*(int *)arg;
@@ -170,6 +237,7 @@ int main(void)
 		cmocka_unit_test(broker__unknown_server_and_bad_arguments_are_refused),
 		cmocka_unit_test(broker__workers_do_not_see_each_other),
 		cmocka_unit_test(broker__worker_that_breaks_a_message_is_cut_off),
+		cmocka_unit_test(broker__worker_that_does_not_read_costs_bounded_memory_and_no_answer),
 		cmocka_unit_test(broker__without_servers_settles_and_stops_at_once),
 		cmocka_unit_test(broker__texts_are_what_the_routes_show),
 		cmocka_unit_test(broker__freed_without_stopping_kills_what_is_left),
