@@ -151,9 +151,13 @@ static void sse_beat(struct http_follower *f)
 		http_stream_write(s->request, SSE_COMMENT);
 }
 
+/* What has happened so far is still told. */
 static void sse_drained(struct http_follower *f)
 {
-	sse_reset(sse_of(f));
+	struct sse *s = sse_of(f);
+
+	if (sse_pump(s))
+		sse_reset(s);
 }
 
 /* --- start --- */

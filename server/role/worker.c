@@ -160,8 +160,6 @@ static void runs_over(void *arg)
 		log_warn("the drain time is over with calls in flight; raise server.drain_seconds to let "
 			 "them finish",
 			 LF_INT("runs", agent_runs(w->agent)));
-	/* The last events of the runs lie in the store, their wake-up waits in the descriptor. */
-	wake_ready(store_wake_fd(w->store), LOOP_READ, w);
 	http_drain(w->http, 1000, connections_over, w);
 }
 

@@ -62,6 +62,7 @@ export class HeldModel {
     m.waiting = [];
     m.takers = [];
     m.seen = [];
+    m.standing = [];
     m.server = http.createServer((req, res) => m.#take(req, res));
     m.server.listen(0, '127.0.0.1');
     await once(m.server, 'listening');
@@ -91,9 +92,18 @@ export class HeldModel {
     };
     call.finish = (result = 'done', status = 'success') => call.calls(['finish_step', { status, result }]);
     this.seen.push(call);
+    const standing = this.standing.find((t) => t.fits(call));
+    if (standing) return standing.answer(call);
     const taker = this.takers.findIndex((t) => t.fits(call));
-    if (taker >= 0) this.takers.splice(taker, 1)[0].resolve(call);
-    else this.waiting.push(call);
+    if (taker >= 0) return this.takers.splice(taker, 1)[0].resolve(call);
+    return this.waiting.push(call);
+  }
+  /** From now on every request that fits is answered so, also those that wait. */
+  always(fits, answer) {
+    const test = typeof fits === 'string' ? (c) => c.role === fits : fits;
+    this.standing.push({ fits: test, answer });
+    for (const call of this.waiting.filter(test)) answer(call);
+    this.waiting = this.waiting.filter((c) => !test(c));
   }
   /** The next request that fits (of that role, if a name is given), past or to come. */
   next(fits = () => true) {
