@@ -22,6 +22,7 @@
  *   grandchild           has a child that stays; grandchild{}: its pid
  *   twice                sends each answer two times
  *   wrong-version        answers initialize with a version nobody knows
+ *   endless-line         begins an answer to a call that never ends
  *   close-input          closes its stdin after it listed its tools, and stays
  *   close-output         closes its stdout at the first call, and stays
  *   tell-secret          prints its environment's SERVICE_TOKEN and PLAIN on stderr and exits with 5
@@ -137,6 +138,8 @@ static void call_answer(const char *id, const struct json *params)
 	if (mode_is("exit-after") && calls >= number)
 		_exit(4);
 	calls++;
+	while (mode_is("endless-line"))
+		out_write_text(1, "and another thing, ");
 	if (mode_is("close-output"))
 		close(1);
 	while (mode_is("close-output"))

@@ -183,6 +183,24 @@ static void stdio__grandchildren_end_with_it(void **state)
 	rig_free(&r);
 }
 
+static void stdio__a_line_without_end_restarts_the_server(void **state)
+{
+	struct rig r;
+	struct outcome o;
+	const char *args[] = {"endless-line", NULL};
+	(void)state;
+	rig_one(&r, args);
+	r.options.line_bytes_max = 65536;
+	rig_start(&r);
+	rig_settle(&r);
+	rig_call_wait(&r, "fake", "echo", "{}", &o);
+	assert_int_equal(o.error.code, ERR_LOST);
+	assert_true(o.sent);
+	assert_non_null(strstr(o.error.msg, "did not end within"));
+	rig_wait(&r, rig_state_is(&r, "ready"));
+	rig_free(&r);
+}
+
 static void stdio__a_closed_input_is_noticed(void **state)
 {
 	struct rig r;
@@ -272,6 +290,7 @@ int main(void)
 		cmocka_unit_test(stdio__result_over_the_frame_limit_fails_one_call_only),
 		cmocka_unit_test(stdio__stubborn_one_is_killed_by_the_ladder),
 		cmocka_unit_test(stdio__grandchildren_end_with_it),
+		cmocka_unit_test(stdio__a_line_without_end_restarts_the_server),
 		cmocka_unit_test(stdio__a_closed_input_is_noticed),
 		cmocka_unit_test(stdio__a_closed_output_is_noticed),
 		cmocka_unit_test(stdio__secrets_of_its_environment_are_not_shown),

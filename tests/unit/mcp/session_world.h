@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A session over a link in memory, with a clock of our own. */
+#ifndef TESTS_UNIT_MCP_SESSION_WORLD_H
+#define TESTS_UNIT_MCP_SESSION_WORLD_H
+
+#include "mcp/mcp_int.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct world {
+	struct link link; /* first */
+	struct loop *loop;
+	struct session *session;
+	struct buf sent; /* lines */
+	bool deaf;       /* sending fails */
+	int ready, tools_changed, broken, ends, progress;
+	struct error why;
+	struct answer answer;
+	struct buf result;
+	int64_t now_ms;
+};
+
+static inline enum err memory_send(struct link *l, struct slice message, struct error *e)
+{
+	struct world *w = (struct world *)l;
+	if (w->deaf)
+		return err_set(e, ERR_LOST, "deaf");
+	assert_null(memchr(message.ptr, '\n', message.len));
+	buf_add_slice(&w->sent, message);
+	buf_add_char(&w->sent, '\n');
+	return ERR_NONE;
+}
+
+static inline void told_ready(void *arg)
+{
+	((struct world *)arg)->ready++;
+}
+
+static inline void told_tools(void *arg)
+{
+	((struct world *)arg)->tools_changed++;
+}
+
+static inline void told_broken(const struct error *why, void *arg)
+{
+	struct world *w = arg;
+	w->broken++;
+	w->why = *why;
+	session_close(w->session);
+	w->session = NULL;
+}
+
+static inline void told_progress(struct slice params, void *arg)
+{
+	(void)params;
+	((struct world *)arg)->progress++;
+}
+
+static inline void told_end(const struct answer *a, void *arg)
+{
+	struct world *w = arg;
+	w->ends++;
+	w->answer = *a;
+	buf_reset(&w->result);
+	buf_add_slice(&w->result, a->result);
+}
+
+static const struct link_ops memory_ops = {.send = memory_send};
+
+static inline void world_pass(struct world *w, int64_t ms)
+{
+	w->now_ms += ms;
+	clock_fake_set(w->now_ms * 1000, w->now_ms);
+	loop_turn(w->loop, 0);
+}
+
+static inline void world_open(struct world *w)
+{
+	struct session_events events = {told_ready, told_tools, told_broken, w};
+	bool deaf = w->deaf;
+	*w = (struct world){.link = {&memory_ops}, .now_ms = 1000000, .deaf = deaf};
+	log_init("test", LOG_OFF, LOG_FORMAT_JSON);
+	clock_fake_set(w->now_ms * 1000, w->now_ms);
+	w->loop = loop_new();
+	w->session = session_open(w->loop, &w->link, "srv", "1.2", 5000, events);
+}
+
+static inline void world_close(struct world *w)
+{
+	session_close(w->session);
+	loop_turn(w->loop, 0);
+	loop_free(w->loop);
+	buf_release(&w->sent);
+	buf_release(&w->result);
+	clock_fake_clear();
+}
+
+/* What was sent since the last look. */
+static inline void sent_is(struct world *w, const char *text)
+{
+	assert_string_equal(buf_cstr(&w->sent), text);
+	buf_reset(&w->sent);
+}
+
+static inline void say(struct world *w, const char *line)
+{
+	session_receive(w->session, slice_str(line));
+}
+
+#define INITIALIZED                                                                                 \
+	"{\"id\":1,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}}," \
+	"\"serverInfo\":{\"name\":\"n\",\"version\":\"v\"}}}"
+#define TOOL(name) "{\"name\":\"" name "\",\"inputSchema\":{\"type\":\"object\"}}"
+
+static inline void world_ready(struct world *w)
+{
+	w->deaf = false;
+	world_open(w);
+	say(w, INITIALIZED);
+	say(w, "{\"id\":2,\"result\":{\"tools\":[" TOOL("a") "]}}");
+	assert_int_equal(w->ready, 1);
+	buf_reset(&w->sent);
+}
+
+static inline uint64_t call(struct world *w, const char *arguments)
+{
+	struct error e;
+	struct request_handler h = {told_progress, told_end, w};
+	return session_call(w->session, "a", slice_str(arguments), h, &e);
+}
+
+#endif

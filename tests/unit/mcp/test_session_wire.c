@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests, answers and ids of a session: one line each, ends once, theirs apart from ours. */
+#include "tests/unit/mcp/session_world.h"
+
+static void session_call__is_one_line_with_a_progress_token(void **state)
+{
+	struct world w = {0};
+	(void)state;
+	world_ready(&w);
+	assert_int_equal(call(&w, "{\r\n\"x\": [1,\n2]}"), 3);
+	sent_is(&w, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"params\":{\"name\":\"a\","
+		    "\"arguments\":{  \"x\": [1, 2]},\"_meta\":{\"progressToken\":3}}}\n");
+	say(&w, "{\"method\":\"notifications/progress\",\"params\":{\"progressToken\":3,\"progress\":1}}");
+	say(&w, "{\"method\":\"notifications/progress\",\"params\":{\"progressToken\":99,\"progress\":1}}");
+	say(&w, "{\"method\":\"notifications/progress\"}");
+	assert_int_equal(w.progress, 1);
+	say(&w, "{\"id\":\"3\",\"result\":{\"content\":[],\"isError\":true}}");
+	assert_int_equal(w.ends, 1);
+	assert_true(w.answer.is_error);
+	assert_string_equal(w.result.data, "{\"content\":[],\"isError\":true}");
+	world_close(&w);
+}
+
+static void session_call__error_answers_are_worded(void **state)
+{
+	struct world w = {0};
+	(void)state;
+	world_ready(&w);
+	call(&w, "{}");
+	say(&w, "{\"id\":3,\"error\":{\"code\":-32602,\"message\":\"no \\u00fcse\"}}");
+	assert_int_equal(w.answer.error.code, ERR_UPSTREAM);
+	assert_non_null(strstr(w.answer.error.msg, "-32602: no \xc3\xbcse"));
+	call(&w, "{}");
+	say(&w, "{\"id\":4,\"error\":7}");
+	assert_int_equal(w.ends, 2);
+	assert_int_equal(w.answer.error.code, ERR_UPSTREAM);
+	world_close(&w);
+}
+
+static void session_cancel__tells_and_ignores_the_late_answer(void **state)
+{
+	struct world w = {0};
+	(void)state;
+	world_ready(&w);
+	uint64_t id = call(&w, "{}");
+	buf_reset(&w.sent);
+	session_cancel(w.session, id, "why \"not\"");
+	sent_is(&w, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":3,"
+		    "\"reason\":\"why \\\"not\\\"\"}}\n");
+	session_cancel(w.session, id, "again");
+	sent_is(&w, "");
+	say(&w, "{\"id\":3,\"result\":{}}");
+	say(&w, "{\"id\":null,\"error\":{}}");
+	say(&w, "{\"id\":3.0,\"result\":{}}");
+	say(&w, "{\"id\":99999999999999999999,\"result\":{}}");
+	assert_int_equal(w.ends, 0);
+	assert_int_equal(session_facts(w.session)->late_answers, 4);
+	world_close(&w);
+}
+
+static void session__answers_their_requests_with_their_ids(void **state)
+{
+	struct world w = {0};
+	(void)state;
+	world_ready(&w);
+	call(&w, "{}");
+	buf_reset(&w.sent);
+	say(&w, "{\"id\":3,\"method\":\"ping\"}");
+	sent_is(&w, "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}\n");
+	say(&w, "{\"id\":\"\\u0033\",\"method\":\"roots/list\"}");
+	sent_is(&w, "{\"jsonrpc\":\"2.0\",\"id\":\"\\u0033\",\"error\":{\"code\":-32601,\"message\":\"this "
+		    "client "
+		    "does not offer that method\"}}\n");
+	assert_int_equal(w.ends, 0);
+	world_close(&w);
+}
+
+static void session_overlong__fails_one_request_or_breaks(void **state)
+{
+	struct world w = {0};
+	struct frame_line line = {.head = SLICE_LIT("{\"result\":{\"a\":\"xx"),
+				  .tail = SLICE_LIT("xx\"},\"jsonrpc\":\"2.0\",\"id\":3}"),
+				  .bytes = 9999};
+	(void)state;
+	world_ready(&w);
+	call(&w, "{}");
+	session_overlong(w.session, &line);
+	assert_int_equal(w.answer.error.code, ERR_TOO_LARGE);
+	line.head = SLICE_LIT("{\"method\":\"notifications/message\",\"params\":");
+	session_overlong(w.session, &line);
+	assert_int_equal(w.broken, 0);
+	line.head = line.tail = SLICE_LIT("no message at all");
+	session_overlong(w.session, &line);
+	assert_int_equal(w.broken, 1);
+	world_close(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(session_call__is_one_line_with_a_progress_token),
+		cmocka_unit_test(session_call__error_answers_are_worded),
+		cmocka_unit_test(session_cancel__tells_and_ignores_the_late_answer),
+		cmocka_unit_test(session__answers_their_requests_with_their_ids),
+		cmocka_unit_test(session_overlong__fails_one_request_or_breaks),
+	};
+	return cmocka_run_group_tests_name("session_wire", tests, NULL, NULL);
+}
