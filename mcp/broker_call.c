@@ -14,6 +14,8 @@
 
 /* Servers made with the official SDK close the connection at a line of 10 MiB, with all calls on it. */
 enum { ARGUMENTS_BYTES_MAX = 8 << 20 };
+/* What results leave of a worker's queue, so that errors and other small things always fit. */
+enum { QUEUE_RESERVE_BYTES = 64 << 10 };
 
 /* --- calls: from the worker --- */
 
@@ -156,7 +158,7 @@ void broker_call_done(struct tool_call *c, const struct answer *a, bool sent)
 			"the result of %s has %zu bytes, over the limit of %zu for one message to a worker",
 			c->tool, a->result.len, o->frame_bytes_max);
 		a = &small;
-	} else if (a->error.code == ERR_NONE && frame > room) {
+	} else if (a->error.code == ERR_NONE && frame + QUEUE_RESERVE_BYTES > room) {
 		err_set(&small.error, ERR_FULL,
 			"the result of %s (%zu bytes) does not fit the worker's queue: it reads too slowly",
 			c->tool, a->result.len);

@@ -105,6 +105,14 @@ static void timer_fired(void *arg)
 
 /* --- the session's answers --- */
 
+/* Raw, but only if it is the number it should be. */
+static struct slice number_member(struct slice params, const char *name)
+{
+	struct slice raw = scan_member(params, name);
+	bool number = raw.len && (raw.ptr[0] == '-' || (raw.ptr[0] >= '0' && raw.ptr[0] <= '9'));
+	return number ? raw : (struct slice){0};
+}
+
 static void call_progress(struct slice params, void *arg)
 {
 	struct tool_call *c = arg;
@@ -113,7 +121,7 @@ static void call_progress(struct slice params, void *arg)
 	if (!c->want_progress)
 		return;
 	scan_text(scan_member(params, "message"), &message);
-	broker_call_progress(c, scan_member(params, "progress"), scan_member(params, "total"),
+	broker_call_progress(c, number_member(params, "progress"), number_member(params, "total"),
 			     buf_slice(&message));
 	buf_release(&message);
 }

@@ -119,6 +119,7 @@ static enum err stdio_send(struct link *l, struct slice message, struct error *e
 	if (message.len + 1 > s->limits.queue_bytes_max - waiting)
 		return err_set(e, ERR_FULL, "%zu bytes already wait to be read by the server (limit %zu)",
 			       waiting, s->limits.queue_bytes_max);
+	s->queue.max = s->limits.queue_bytes_max + s->sent;
 	if (!buf_add_slice(&s->queue, message) || !buf_add_char(&s->queue, '\n')) {
 		/* Half a line cannot be taken back. */
 		in_shut(s);
