@@ -2,13 +2,16 @@
 /*
  * Private to the agent room.
  *
- *   agent.c    which tasks this worker runs: leases in, runs out
- *   run.c      one task from lease to release: planning, steps in order, answer; where every decision is
- * taken planner.c  the planner's call, its repair turn, what becomes of its answer executor.c one step: model
- * turns until finish_step calls.c    the tool calls of one turn; result.c: what their results look like to a
- * model writer.c   the final answer plan.c     the plan as data: parse, check, digest, print prompt.c   the
- * words sent to models; toolbox.c: which tools are offered resume.c   a run rebuilt from its events record.c
- * events written, always through task_move
+ * - agent.c: which tasks this worker runs: leases in, runs out
+ * - run.c: one task from lease to release: planning, steps in order, answer; where every decision is taken
+ * - planner.c: the planner's call, its repair turn, what becomes of its answer
+ * - executor.c: one step: model turns until finish_step
+ * - calls.c: the tool calls of one turn; result.c: what their results look like to a model
+ * - writer.c: the final answer
+ * - plan.c: the plan as data: parse, check, digest, print
+ * - prompt.c: the words sent to models; toolbox.c: which tools are offered
+ * - resume.c: a run rebuilt from its events
+ * - record.c: events written, always through task_move
  *
  * A run is driven by run_pump(), which is only ever called from the bottom of the loop (run_wake). Callbacks
  * of llm and mcp record what happened and wake the run. A run that lost its lease, or whose task ended, is
@@ -19,7 +22,7 @@
 
 #include "agent/agent.h"
 
-enum { PLAN_STEP_ID_MAX = 32, PLAN_STEPS_MAX = 64, CALL_ID_SIZE = 24 };
+enum { PLAN_STEP_ID_MAX = 32, PLAN_STEPS_MAX = 64, CALL_ID_SIZE = 24, FENCE_SIZE = 17 };
 
 /* --- plan.c --- */
 
@@ -60,7 +63,8 @@ struct plan *plan_parse(struct slice text, const struct mcp_catalog *tools, size
 			struct error *e);
 /* A plan of one step that just pursues the goal: what is left when a model cannot plan. */
 struct plan *plan_single_step(const char *goal, const struct mcp_catalog *tools);
-/* From the "plan" member of a task document. */
+/* From the "plan" member of a task document. Its effects stay as they were approved, whatever the tools have
+ * become. */
 struct plan *plan_load(const struct json *doc_plan, const struct mcp_catalog *tools, struct error *e);
 void plan_free(struct plan *p);
 /* The plan object as plan.created carries it. */
@@ -118,8 +122,9 @@ struct exec {
 	int turns, calls_made, turns_idle;
 	struct exec_call *calls; /* of the last turn; COUNT calls_count */
 	size_t calls_count;
-	bool forced_once; /* finish_step was demanded and did not come */
-	bool over;        /* finished or failed: freed by the run's pump */
+	bool forced; /* finish_step is demanded of the present turn */
+	bool wrote;  /* a call that may have changed something was started: never tried again by itself */
+	bool over;   /* finished or failed: freed by the run's pump */
 };
 
 struct run_step {
@@ -136,6 +141,7 @@ struct run {
 	struct lease lease;
 	enum task_state state;
 	char task_id[ID_TEXT_SIZE];
+	char fence[FENCE_SIZE];  /* marks data in prompts; nobody outside can know it */
 	char *prompt, *feedback; /* feedback of the last rejection, NULL */
 	bool approval_required;
 	struct plan *plan;
@@ -147,8 +153,11 @@ struct run {
 	char *rejected_answer; /* planner: what did not parse, for the repair turn */
 	struct error rejected_why;
 	int64_t deadline_mono_ms;
-	struct loop_timer *timer; /* deadline, or the wait for the first catalogue */
-	int64_t settle_until_mono_ms;
+	struct loop_timer *timer;     /* deadline, the wait for the catalogue, the next try to end the task */
+	int64_t settle_until_mono_ms; /* 0: not waiting for the catalogue */
+	bool loaded;                  /* document and events were read */
+	const char *end_code;         /* why the task ends although that could not be written yet; NULL */
+	char *end_message;
 	bool woken, dropped;
 };
 
@@ -170,12 +179,16 @@ void agent_run_freed(struct agent *a);
 
 /* run.c */
 void run_start(struct agent *a, const struct lease *l);
+/* The task's end could not be written: its calls are stopped, and it is tried again after a while. */
+void run_end_later(struct run *r, const char *code, const char *message);
+/* Nothing more is begun: the caller returns. */
+bool run_over(const struct run *r);
 /* Pump at the bottom of the loop. */
 void run_wake(struct run *r);
 /* Cancels calls now, frees at the bottom of the loop; may be called from any callback. release: gives the
  * lease back so that another worker goes on. */
 void run_drop(struct run *r, bool release);
-/* Ends the task as failed and drops the run. */
+/* Ends the task as failed and drops the run. code is static. */
 void run_fail(struct run *r, const char *code, const char *message);
 void run_call_name(struct run *r, char out[CALL_ID_SIZE]);
 bool run_busy(const struct run *r); /* a model or tool call is in flight */
@@ -195,6 +208,10 @@ void exec_say(struct exec *x, enum llm_speaker speaker, const char *text);
 void exec_add_turn(struct exec *x, const char *text, const char *reasoning, const struct llm_tool_call *calls,
 		   size_t n);
 void exec_step_failed(struct exec *x, const char *code, const char *message);
+/* A failure of this attempt is followed by another one. */
+bool exec_may_retry(const struct exec *x);
+/* The user's message after a turn without calls that can be carried out. */
+void exec_nudge(struct exec *x, bool cut);
 /* How much is shown to the model: bytes of one result, number of tools. The offline rules are shown
  * everything. */
 size_t exec_context_bytes_max(const struct agent *a);
@@ -205,6 +222,8 @@ void calls_pump(struct exec *x);
 /* Records what came of a call for the model: a tool message in the conversation. */
 void calls_answer(struct exec_call *c, const char *text, bool is_error);
 bool calls_all_done(const struct exec *x);
+/* What a model is told of a call without an answer. doubt: it may have taken effect all the same. */
+void calls_failure_text(const char *message, bool doubt, struct buf *out);
 /* Stops the calls in flight; their callbacks do not come. */
 void calls_cancel(struct exec *x);
 
@@ -222,7 +241,7 @@ void prompt_executor_user(const struct run *r, size_t step, struct buf *out);
 void prompt_writer_system(struct buf *out);
 void prompt_writer_user(const struct run *r, struct buf *out);
 
-/* resume.c: fills the run from document and events. ERR_GONE when the task vanished. */
+/* resume.c: fills the run from document and events. ERR_GONE when they are no longer kept. */
 must_check enum err resume_load(struct run *r, struct error *e);
 
 /* record.c: each appends to the task; false when the run is not ours any more or cannot be written (then it

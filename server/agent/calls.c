@@ -26,7 +26,7 @@ void calls_pump(struct exec *x)
 	bool all_read_only = true;
 	for (size_t i = 0; i < x->calls_count; i++)
 		all_read_only = all_read_only && x->calls[i].tool != NULL && x->calls[i].tool->read_only;
-	for (size_t i = 0; i < x->calls_count && !x->run->dropped; i++) {
+	for (size_t i = 0; i < x->calls_count && !run_over(x->run); i++) {
 		struct exec_call *c = &x->calls[i];
 		if (c->state == CALL_RUNNING && !all_read_only)
 			return;
@@ -52,6 +52,14 @@ bool calls_all_done(const struct exec *x)
 		if (x->calls[i].state != CALL_DONE)
 			return false;
 	return true;
+}
+
+void calls_failure_text(const char *message, bool doubt, struct buf *out)
+{
+	buf_printf(out, "Error: %s", message);
+	if (doubt)
+		buf_add_str(out,
+			    ". It is not known whether the call took effect: find out before you repeat it.");
 }
 
 void calls_cancel(struct exec *x)
@@ -110,7 +118,7 @@ static void call_refuse(struct exec_call *c, const struct error *e)
 	if (!call_failed(c, e, false, 0))
 		return;
 	struct buf text = BUF_INIT;
-	buf_printf(&text, "Error: %s", e->msg);
+	calls_failure_text(e->msg, false, &text);
 	calls_answer(c, buf_cstr(&text), true);
 	buf_release(&text);
 }
@@ -137,6 +145,7 @@ static void call_start(struct exec_call *c, const struct json *arguments)
 	jw_kv_bool(&rec.w, "read_only", c->tool->read_only);
 	if (!record_event(r, &rec, EVENT_TOOL_STARTED))
 		return;
+	c->exec->wrote = c->exec->wrote || !c->tool->read_only;
 	store_count(r->agent->store, COUNTER_TOOL_CALLS, 1);
 	struct buf text = BUF_INIT;
 	json_print(arguments, &text);
@@ -185,12 +194,12 @@ static void call_end(const struct mcp_call_end *end, void *arg)
 				   : call_failed(c, &why, end->sent, end->duration_ms);
 	if (kept) {
 		struct buf text = BUF_INIT;
-		if (result == NULL || end->is_error)
+		if (result != NULL && end->is_error)
 			buf_add_str(&text, "Error: ");
 		if (result != NULL)
 			result_text(result, exec_context_bytes_max(r->agent), &text);
 		else
-			buf_add_str(&text, why.msg);
+			calls_failure_text(why.msg, end->sent && !c->tool->read_only, &text);
 		calls_answer(c, buf_cstr(&text), result == NULL || end->is_error);
 		buf_release(&text);
 		run_wake(r);

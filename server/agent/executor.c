@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDLE_TURNS_MAX = 2, ATTEMPTS_MAX = 2 };
+enum { IDLE_TURNS_MAX = 2, ATTEMPTS_MAX = 2 /* of a step whose on_failure is "retry" */ };
 
 static void model_start(struct exec *x);
 static void model_delta(struct slice text, void *arg);
@@ -18,6 +18,8 @@ static void model_retry(int attempt, int64_t wait_ms, const struct error *why, v
 static void model_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static void turn_take(struct exec *x, const struct llm_turn *turn);
 static bool finish_take(struct exec *x, const struct llm_turn *turn);
+static void step_completed(struct exec *x, struct record *turn, const char *result);
+static void step_failed(struct exec *x, struct record *turn, const char *code, const char *message);
 static const char *step_id(const struct exec *x);
 static size_t dependency_results(const struct exec *x, struct llm_result_of *out);
 
@@ -71,14 +73,12 @@ void exec_pump(struct exec *x)
 	if (x->over || x->model != NULL)
 		return;
 	calls_pump(x);
-	if (x->run->dropped || x->run->agent->draining || !calls_all_done(x))
+	if (run_over(x->run) || x->run->agent->draining || !calls_all_done(x))
 		return;
 	x->calls_count = 0;
 	if (x->turns >= x->run->agent->options.turns_max)
 		exec_step_failed(x, "stuck",
 				 "the model used all its turns (agent.turns_max) without finishing the step");
-	else if (x->forced_once)
-		exec_step_failed(x, "stuck", "the model did not finish the step although it was told to");
 	else
 		model_start(x);
 }
@@ -127,20 +127,23 @@ void exec_add_turn(struct exec *x, const char *text, const char *reasoning, cons
 
 void exec_step_failed(struct exec *x, const char *code, const char *message)
 {
-	struct run *r = x->run;
-	struct run_step *s = &r->steps[x->step];
-	struct record rec;
-	record_begin(&rec);
-	jw_kv_text(&rec.w, "step", step_id(x));
-	record_error(&rec, code, message);
-	if (!record_event(r, &rec, EVENT_STEP_FAILED))
-		return;
-	bool again = r->plan->steps[x->step].on_failure == STEP_RETRY && s->attempts < ATTEMPTS_MAX;
-	s->status = again ? STEP_PENDING : STEP_FAILED;
-	free(s->error);
-	s->error = xstrdup(message);
-	x->over = true;
-	run_wake(r);
+	step_failed(x, NULL, code, message);
+}
+
+/* "retry" was approved for what can be repeated without harm; a call that may have had effects cannot. */
+bool exec_may_retry(const struct exec *x)
+{
+	const struct run *r = x->run;
+	return r->plan->steps[x->step].on_failure == STEP_RETRY &&
+	       r->steps[x->step].attempts < ATTEMPTS_MAX && !x->wrote;
+}
+
+void exec_nudge(struct exec *x, bool cut)
+{
+	exec_say(x, LLM_USER,
+		 cut ? "Your answer was cut off for its length. Be shorter: call a tool, or call " FINISH_STEP
+		       "."
+		     : "Call a tool, or call " FINISH_STEP " with the result of this step.");
 }
 
 static bool is_offline(const struct agent *a)
@@ -178,19 +181,19 @@ static void model_start(struct exec *x)
 	struct run *r = x->run;
 	run_call_name(r, x->model_call_id);
 	record_model_started(r, x->model_call_id, LLM_EXECUTOR, step_id(x));
-	if (r->dropped)
+	if (run_over(r))
 		return;
 	struct llm_result_of results[PLAN_STEPS_MAX];
 	struct llm_context context = {
 		.goal = r->prompt, .plan = r->plan->tree, .step_id = step_id(x), .results = results};
 	context.results_count = dependency_results(x, results);
-	x->forced_once = must_finish(x);
+	x->forced = must_finish(x);
 	struct llm_request req = {.role = LLM_EXECUTOR,
 				  .messages = x->messages,
 				  .messages_count = x->messages_count,
 				  .tools = x->box.tools,
 				  .tools_count = x->box.count,
-				  .force_tool = x->forced_once ? FINISH_STEP : NULL,
+				  .force_tool = x->forced ? FINISH_STEP : NULL,
 				  .context = &context,
 				  .deadline_mono_ms = r->deadline_mono_ms,
 				  .task_id = r->task_id};
@@ -225,34 +228,34 @@ static void model_end(const struct llm_turn *turn, const struct error *e, void *
 		turn_take(x, turn);
 	else if (record_model_failed(x->run, x->model_call_id, LLM_EXECUTOR, step_id(x), e))
 		exec_step_failed(x, record_error_code(e), e->msg);
-	if (!x->run->dropped)
+	if (!run_over(x->run))
 		run_wake(x->run);
 }
 
 static void turn_take(struct exec *x, const struct llm_turn *turn)
 {
-	if (finish_take(x, turn) || x->run->dropped)
+	if (finish_take(x, turn))
 		return;
 	struct record rec;
 	record_model_completed(&rec, x->model_call_id, LLM_EXECUTOR, step_id(x), turn);
-	if (!record_event(x->run, &rec, EVENT_MODEL_COMPLETED))
-		return;
 	if (turn->refusal != NULL) {
-		exec_step_failed(x, "refused", turn->refusal);
+		step_failed(x, &rec, "refused", turn->refusal);
 		return;
 	}
+	if (x->forced) {
+		step_failed(x, &rec, "stuck", "the model did not finish the step although it was told to");
+		return;
+	}
+	if (!record_event(x->run, &rec, EVENT_MODEL_COMPLETED))
+		return;
 	/* Arguments that may be cut off are not acted upon. */
 	bool cut = turn->stop == LLM_STOP_LENGTH;
 	exec_add_turn(x, turn->text, turn->reasoning, turn->calls, cut ? 0 : turn->calls_count);
 	if (cut || turn->calls_count == 0)
-		exec_say(x, LLM_USER,
-			 cut ? "Your answer was cut off for its length. Be "
-			       "shorter: call a tool, or call " FINISH_STEP "."
-			     : "Call a tool, or call " FINISH_STEP " with the result of this step.");
+		exec_nudge(x, cut);
 }
 
-/* A turn that is one well-formed finish_step ends the step; turn and end are one change, so that no crash
- * falls between. */
+/* A turn that is one well-formed finish_step ends the step. */
 static bool finish_take(struct exec *x, const struct llm_turn *turn)
 {
 	if (turn->calls_count != 1 || turn->stop == LLM_STOP_LENGTH ||
@@ -263,36 +266,63 @@ static bool finish_take(struct exec *x, const struct llm_turn *turn)
 	const char *status = json_get_text(arguments, "status", "");
 	const char *result = json_get_text(arguments, "result", NULL);
 	bool success = strcmp(status, "success") == 0;
-	if (result == NULL || (!success && strcmp(status, "failed") != 0)) {
-		json_free(arguments);
-		return false;
-	}
-	struct run *r = x->run;
-	struct run_step *s = &r->steps[x->step];
-	if (success) {
-		struct buf bounded = BUF_INIT;
-		struct record recs[2];
-		result_bound(slice_str(result), r->agent->options.tool_result_bytes_max, &bounded);
-		record_model_completed(&recs[0], x->model_call_id, LLM_EXECUTOR, step_id(x), turn);
-		record_begin(&recs[1]);
-		jw_kv_text(&recs[1].w, "step", step_id(x));
-		jw_kv_text(&recs[1].w, "result", buf_cstr(&bounded));
-		enum event_type types[] = {EVENT_MODEL_COMPLETED, EVENT_STEP_COMPLETED};
-		if (record_events(r, recs, types, 2, TASK_SAME, NULL)) {
-			s->status = STEP_COMPLETED;
-			free(s->result);
-			s->result = buf_take(&bounded);
-			x->over = true;
-		}
-		buf_release(&bounded);
-	} else {
+	bool well_formed = result != NULL && (success || strcmp(status, "failed") == 0);
+	if (well_formed) {
 		struct record rec;
 		record_model_completed(&rec, x->model_call_id, LLM_EXECUTOR, step_id(x), turn);
-		if (record_event(r, &rec, EVENT_MODEL_COMPLETED))
-			exec_step_failed(x, "step-failed", result);
+		if (success)
+			step_completed(x, &rec, result);
+		else
+			step_failed(x, &rec, "step-failed", *result != '\0' ? result : "no reason given");
 	}
 	json_free(arguments);
-	return true;
+	return well_formed;
+}
+
+/* The turn that ends a step and the end are one change, so that no crash falls between. */
+static void step_completed(struct exec *x, struct record *turn, const char *result)
+{
+	struct run *r = x->run;
+	struct run_step *s = &r->steps[x->step];
+	struct buf bounded = BUF_INIT;
+	struct record recs[2] = {*turn};
+	enum event_type types[] = {EVENT_MODEL_COMPLETED, EVENT_STEP_COMPLETED};
+	recs[0].w.out = &recs[0].text;
+	result_bound(slice_str(result), r->agent->options.tool_result_bytes_max, &bounded);
+	record_begin(&recs[1]);
+	jw_kv_text(&recs[1].w, "step", step_id(x));
+	jw_kv_text(&recs[1].w, "result", buf_cstr(&bounded));
+	if (record_events(r, recs, types, 2, TASK_SAME, NULL)) {
+		s->status = STEP_COMPLETED;
+		free(s->result);
+		s->result = buf_take(&bounded);
+		x->over = true;
+	}
+	buf_release(&bounded);
+}
+
+/* turn: NULL when no turn belongs to it. */
+static void step_failed(struct exec *x, struct record *turn, const char *code, const char *message)
+{
+	struct run *r = x->run;
+	struct run_step *s = &r->steps[x->step];
+	struct record recs[2];
+	enum event_type types[] = {EVENT_MODEL_COMPLETED, EVENT_STEP_FAILED};
+	if (turn != NULL) {
+		recs[0] = *turn;
+		recs[0].w.out = &recs[0].text;
+	}
+	record_begin(&recs[1]);
+	jw_kv_text(&recs[1].w, "step", step_id(x));
+	record_error(&recs[1], code, message);
+	size_t from = turn == NULL;
+	if (!record_events(r, recs + from, types + from, 2 - from, TASK_SAME, NULL))
+		return;
+	s->status = exec_may_retry(x) ? STEP_PENDING : STEP_FAILED;
+	free(s->error);
+	s->error = xstrdup(message);
+	x->over = true;
+	run_wake(r);
 }
 
 static size_t dependency_results(const struct exec *x, struct llm_result_of *out)

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { TITLE_BYTES_MAX = 200, OBJECTS_TRIED_MAX = 8 };
+
 /* Strict subset: every property required, no additional ones, no constraints that only some providers know.
  */
 static const char plan_schema[] =
@@ -58,11 +60,11 @@ static const char plan_schema_lenient[] =
 static const char *const effect_texts[] = {"none", "read", "write"};
 static const char *const on_failure_texts[] = {"abort", "retry", "skip"};
 
-static struct slice first_object(struct slice text);
-static enum err steps_read(struct plan *p, const struct mcp_catalog *tools, size_t steps_max,
+static struct json *first_object(struct slice text, struct error *e);
+static enum err steps_read(struct plan *p, const struct mcp_catalog *tools, size_t steps_max, bool approved,
 			   struct error *e);
 static void step_read(struct plan *p, struct plan_step *s, const struct json *j,
-		      const struct mcp_catalog *tools);
+		      const struct mcp_catalog *tools, bool approved);
 static enum err depends_read(struct plan *p, const struct json *steps, struct error *e);
 static enum err order_check(const struct plan *p, struct error *e);
 static void step_print(const struct plan *p, const struct plan_step *s, struct jw *w);
@@ -73,8 +75,9 @@ struct slice plan_schema_text(void)
 	return SLICE_LIT(plan_schema);
 }
 
+/* approved: what the steps may do was settled by whoever approved the plan. */
 static struct plan *plan_of_tree(struct json *tree, const struct mcp_catalog *tools, size_t steps_max,
-				 struct error *e)
+				 bool approved, struct error *e)
 {
 	struct plan *p = xcalloc(1, sizeof *p);
 	p->arena = arena_new(0);
@@ -82,7 +85,7 @@ static struct plan *plan_of_tree(struct json *tree, const struct mcp_catalog *to
 	p->goal = json_get_text(tree, "goal", "");
 	p->final_output = json_get_text(tree, "final_output", "");
 	p->questions = json_get(tree, "questions");
-	if (steps_read(p, tools, steps_max, e) != ERR_NONE) {
+	if (steps_read(p, tools, steps_max, approved, e) != ERR_NONE) {
 		plan_free(p);
 		return NULL;
 	}
@@ -98,13 +101,7 @@ static struct plan *plan_of_tree(struct json *tree, const struct mcp_catalog *to
 
 struct plan *plan_parse(struct slice text, const struct mcp_catalog *tools, size_t steps_max, struct error *e)
 {
-	struct slice object = first_object(text);
-	if (object.len == 0) {
-		err_set(e, ERR_JSON,
-			"there is no JSON object in the answer; answer with the plan object only");
-		return NULL;
-	}
-	struct json *tree = json_parse(object.ptr, object.len, 0, e);
+	struct json *tree = first_object(text, e);
 	if (tree == NULL)
 		return NULL;
 	struct json *schema = json_parse(plan_schema_lenient, sizeof plan_schema_lenient - 1, 0, NULL);
@@ -115,7 +112,7 @@ struct plan *plan_parse(struct slice text, const struct mcp_catalog *tools, size
 		json_free(tree);
 		return NULL;
 	}
-	return plan_of_tree(tree, tools, steps_max, e);
+	return plan_of_tree(tree, tools, steps_max, false, e);
 }
 
 struct plan *plan_single_step(const char *goal, const struct mcp_catalog *tools)
@@ -139,7 +136,7 @@ struct plan *plan_single_step(const char *goal, const struct mcp_catalog *tools)
 	struct json *tree = json_parse(text.data, text.len, 0, &e);
 	buf_release(&text);
 	ensure(tree != NULL);
-	struct plan *p = plan_of_tree(tree, tools, PLAN_STEPS_MAX, &e);
+	struct plan *p = plan_of_tree(tree, tools, PLAN_STEPS_MAX, false, &e);
 	ensure(p != NULL);
 	return p;
 }
@@ -150,7 +147,7 @@ struct plan *plan_load(const struct json *doc_plan, const struct mcp_catalog *to
 		err_set(e, ERR_INTERNAL, "the task has no plan");
 		return NULL;
 	}
-	struct plan *p = plan_of_tree(json_copy(doc_plan), tools, PLAN_STEPS_MAX, e);
+	struct plan *p = plan_of_tree(json_copy(doc_plan), tools, PLAN_STEPS_MAX, true, e);
 	if (p == NULL)
 		return NULL;
 	/* What was approved counts, even if the catalogue has changed since and hints were dropped. */
@@ -194,9 +191,9 @@ void plan_print(const struct plan *p, struct buf *out)
 
 /* The first '{' whose matching '}' exists, strings respected. Linear: a brace that does not close ends the
  * search. */
-static struct slice first_object(struct slice text)
+static struct slice first_balanced(struct slice text)
 {
-	const char *start = memchr(text.ptr, '{', text.len);
+	const char *start = text.len > 0 ? memchr(text.ptr, '{', text.len) : NULL;
 	if (start == NULL)
 		return (struct slice){NULL, 0};
 	const char *end = text.ptr + text.len;
@@ -219,7 +216,31 @@ static struct slice first_object(struct slice text)
 	return (struct slice){NULL, 0};
 }
 
-static enum err steps_read(struct plan *p, const struct mcp_catalog *tools, size_t steps_max, struct error *e)
+/* The first object that is JSON; prose before it may hold braces, too ("the set {a, b}"). The error is that
+ * of the first candidate. */
+static struct json *first_object(struct slice text, struct error *e)
+{
+	struct error why = {0};
+	struct slice rest = text;
+	for (int i = 0; i < OBJECTS_TRIED_MAX; i++) {
+		struct slice object = first_balanced(rest);
+		if (object.len == 0)
+			break;
+		struct json *tree = json_parse(object.ptr, object.len, 0, i == 0 ? &why : NULL);
+		if (tree != NULL)
+			return tree;
+		size_t used = (size_t)(object.ptr + 1 - rest.ptr);
+		rest = (struct slice){rest.ptr + used, rest.len - used};
+	}
+	if (why.code == ERR_NONE)
+		err_set(&why, ERR_JSON,
+			"there is no JSON object in the answer; answer with the plan object only");
+	*e = why;
+	return NULL;
+}
+
+static enum err steps_read(struct plan *p, const struct mcp_catalog *tools, size_t steps_max, bool approved,
+			   struct error *e)
 {
 	const struct json *steps = json_get(p->tree, "steps");
 	size_t count = json_count(steps);
@@ -235,7 +256,7 @@ static enum err steps_read(struct plan *p, const struct mcp_catalog *tools, size
 		if (plan_step_find(p, id, NULL) != NULL)
 			return err_set_field(e, ERR_FIELD, "/steps", "two steps have the id \"%s\"", id);
 		p->steps_count++;
-		step_read(p, s, j, tools);
+		step_read(p, s, j, tools, approved);
 	}
 	enum err bad = depends_read(p, steps, e);
 	return bad != ERR_NONE ? bad : order_check(p, e);
@@ -250,11 +271,14 @@ static int text_index(const char *const *texts, size_t n, const char *text, int 
 }
 
 static void step_read(struct plan *p, struct plan_step *s, const struct json *j,
-		      const struct mcp_catalog *tools)
+		      const struct mcp_catalog *tools, bool approved)
 {
 	s->id = json_get_text(j, "id", "");
 	s->objective = json_get_text(j, "objective", "");
-	s->title = json_get_text(j, "title", s->objective);
+	const char *title = json_get_text(j, "title", "");
+	if (*title == '\0')
+		title = s->objective;
+	s->title = arena_strndup(p->arena, title, utf8_cut(title, strlen(title), TITLE_BYTES_MAX));
 	s->expected_output = json_get_text(j, "expected_output", "");
 	s->success_criteria = json_get_text(j, "success_criteria", "");
 	s->inputs = json_is(json_get(j, "inputs"), JSON_ARRAY) ? json_get(j, "inputs") : NULL;
@@ -270,43 +294,45 @@ static void step_read(struct plan *p, struct plan_step *s, const struct json *j,
 		if (t == NULL)
 			continue;
 		s->hints[s->hints_count++] = arena_strndup(p->arena, t->exposed, strlen(t->exposed));
-		if (!t->read_only)
+		if (!t->read_only && !approved)
 			s->effect = STEP_EFFECT_WRITE;
 	}
 }
 
+/* Said twice is said once. */
+static void depends_add(struct plan_step *s, size_t on)
+{
+	for (size_t k = 0; k < s->depends_count; k++)
+		if (s->depends_on[k] == on)
+			return;
+	ensure(s->depends_count < PLAN_STEPS_MAX);
+	s->depends_on[s->depends_count++] = on;
+}
+
 static enum err depends_read(struct plan *p, const struct json *steps, struct error *e)
 {
-	size_t i = 0;
+	size_t i = 0, on;
 	for (const struct json *j = json_first(steps); j != NULL; j = json_next(j), i++) {
 		struct plan_step *s = &p->steps[i];
 		const struct json *deps = json_get(j, "depends_on");
 		for (const struct json *d = json_first(deps); d != NULL; d = json_next(d)) {
-			size_t on;
 			if (plan_step_find(p, json_text(d), &on) == NULL)
 				return err_set_field(e, ERR_FIELD, "/steps",
-						     "step \"%s\" depends on \"%s\", which is no step", s->id,
-						     json_text(d) ? json_text(d) : "?");
-			if (s->depends_count == PLAN_STEPS_MAX)
-				return err_set_field(e, ERR_FIELD, "/steps",
-						     "step \"%s\" depends on too many steps", s->id);
-			s->depends_on[s->depends_count++] = on;
+						     "step \"%s\" depends on \"%.40s\", which is no step",
+						     s->id, json_text(d) ? json_text(d) : "?");
+			depends_add(s, on);
 		}
 		/* An input from a step is a dependency, said or not. */
 		for (const struct json *in = json_first(s->inputs); in != NULL; in = json_next(in)) {
-			size_t on;
 			const char *from = json_get_text(in, "from_step", NULL);
 			if (from == NULL)
 				continue;
 			if (plan_step_find(p, from, &on) == NULL)
-				return err_set_field(e, ERR_FIELD, "/steps",
-						     "step \"%s\" takes input from \"%s\", which is no step",
-						     s->id, from);
-			bool known = false;
-			for (size_t k = 0; k < s->depends_count; k++)
-				known = known || s->depends_on[k] == on;
-			if (!known && s->depends_count < PLAN_STEPS_MAX)
-				s->depends_on[s->depends_count++] = on;
+				return err_set_field(
+					e, ERR_FIELD, "/steps",
+					"step \"%s\" takes input from \"%.40s\", which is no step", s->id,
+					from);
+			depends_add(s, on);
 		}
 	}
 	return ERR_NONE;

@@ -56,7 +56,7 @@ void planner_start(struct run *r)
 		.on_delta = planner_delta, .on_retry = planner_retry, .on_end = planner_end, .arg = r};
 	run_call_name(r, r->model_call_id);
 	record_model_started(r, r->model_call_id, LLM_PLANNER, NULL);
-	if (!r->dropped)
+	if (!run_over(r))
 		r->model = llm_call_start(a->llm, &req, h);
 	toolbox_release(&box);
 	buf_release(&system);

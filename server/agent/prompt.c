@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The words sent to models. Stable parts come first, so that providers can cache them: rules, then goal, then
- * plan, then what changes. What tools returned stands in data sections and is said to be data.
+ * plan, then what changes. What tools returned stands in data sections and is said to be data; their tags
+ * carry a mark of the run that no tool can know, so that no result can end its section by itself.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
@@ -165,12 +166,13 @@ static void result_block(const struct run *r, size_t i, struct buf *out)
 	if (s->status == STEP_COMPLETED) {
 		const char *text = s->result != NULL ? s->result : "";
 		size_t cut = utf8_cut(text, strlen(text), r->agent->options.tool_context_bytes_max);
-		buf_printf(out, "<result step=\"%s\">\n%.*s", id, (int)cut, text);
+		buf_printf(out, "<result-%s step=\"%s\">\n%.*s", r->fence, id, (int)cut, text);
 		if (cut < strlen(text))
 			buf_printf(out, "\n[cut: %zu more bytes]", strlen(text) - cut);
-		buf_add_str(out, "\n</result>\n");
+		buf_printf(out, "\n</result-%s>\n", r->fence);
 	} else if (s->status == STEP_FAILED) {
-		buf_printf(out, "<failed step=\"%s\">%s</failed>\n", id, s->error != NULL ? s->error : "");
+		buf_printf(out, "<failed-%s step=\"%s\">%s</failed-%s>\n", r->fence, id,
+			   s->error != NULL ? s->error : "", r->fence);
 	} else if (s->status == STEP_SKIPPED) {
 		buf_printf(out, "<skipped step=\"%s\"/>\n", id);
 	}

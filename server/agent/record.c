@@ -2,7 +2,8 @@
 /*
  * How a run writes its events: JSON objects handed to the store's one mover under the run's lease. A refusal
  * means that the task was ended or taken meanwhile: the run is dropped and the caller must not go on. A limit
- * that is reached ends the task as failed, with the limit named.
+ * that is reached, or anything else that keeps an event from being written, ends the task as failed with the
+ * reason named; an end that cannot be written is tried again.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
@@ -153,13 +154,16 @@ const char *record_error_code(const struct error *e)
 
 static bool refused(struct run *r, enum err code, const struct error *e, bool terminal)
 {
-	if (code == ERR_FULL && !terminal) {
-		run_fail(r, record_error_code(e), e->msg);
+	if (code == ERR_CONFLICT || code == ERR_GONE) {
+		run_drop(r, false);
 		return false;
 	}
-	if (code != ERR_CONFLICT && code != ERR_GONE)
-		log_error("an event could not be written; the run is given up here",
-			  LF_STR("task_id", r->task_id), LF_STR("error", e->msg));
-	run_drop(r, false);
+	log_warn("an event could not be written; the task ends", LF_STR("task_id", r->task_id),
+		 LF_STR("error", e->msg));
+	/* While its lease is ours nobody else would end it: a run is never just forgotten. */
+	if (terminal)
+		run_end_later(r, record_error_code(e), e->msg);
+	else
+		run_fail(r, record_error_code(e), e->msg);
 	return false;
 }

@@ -15,12 +15,13 @@
 enum { READ_BYTES = 256 * 1024 };
 
 static enum err document_load(struct run *r, struct task_head *head, struct error *e);
+static void fence_make(struct run *r);
 static enum err steps_load(struct run *r, const struct json *plan, struct error *e);
 static enum err events_load(struct run *r, struct error *e);
 static void event_apply(struct run *r, enum event_type type, const struct json *data);
 static void model_completed(struct exec *x, const struct json *data);
 static void call_ended(struct exec *x, enum event_type type, const struct json *data);
-static struct exec_call *call_find(struct exec *x, const struct json *data);
+static struct exec_call *call_find(struct exec *x, enum event_type type, const struct json *data);
 static void text_take(char **at, const char *text);
 static void doubts_settle(struct run *r);
 static void call_in_doubt(struct run *r, struct exec_call *c);
@@ -55,6 +56,7 @@ static enum err document_load(struct run *r, struct task_head *head, struct erro
 		return ERR_JSON;
 	r->state = head->state;
 	id_format(&head->id, r->task_id);
+	fence_make(r);
 	r->prompt = xstrdup(json_get_text(doc, "prompt", ""));
 	r->approval_required = strcmp(json_get_text(doc, "approval", "required"), "auto") != 0;
 	const struct json *plan = json_get(doc, "plan");
@@ -67,6 +69,15 @@ static enum err document_load(struct run *r, struct task_head *head, struct erro
 	}
 	json_free(doc);
 	return code;
+}
+
+/* The same wherever the task is run, so that a conversation taken over reads as it did. Tool servers are told
+ * no task's id. */
+static void fence_make(struct run *r)
+{
+	char digest[SHA256_HEX_SIZE];
+	sha256_hex(r->task_id, strlen(r->task_id), digest);
+	snprintf(r->fence, sizeof r->fence, "%.16s", digest);
 }
 
 static enum err steps_load(struct run *r, const struct json *plan, struct error *e)
@@ -143,8 +154,7 @@ static void event_apply(struct run *r, enum event_type type, const struct json *
 	} else if (type == EVENT_STEP_COMPLETED) {
 		s->status = STEP_COMPLETED;
 	} else if (type == EVENT_STEP_FAILED) {
-		bool again = r->plan->steps[i].on_failure == STEP_RETRY && s->attempts < 2;
-		s->status = again ? STEP_PENDING : STEP_FAILED;
+		s->status = s->exec != NULL && exec_may_retry(s->exec) ? STEP_PENDING : STEP_FAILED;
 		text_take(&s->error, json_get_text(json_get(data, "error"), "message", "failed"));
 	}
 	if (s->exec == NULL)
@@ -169,41 +179,53 @@ static void model_completed(struct exec *x, const struct json *data)
 						   .name = json_get_text(c, "name", ""),
 						   .arguments = json_get_text(c, "arguments", "{}"),
 						   .opaque = json_get_text(c, "opaque", NULL)};
-	exec_add_turn(x, json_get_text(data, "text", ""), json_get_text(data, "reasoning", NULL), list, n);
-	if (n == 0)
-		exec_say(x, LLM_USER, "Call a tool, or call " FINISH_STEP " with the result of this step.");
+	bool cut = strcmp(json_get_text(data, "stop", ""), llm_stop_text(LLM_STOP_LENGTH)) == 0;
+	exec_add_turn(x, json_get_text(data, "text", ""), json_get_text(data, "reasoning", NULL), list,
+		      cut ? 0 : n);
+	if (cut || n == 0)
+		exec_nudge(x, cut);
 	free(list);
 }
 
 static void call_ended(struct exec *x, enum event_type type, const struct json *data)
 {
-	struct exec_call *c = call_find(x, data);
-	if (c == NULL || c->state == CALL_DONE)
+	struct exec_call *c = call_find(x, type, data);
+	if (c == NULL)
 		return;
 	if (type == EVENT_TOOL_STARTED) {
 		c->started_before = true;
 		c->started_reading = json_get_bool(data, "read_only", false);
 		snprintf(c->id, sizeof c->id, "%s", json_get_text(data, "call", ""));
+		x->wrote = x->wrote || !c->started_reading;
 		x->calls_made++;
 		return;
 	}
 	struct buf text = BUF_INIT;
 	bool is_error = type == EVENT_TOOL_FAILED || json_get_bool(data, "is_error", false);
-	if (is_error)
-		buf_add_str(&text, "Error: ");
 	if (type == EVENT_TOOL_FAILED)
-		buf_add_str(&text, json_get_text(json_get(data, "error"), "message", "failed"));
-	else
+		calls_failure_text(json_get_text(json_get(data, "error"), "message", "failed"),
+				   json_get_bool(data, "sent", false) && !c->started_reading, &text);
+	else if (is_error)
+		buf_add_str(&text, "Error: ");
+	if (type == EVENT_TOOL_COMPLETED)
 		result_text(json_get(data, "result"), exec_context_bytes_max(x->run->agent), &text);
 	calls_answer(c, buf_cstr(&text), is_error);
 	buf_release(&text);
 }
 
-static struct exec_call *call_find(struct exec *x, const struct json *data)
+/* The call an event speaks of: an end by our own id of it where it was started. Models may give one id twice.
+ */
+static struct exec_call *call_find(struct exec *x, enum event_type type, const struct json *data)
 {
-	const char *model_call = json_get_text(data, "model_call", "");
+	const char *call = json_get_text(data, "call", ""),
+		   *model_call = json_get_text(data, "model_call", "");
+	for (size_t i = 0; type != EVENT_TOOL_STARTED && i < x->calls_count; i++)
+		if (x->calls[i].state == CALL_WAITING && x->calls[i].started_before &&
+		    strcmp(x->calls[i].id, call) == 0)
+			return &x->calls[i];
 	for (size_t i = 0; i < x->calls_count; i++)
-		if (strcmp(x->calls[i].model_id, model_call) == 0)
+		if (x->calls[i].state == CALL_WAITING && !x->calls[i].started_before &&
+		    strcmp(x->calls[i].model_id, model_call) == 0)
 			return &x->calls[i];
 	return NULL;
 }
@@ -216,9 +238,9 @@ static void text_take(char **at, const char *text)
 
 static void doubts_settle(struct run *r)
 {
-	for (size_t i = 0; i < r->plan->steps_count && !r->dropped; i++) {
+	for (size_t i = 0; i < r->plan->steps_count && !run_over(r); i++) {
 		struct exec *x = r->steps[i].exec;
-		for (size_t k = 0; x != NULL && k < x->calls_count && !x->over && !r->dropped; k++) {
+		for (size_t k = 0; x != NULL && k < x->calls_count && !x->over && !run_over(r); k++) {
 			struct exec_call *c = &x->calls[k];
 			if (c->state == CALL_DONE || !c->started_before)
 				continue;

@@ -14,13 +14,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How long planning waits for tool servers that are still starting, after which it plans with the tools there
- * are. */
-enum { SETTLE_MS_MAX = 10000 };
+/* SETTLE: how long a run waits for tool servers that are still starting, after which it goes on with the
+ * tools there are. */
+enum { SETTLE_MS_MAX = 10000, END_AGAIN_MS = 1000 };
 
 static void run_pump(void *arg);
-static void pump_queued(struct run *r);
-static void pump_steps(struct run *r);
+static bool tools_awaited(struct run *r);
+static bool run_load(struct run *r);
+static void calls_stop(struct run *r);
+static void pump_steps(struct run *r, bool go_on);
 static bool steps_failed(struct run *r);
 static void steps_start(struct run *r);
 static void step_start(struct run *r, size_t i);
@@ -31,7 +33,6 @@ static void run_free(void *arg);
 
 void run_start(struct agent *a, const struct lease *l)
 {
-	struct error e = {0};
 	struct run *r = xcalloc(1, sizeof *r);
 	r->agent = a;
 	r->lease = *l;
@@ -40,18 +41,6 @@ void run_start(struct agent *a, const struct lease *l)
 	a->runs_count++;
 	r->timer = loop_timer_new(a->loop, timer_fired, r);
 	r->deadline_mono_ms = clock_mono_ms() + a->options.task_ms_max;
-	r->settle_until_mono_ms = clock_mono_ms() + SETTLE_MS_MAX;
-	enum err code = resume_load(r, &e);
-	if (code != ERR_NONE && code != ERR_GONE) {
-		log_error("a task could not be taken up from its events", LF_STR("task_id", r->task_id),
-			  LF_STR("error", e.msg));
-		run_fail(r, record_error_code(&e), e.msg);
-		return;
-	}
-	if (code == ERR_GONE) {
-		run_drop(r, false);
-		return;
-	}
 	timer_arm(r);
 	run_wake(r);
 }
@@ -77,18 +66,7 @@ void run_drop(struct run *r, bool release)
 		}
 	}
 	a->runs_count--;
-	if (r->model != NULL)
-		llm_call_cancel(r->model);
-	r->model = NULL;
-	for (size_t i = 0; i < PLAN_STEPS_MAX; i++) {
-		struct exec *x = r->steps[i].exec;
-		if (x == NULL)
-			continue;
-		if (x->model != NULL)
-			llm_call_cancel(x->model);
-		x->model = NULL;
-		calls_cancel(x);
-	}
+	calls_stop(r);
 	if (release)
 		lease_release(a->store, &r->lease);
 	loop_defer_cancel(a->loop, r);
@@ -98,6 +76,10 @@ void run_drop(struct run *r, bool release)
 void run_fail(struct run *r, const char *code, const char *message)
 {
 	struct record why;
+	if (r->end_code == NULL) {
+		r->end_code = code;
+		r->end_message = xstrdup(message);
+	}
 	record_begin(&why);
 	jw_kv_text(&why.w, "reason", message);
 	record_error(&why, code, message);
@@ -105,6 +87,21 @@ void run_fail(struct run *r, const char *code, const char *message)
 		 LF_STR("error", message));
 	if (record_events(r, NULL, NULL, 0, TASK_FAILED, &why))
 		run_drop(r, false);
+}
+
+void run_end_later(struct run *r, const char *code, const char *message)
+{
+	calls_stop(r);
+	if (r->end_code == NULL) {
+		r->end_code = code;
+		r->end_message = xstrdup(message);
+	}
+	loop_timer_set(r->timer, END_AGAIN_MS);
+}
+
+bool run_over(const struct run *r)
+{
+	return r->dropped || r->end_code != NULL;
 }
 
 void run_call_name(struct run *r, char out[CALL_ID_SIZE])
@@ -125,31 +122,80 @@ bool run_busy(const struct run *r)
 static void run_pump(void *arg)
 {
 	struct run *r = arg;
+	bool draining = r->agent->draining;
 	r->woken = false;
+	if (r->end_code != NULL) {
+		run_fail(r, r->end_code, r->end_message);
+		return;
+	}
 	if (clock_mono_ms() >= r->deadline_mono_ms) {
 		run_fail(r, "timeout", "the task used up its working time (agent.task_seconds)");
 		return;
 	}
-	if (r->state == TASK_QUEUED)
-		pump_queued(r);
-	if (!r->dropped && r->state == TASK_PLANNING && r->model == NULL && !r->agent->draining)
+	bool go_on = !draining && !tools_awaited(r);
+	if (!r->loaded && go_on && !run_load(r))
+		return;
+	if (r->loaded && r->state == TASK_QUEUED && go_on)
+		(void)record_events(r, NULL, NULL, 0, TASK_PLANNING, NULL);
+	if (run_over(r))
+		return;
+	if (r->state == TASK_PLANNING && r->model == NULL && go_on)
 		planner_start(r);
-	else if (!r->dropped && r->state == TASK_RUNNING)
-		pump_steps(r);
-	if (!r->dropped && r->agent->draining && !run_busy(r))
+	else if (r->state == TASK_RUNNING)
+		pump_steps(r, go_on);
+	if (!run_over(r) && draining && !run_busy(r))
 		run_drop(r, true);
 }
 
-/* A plan made before the tool servers have said what they offer would be a plan without tools. */
-static void pump_queued(struct run *r)
+/* What is planned or begun before the tool servers have said what they offer would know no tools: at the
+ * start of the service, in a worker that has just been born, while a supervisor is replaced. */
+static bool tools_awaited(struct run *r)
 {
-	if (!mcp_client_settled(r->agent->mcp) && clock_mono_ms() < r->settle_until_mono_ms)
-		return;
-	if (!r->agent->draining)
-		(void)record_events(r, NULL, NULL, 0, TASK_PLANNING, NULL);
+	int64_t now = clock_mono_ms();
+	if (mcp_client_settled(r->agent->mcp)) {
+		r->settle_until_mono_ms = 0;
+		return false;
+	}
+	if (r->settle_until_mono_ms == 0) {
+		r->settle_until_mono_ms = now + SETTLE_MS_MAX;
+		timer_arm(r);
+	}
+	return now < r->settle_until_mono_ms;
 }
 
-static void pump_steps(struct run *r)
+/* false: the run is over before it began. */
+static bool run_load(struct run *r)
+{
+	struct error e = {0};
+	enum err code = resume_load(r, &e);
+	r->loaded = true;
+	if (code != ERR_NONE) {
+		/* Also when its events are gone: if the task is gone, too, that ends the run without more. */
+		log_warn("a task could not be taken up from its events", LF_STR("task_id", r->task_id),
+			 LF_STR("error", e.msg));
+		run_fail(r, record_error_code(&e), e.msg);
+	}
+	return !run_over(r);
+}
+
+static void calls_stop(struct run *r)
+{
+	if (r->model != NULL)
+		llm_call_cancel(r->model);
+	r->model = NULL;
+	for (size_t i = 0; i < PLAN_STEPS_MAX; i++) {
+		struct exec *x = r->steps[i].exec;
+		if (x == NULL)
+			continue;
+		if (x->model != NULL)
+			llm_call_cancel(x->model);
+		x->model = NULL;
+		calls_cancel(x);
+	}
+}
+
+/* go_on: steps may begin, and so may the answer. Those under way go on in any case. */
+static void pump_steps(struct run *r, bool go_on)
 {
 	for (size_t i = 0; i < r->plan->steps_count; i++) {
 		struct exec *x = r->steps[i].exec;
@@ -160,12 +206,12 @@ static void pump_steps(struct run *r)
 	}
 	if (steps_failed(r))
 		return;
-	if (!r->agent->draining)
+	if (go_on)
 		steps_start(r);
-	for (size_t i = 0; i < r->plan->steps_count && !r->dropped; i++)
+	for (size_t i = 0; i < r->plan->steps_count && !run_over(r); i++)
 		if (r->steps[i].exec != NULL)
 			exec_pump(r->steps[i].exec);
-	if (!r->dropped && steps_over(r) && r->model == NULL && !r->agent->draining)
+	if (!run_over(r) && steps_over(r) && r->model == NULL && go_on)
 		writer_start(r);
 }
 
@@ -210,7 +256,7 @@ static void steps_start(struct run *r)
 		running++;
 	}
 	for (size_t i = 0;
-	     i < r->plan->steps_count && running < r->agent->options.parallel_steps && !r->dropped; i++) {
+	     i < r->plan->steps_count && running < r->agent->options.parallel_steps && !run_over(r); i++) {
 		if (!step_ready(r, i))
 			continue;
 		bool writes = r->plan->steps[i].effect == STEP_EFFECT_WRITE;
@@ -248,13 +294,14 @@ static void timer_fired(void *arg)
 {
 	struct run *r = arg;
 	run_wake(r);
-	timer_arm(r);
+	if (!run_over(r))
+		timer_arm(r);
 }
 
 static void timer_arm(struct run *r)
 {
 	int64_t now = clock_mono_ms(), until = r->deadline_mono_ms;
-	if (r->state == TASK_QUEUED && r->settle_until_mono_ms > now && r->settle_until_mono_ms < until)
+	if (r->settle_until_mono_ms > now && r->settle_until_mono_ms < until)
 		until = r->settle_until_mono_ms;
 	loop_timer_set(r->timer, until > now ? until - now : 1);
 }
@@ -273,6 +320,7 @@ static void run_free(void *arg)
 	free(r->prompt);
 	free(r->feedback);
 	free(r->rejected_answer);
+	free(r->end_message);
 	free(r);
 	agent_run_freed(a);
 }

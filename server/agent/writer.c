@@ -34,7 +34,7 @@ void writer_start(struct run *r)
 		.on_delta = writer_delta, .on_retry = writer_retry, .on_end = writer_end, .arg = r};
 	run_call_name(r, r->model_call_id);
 	record_model_started(r, r->model_call_id, LLM_WRITER, NULL);
-	if (!r->dropped)
+	if (!run_over(r))
 		r->model = llm_call_start(r->agent->llm, &req, h);
 	buf_release(&system);
 	buf_release(&user);
