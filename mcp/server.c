@@ -148,10 +148,13 @@ static void last_words_add(const struct server *s, struct error *e)
 {
 	char words[LAST_WORDS_SIZE];
 	struct error told = *e;
-	tail_last_line(&s->tail, words, sizeof(words));
-	secrets_mask(s->options, words, strlen(words));
+	struct buf text = BUF_INIT;
+	tail_text(&s->tail, &text);
+	secrets_mask(s->options, text.data, text.len); /* before it is cut, which may part a secret */
+	text_last_line(buf_slice(&text), words, sizeof(words));
 	if (words[0])
 		err_set(e, told.code, "%s; its last words: %s", told.msg, words);
+	buf_release(&text);
 }
 
 static void link_lost(const struct error *why, void *arg)

@@ -37,27 +37,37 @@ void tail_add(struct tail *t, struct slice bytes)
 
 void tail_text(const struct tail *t, struct buf *out)
 {
-	if (t->len == t->size && t->len)
-		buf_add(out, t->ring + t->at, t->size - t->at);
-	if (t->len)
-		buf_add(out, t->ring, t->at ? t->at : t->len == t->size ? 0 : t->len);
+	size_t from = out->len;
+	if (t->len < t->size) {
+		buf_add(out, t->ring, t->len);
+		return;
+	}
+	if (!t->len)
+		return;
+	buf_add(out, t->ring + t->at, t->size - t->at);
+	buf_add(out, t->ring, t->at);
+	/* What is left of a line whose front is gone says little, and may be the end of a secret. */
+	const char *lf = out->len > from ? memchr(out->data + from, '\n', out->len - from) : NULL;
+	size_t part = lf ? (size_t)(lf - out->data) + 1 - from : 0;
+	if (part && part < out->len - from) {
+		memmove(out->data + from, out->data + from + part, out->len - from - part);
+		out->len -= part;
+		out->data[out->len] = '\0';
+	}
 }
 
-void tail_last_line(const struct tail *t, char *out, size_t size)
+void text_last_line(struct slice text, char *out, size_t size)
 {
-	struct buf text = BUF_INIT;
 	ensure(size > 0);
-	tail_text(t, &text);
 	size_t end = text.len;
-	while (end && strchr(" \t\r\n", text.data[end - 1]))
+	while (end && strchr(" \t\r\n", text.ptr[end - 1]))
 		end--;
 	size_t start = end;
-	while (start && text.data[start - 1] != '\n')
+	while (start && text.ptr[start - 1] != '\n')
 		start--;
 	size_t n = end - start < size - 1 ? end - start : size - 1;
 	if (n)
-		memcpy(out, text.data + start, n);
+		memcpy(out, text.ptr + start, n);
 	out[n] = '\0';
 	out[utf8_valid_prefix(out, n)] = '\0';
-	buf_release(&text);
 }

@@ -43,32 +43,40 @@ static void tail__without_room_keeps_nothing(void **state)
 	tail_init(&t, 0);
 	tail_add(&t, SLICE_LIT("abc"));
 	tail_is(&t, "");
-	tail_last_line(&t, line, sizeof(line));
+	text_last_line((struct slice){0}, line, sizeof(line));
 	assert_string_equal(line, "");
 	tail_release(&t);
 }
 
-static void tail_last_line__skips_blank_ones_and_cuts_whole_characters(void **state)
+static void tail__begins_with_a_whole_line_once_it_is_full(void **state)
 {
 	struct tail t;
+	(void)state;
+	tail_init(&t, 8);
+	tail_add(&t, SLICE_LIT("secret\nab\n"));
+	tail_is(&t, "ab\n");
+	tail_add(&t, SLICE_LIT("longlonglong\n"));
+	tail_is(&t, "onglong\n"); /* no other line to begin with */
+	tail_release(&t);
+}
+
+static void text_last_line__skips_blank_ones_and_cuts_whole_characters(void **state)
+{
 	char line[16];
 	(void)state;
-	tail_init(&t, 100);
-	tail_add(&t, SLICE_LIT("first\nthe cause\n \r\n\n"));
-	tail_last_line(&t, line, sizeof(line));
+	text_last_line(SLICE_LIT("first\nthe cause\n \r\n\n"), line, sizeof(line));
 	assert_string_equal(line, "the cause");
-	tail_add(&t, SLICE_LIT("fourteen bytes\xc3\xa9\n"));
-	tail_last_line(&t, line, sizeof(line));
+	text_last_line(SLICE_LIT("fourteen bytes\xc3\xa9\n"), line, sizeof(line));
 	assert_string_equal(line, "fourteen bytes");
-	tail_release(&t);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tail__keeps_the_last_bytes),
+		cmocka_unit_test(tail__begins_with_a_whole_line_once_it_is_full),
 		cmocka_unit_test(tail__without_room_keeps_nothing),
-		cmocka_unit_test(tail_last_line__skips_blank_ones_and_cuts_whole_characters),
+		cmocka_unit_test(text_last_line__skips_blank_ones_and_cuts_whole_characters),
 	};
 	return cmocka_run_group_tests_name("tail", tests, NULL, NULL);
 }
