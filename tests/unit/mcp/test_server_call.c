@@ -109,7 +109,7 @@ static void call__progress_keeps_an_idle_call_alive(void **state)
 	const char *args[] = {"progress", NULL};
 	(void)state;
 	rig_init(&r);
-	r.options.call_idle_ms_max = 300;
+	r.options.call_idle_ms_max = 600;
 	rig_add(&r, "fake", rig_fake(), args);
 	rig_start(&r);
 	rig_settle(&r);
