@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two hundred tasks, and everything else that opens something: afterwards the server holds what it held before.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { Server, eventually, fake, filesystem, root, stream, test } from './lib/server.mjs';
+import { Model, calls, finished, planned, using, written } from './lib/model.mjs';
+
+const ASAN = /asan/.test(process.env.AGENT_RUNTIME ?? '');
+
+/** Of each of our processes: open descriptors, resident KiB; of all: how many, and zombies. */
+function measure(s) {
+  const { all } = s.processes();
+  const ours = [{ pid: s.pid, title: 'agent-runtime: master' }, ...all.filter((p) => p.title.startsWith('agent-runtime:'))];
+  return {
+    zombies: all.filter((p) => p.state === 'Z').length,
+    processes: all.length,
+    each: Object.fromEntries(ours.map(({ pid, title }) => [title, {
+      pid,
+      descriptors: fs.readdirSync(`/proc/${pid}/fd`).length,
+      // Without the mapping, which grows with what tasks keep: that is memory in use, not lost.
+      rss: Number(/^RssAnon:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))[1]),
+    }])),
+  };
+}
+function assertSame(before, now) {
+  assert.equal(now.zombies, 0);
+  assert.equal(now.processes, before.processes);
+  for (const [title, was] of Object.entries(before.each)) {
+    const is = now.each[title];
+    assert.equal(is.pid, was.pid, `${title} is the same process`);
+    // Connections to a model server are kept, a few more or less.
+    assert.ok(is.descriptors <= was.descriptors + 10, `${title}: ${was.descriptors} descriptors, then ${is.descriptors}`);
+    if (!ASAN) assert.ok(is.rss <= was.rss * 1.25 + 2048, `${title}: ${was.rss} KiB, then ${is.rss}`);
+  }
+}
+/** Clients keep their connections for a while: until none is left, there is nothing to compare. */
+const quiet = (s) => eventually(() => {
+  const port = s.port.toString(16).toUpperCase().padStart(4, '0');
+  return !fs.readFileSync('/proc/net/tcp', 'latin1').split('\n').some((l) => { const f = l.trim().split(/\s+/); return f[1]?.endsWith(`:${port}`) && f[3] === '01'; });
+}, 'no connection left', 15000);
+
+async function many(s, count, one) {
+  const left = Array.from({ length: count }, (_, i) => i);
+  await Promise.all(Array.from({ length: 10 }, async () => { while (left.length) await one(left.pop()); }));
+}
+
+test('offline, with a real tool server: 200 tasks', async () => {
+  const s = await Server.start({ tools: [filesystem(path.join(root, 'etc/sample_data'))], config: { log: { level: 'info' } } });
+  const one = async (i) => {
+    const { id } = await s.submit('Read a file and summarize its contents', { approval: i % 2 ? 'auto' : 'required' });
+    if (i % 2 === 0) {
+      await s.until(id, 'awaiting_approval');
+      if (i % 10 === 0) return void await s.post(`/v1/tasks/${id}/${i % 20 ? 'cancel' : 'reject'}`);
+      await s.post(`/v1/tasks/${id}/approve`);
+    }
+    await s.until(id, 'completed');
+    if (i % 5 === 1) for await (const e of stream(`${s.url}/v1/tasks/${id}/stream`)) void e;
+  };
+  await many(s, 60, one);
+  await quiet(s);
+  const before = measure(s);
+  await many(s, 200, one);
+  await quiet(s);
+  assertSame(before, measure(s));
+  await s.stop();
+});
+
+test('model calls, failed ones too, cancelled tasks, clients that leave, a tool server that dies', async () => {
+  const model = await Model.start({ rules: [
+    { when: { system: 'planner', user: 'refused' }, respond: { status: 401 } },
+    { when: { system: 'planner', user: 'hangs' }, respond: { hang: true } },
+    { when: { system: 'planner', user: 'cut' }, respond: { text: 'x'.repeat(200), cut_after_bytes: 900 } },
+    planned({ objective: 'use', tools: ['fake__echo'] }),
+    { when: { system: 'executor', turn: 0 }, respond: calls('fake__echo', { text: 'x' }) },
+    { when: { system: 'executor' }, respond: finished() }, written()] });
+  const s = await Server.start({ tools: [fake('fake', 'echo'), fake('dies', 'exit-after', '0')], config: using(model, { log: { level: 'info' }, tools: { restart_ms_min: 10, restart_ms_max: 50 } }) });
+  const one = async (i) => {
+    const kind = ['works', 'refused', 'hangs', 'cut', 'leaves'][i % 5];
+    const { id } = await s.submit(`${kind} ${i}`, { approval: 'auto' });
+    if (kind === 'hangs') await s.post(`/v1/tasks/${id}/cancel`);
+    if (kind === 'leaves') {
+      const socket = net.connect(s.port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write(`GET /v1/tasks/${id}/stream HTTP/1.1\r\nHost: a\r\n\r\n`);
+      await new Promise((resolve) => { socket.once('data', resolve); });
+      socket.resetAndDestroy();
+    }
+    await s.until(id, 'completed', 'failed', 'cancelled');
+  };
+  await many(s, 50, one);
+  await quiet(s);
+  const before = measure(s);
+  await many(s, 200, one);
+  await quiet(s);
+  assertSame(before, measure(s));
+  await s.stop();
+  await model.stop();
+});
