@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One task from lease to release: which steps run when, what a failed one means, what ends a run. The model is
- * scripted, the tools are real children.
+ * One task from lease to release: which steps run when, what a failed one means, what ends a run. The model
+ * is scripted, the tools are real children.
  */
 #include "base/base.h"
 #include "run_rig.h"
@@ -31,7 +31,8 @@ static void steps_start__reads_side_by_side_writes_alone(void **state)
 	struct world w;
 	(void)state;
 	world_open(&w, NULL, false);
-	model_plan(&w, STEP("s1", "read") "," STEP("s2", "none") "," STEP("s3", "write") "," STEP("s4", "read"));
+	model_plan(&w,
+		   STEP("s1", "read") "," STEP("s2", "none") "," STEP("s3", "write") "," STEP("s4", "read"));
 	for (int i = 0; i < 4; i++)
 		model_finish(&w, "success", "r");
 	model_text(&w, "The end.");
@@ -186,8 +187,8 @@ static void run__the_longest_plan(void **state)
 	event(&w, 0, NULL, TASK_PLANNING);
 	buf_add_str(&steps, "{\"plan\":{\"version\":1,\"digest\":\"d\",\"goal\":\"g\",\"steps\":[");
 	for (int i = 0; i < PLAN_STEPS_MAX; i++) {
-		buf_printf(&steps, "%s{\"id\":\"step-%026d\",\"title\":\"\xE2\x82\xAC\",\"objective\":\"o\",", i > 0 ? "," : "",
-			   i);
+		buf_printf(&steps, "%s{\"id\":\"step-%026d\",\"title\":\"\xE2\x82\xAC\",\"objective\":\"o\",",
+			   i > 0 ? "," : "", i);
 		buf_add_str(&steps, "\"on_failure\":\"skip\",\"side_effects\":\"read\",\"depends_on\":[");
 		if (i > 0)
 			buf_printf(&steps, "\"step-%026d\"", i - 1);
