@@ -229,7 +229,7 @@ static struct json *first_object(struct slice text, struct error *e)
 		struct json *tree = json_parse(object.ptr, object.len, 0, i == 0 ? &why : NULL);
 		if (tree != NULL)
 			return tree;
-		size_t used = (size_t)(object.ptr + 1 - rest.ptr);
+		size_t used = (size_t)(object.ptr + object.len - rest.ptr);
 		rest = (struct slice){rest.ptr + used, rest.len - used};
 	}
 	if (why.code == ERR_NONE)

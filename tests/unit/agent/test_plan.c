@@ -170,6 +170,63 @@ static void plan_schema_text__is_json(void **state)
 	json_free(j);
 }
 
+static void plan_parse__looks_past_braces_that_are_no_json(void **state)
+{
+	(void)state;
+	struct plan *p = parse_good("For the set {a, b} the plan is "
+				    "{\"steps\":[{\"id\":\"s1\",\"objective\":\"do\"}]}");
+	assert_int_equal(p->steps_count, 1);
+	plan_free(p);
+	/* what is wrong with the plan is told, not what its parts lack */
+	assert_refused("{\"steps\":[{\"id\":\"s1\",\"objective\":\"do\"},]}", "line 1");
+}
+
+static void plan_parse__a_dependency_said_twice_is_one(void **state)
+{
+	struct buf text = BUF_INIT;
+	(void)state;
+	buf_add_str(&text, "{\"steps\":[{\"id\":\"a\",\"objective\":\"o\"},{\"id\":\"b\",\"objective\":\"o\","
+			   "\"depends_on\":[");
+	for (int i = 0; i < 200; i++)
+		buf_printf(&text, "%s\"a\"", i > 0 ? "," : "");
+	buf_add_str(&text, "],\"inputs\":[{\"name\":\"x\",\"from_step\":\"a\",\"literal\":null}]}]}");
+	struct plan *p = parse_good(buf_cstr(&text));
+	assert_int_equal(p->steps[1].depends_count, 1);
+	plan_free(p);
+	buf_release(&text);
+}
+
+static void plan_parse__titles_are_short_and_never_empty(void **state)
+{
+	struct buf text = BUF_INIT;
+	(void)state;
+	buf_add_str(&text, "{\"steps\":[{\"id\":\"a\",\"title\":\"\",\"objective\":\"");
+	for (int i = 0; i < 500; i++)
+		buf_add_str(&text, "\xE2\x82\xAC");
+	buf_add_str(&text, "\"}]}");
+	struct plan *p = parse_good(buf_cstr(&text));
+	assert_true(strlen(p->steps[0].title) > 100 && strlen(p->steps[0].title) <= 200);
+	assert_true(utf8_valid(p->steps[0].title, strlen(p->steps[0].title)));
+	plan_free(p);
+	buf_release(&text);
+}
+
+static void plan_load__keeps_the_effects_that_were_approved(void **state)
+{
+	static const char text[] =
+		"{\"version\":3,\"digest\":\"d\",\"goal\":\"g\",\"steps\":[{\"id\":\"s1\",\"title\":\"t\","
+		"\"objective\":\"o\",\"tool_hints\":[\"fs__write_file\"],\"side_effects\":\"read\"}]}";
+	struct error e = {0};
+	(void)state;
+	struct json *doc = json_parse(text, sizeof text - 1, 0, &e);
+	struct plan *p = plan_load(doc, &catalog, &e);
+	assert_non_null(p);
+	assert_int_equal(p->steps[0].effect, STEP_EFFECT_READ);
+	assert_int_equal(p->version, 3);
+	plan_free(p);
+	json_free(doc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +239,10 @@ int main(void)
 		cmocka_unit_test(plan_load__reads_what_plan_print_wrote),
 		cmocka_unit_test(plan_single_step__must_be_approved_as_writing),
 		cmocka_unit_test(plan_schema_text__is_json),
+		cmocka_unit_test(plan_parse__looks_past_braces_that_are_no_json),
+		cmocka_unit_test(plan_parse__a_dependency_said_twice_is_one),
+		cmocka_unit_test(plan_parse__titles_are_short_and_never_empty),
+		cmocka_unit_test(plan_load__keeps_the_effects_that_were_approved),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

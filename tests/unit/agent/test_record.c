@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events of a run: what a refusal means, that a limit ends the task by name, that no end is lost. */
+#include "base/base.h"
+#include "run_rig.h"
+
+/* A run of the agent that plans, before its model was asked. */
+static struct run *run_planning(struct world *w)
+{
+	task_give(w, "goal");
+	struct run *r = w->agent->runs;
+	assert_non_null(r);
+	struct error e = {0};
+	assert_int_equal(resume_load(r, &e), ERR_NONE);
+	r->loaded = true;
+	assert_true(record_events(r, NULL, NULL, 0, TASK_PLANNING, NULL));
+	return r;
+}
+
+static void record_events__writes_all_or_nothing(void **state)
+{
+	struct world w;
+	struct record recs[2];
+	enum event_type types[] = {EVENT_MODEL_STARTED, EVENT_TASK_RESULT};
+	(void)state;
+	world_open(&w, NULL, true);
+	struct run *r = run_planning(&w);
+	record_begin(&recs[0]);
+	jw_kv_text(&recs[0].w, "call", "c1");
+	record_begin(&recs[1]);
+	jw_kv_text(&recs[1].w, "result", "bad \xFF bytes");
+	assert_true(record_events(r, recs, types, 2, TASK_COMPLETED, NULL));
+	assert_int_equal(r->state, TASK_COMPLETED);
+	struct json *doc = task_doc(&w);
+	assert_string_equal(json_get_text(doc, "result", ""), "bad \xEF\xBF\xBD bytes");
+	json_free(doc);
+	run_drop(r, false);
+	world_close(&w);
+}
+
+static void record_event__a_cancelled_task_drops_its_run(void **state)
+{
+	struct world w;
+	struct record rec;
+	(void)state;
+	world_open(&w, NULL, true);
+	struct run *r = run_planning(&w);
+	task_change(&w, 0, NULL, TASK_CANCELLED, NULL);
+	uint64_t seq = task_head(&w).last_seq;
+	record_begin(&rec);
+	assert_false(record_event(r, &rec, EVENT_MODEL_STARTED));
+	assert_true(r->dropped);
+	assert_int_equal(agent_runs(w.agent), 0);
+	assert_int_equal(task_head(&w).last_seq, seq);
+	world_close(&w);
+}
+
+static void record_event__a_limit_ends_the_task_by_name(void **state)
+{
+	struct world w;
+	struct record rec;
+	bool go_on = true;
+	(void)state;
+	world_open(&w, NULL, true);
+	agent_free(w.agent);
+	loop_turn(w.loop, 0);
+	store_detach(w.other);
+	store_detach(w.s);
+	store_destroy(w.created);
+	world_store(&w, 10);
+	w.agent = agent_new(w.loop, w.s, w.llm, w.mcp.client, &w.options);
+	struct run *r = run_planning(&w);
+	for (int i = 0; go_on && i < 20; i++) {
+		record_begin(&rec);
+		go_on = record_event(r, &rec, EVENT_MODEL_STARTED);
+	}
+	assert_false(go_on);
+	assert_ended(&w, "failed", "store.task_events_max");
+	assert_int_equal(agent_runs(w.agent), 0);
+	world_close(&w);
+}
+
+/* An end that cannot be written leaves the lease with us: nobody else would ever end the task. */
+static void record_events__an_end_is_tried_again(void **state)
+{
+	struct world w;
+	struct record rec;
+	(void)state;
+	world_open(&w, NULL, true);
+	struct run *r = run_planning(&w);
+	record_begin(&rec);
+	buf_reset(&rec.text);
+	buf_add_str(&rec.text, "[");
+	enum event_type type = EVENT_TASK_RESULT;
+	assert_false(record_events(r, &rec, &type, 1, TASK_COMPLETED, NULL));
+	assert_false(r->dropped);
+	assert_true(run_over(r));
+	assert_false(task_state_terminal(task_head(&w).state));
+	run_wake(r);
+	assert_ended(&w, "failed", NULL);
+	assert_int_equal(agent_runs(w.agent), 0);
+	world_close(&w);
+}
+
+static void record_event__what_cannot_be_written_ends_the_task(void **state)
+{
+	struct world w;
+	struct record rec;
+	(void)state;
+	world_open(&w, NULL, true);
+	struct run *r = run_planning(&w);
+	record_begin(&rec);
+	buf_reset(&rec.text);
+	buf_add_str(&rec.text, "[");
+	assert_false(record_event(r, &rec, EVENT_MODEL_STARTED));
+	assert_true(r->dropped);
+	assert_ended(&w, "failed", NULL);
+	world_close(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(record_events__writes_all_or_nothing),
+		cmocka_unit_test(record_event__a_cancelled_task_drops_its_run),
+		cmocka_unit_test(record_event__a_limit_ends_the_task_by_name),
+		cmocka_unit_test(record_events__an_end_is_tried_again),
+		cmocka_unit_test(record_event__what_cannot_be_written_ends_the_task),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
