@@ -44,6 +44,8 @@ struct heritage {
  * environment the process was started with (which may hold keys) is no longer to be read in /proc. */
 void title_init(int argc, char **argv);
 void title_set(const char *text); /* "agent-runtime: worker 0" */
+/* Unsets a variable and wipes the copy of it that title_init made. */
+void title_env_forget(const char *name);
 
 /* --- notify.c: systemd's readiness protocol; no effect without NOTIFY_SOCKET --- */
 void notify_send(const char *state); /* "READY=1\nSTATUS=..." */
@@ -79,7 +81,8 @@ _Noreturn void worker_main(struct heritage *h);
 _Noreturn void supervisor_main(struct heritage *h);
 
 /* --- child.c: what the roles of children share --- */
-/* First thing in a child: title, log, death with the master. The signals that the master blocks stay blocked, and wait. */
+/* First thing in a child: title, log, death with the master. The signals that the master blocks stay blocked,
+ * and wait. */
 void child_begin(const struct heritage *h, const char *role, int death_signal);
 /* Once the handlers are there: before, SIGTERM would end the process without draining. */
 void child_signals_open(void);
@@ -98,6 +101,7 @@ struct child {
 	pid_t pid;
 	int control_fd;
 	bool ready;
+	bool cut_off; /* a worker without its socket to the supervisor: given one later */
 	int64_t started_ms, respawn_at_ms;
 	int deaths_in_a_row; /* without having lived for a while in between */
 };
@@ -111,9 +115,10 @@ struct master {
 	bool announced; /* everything was ready once */
 	enum { MASTER_SERVING, MASTER_DRAINING, MASTER_STOPPING } phase;
 	int64_t phase_deadline_ms;
-	bool hurried; /* second signal */
 };
 
+/* Whoever waits for the file must not find the port of a dead service. */
+void master_port_file_remove(const struct master *m);
 /* Forks the child of a slot and gives it its sockets to its peers. ERR_* when the system refuses. */
 must_check enum err child_spawn(struct master *m, struct child *c, struct error *e);
 /* Reaps what has died; plans respawns with back-off while serving. */
