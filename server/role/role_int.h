@@ -46,6 +46,8 @@ void title_init(int argc, char **argv);
 void title_set(const char *text); /* "agent-runtime: worker 0" */
 /* Unsets a variable and wipes the copy of it that title_init made. */
 void title_env_forget(const char *name);
+/* Unsets a variable and wipes the copy of it that title_init made. */
+void title_env_forget(const char *name);
 
 /* --- notify.c: systemd's readiness protocol; no effect without NOTIFY_SOCKET --- */
 void notify_send(const char *state); /* "READY=1\nSTATUS=..." */

@@ -34,7 +34,7 @@ _Noreturn void supervisor_main(struct heritage *h)
 	struct mcp_broker_options o;
 	child_begin(h, "supervisor", SIGTERM);
 	conf_forget_secrets(h->conf);
-	unsetenv("OPENAI_API_KEY");
+	title_env_forget("OPENAI_API_KEY");
 	wire_broker(h->conf, h->registry, &o, &s.servers);
 	s.loop = loop_new();
 	loop_signal(s.loop, SIGCHLD, child_caught, &s);

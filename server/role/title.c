@@ -8,6 +8,7 @@
 #include "role/role_int.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -47,4 +48,18 @@ void title_set(const char *text)
 		return;
 	memset(title_start, 0, title_room);
 	snprintf(title_start, title_room, "%s", text);
+}
+
+void title_env_forget(const char *name)
+{
+	size_t n = strlen(name);
+	for (char **p = environ; *p != NULL; p++) {
+		char *text = *p;
+		if (strncmp(text, name, n) != 0 || text[n] != '=')
+			continue;
+		unsetenv(name);
+		explicit_bzero(text, strlen(text));
+		free(text);
+		return;
+	}
 }
