@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { Server, assertProblem, command, eventually, fakeMcp, mcpPackage, onTestEnd, root, tempDir, test } from './lib/server.mjs';
+import { Server, assertProblem, command, fakeMcp, mcpPackage, onTestEnd, root, tempDir, test } from './lib/server.mjs';
 import { HeldModel, using } from './lib/model.mjs';
 
 function folder(files) {
@@ -37,7 +37,7 @@ test('the two files of the original service, as they are', async () => {
   assert.ok(!(r.stdout + r.stderr).includes('sk-original-key'));
 
   const s = await Server.start({ config: { openai: { api_key: '' } }, registryText: fs.readFileSync(path.join(dir, 'tool_registry.yaml'), 'utf8') });
-  await eventually(async () => (await s.fetch('/readyz')).status === 200, 'ready');
+  await s.settled();
   const { servers } = (await s.json('/v1/servers')).body;
   assert.deepEqual(servers.map((x) => [x.id, x.enabled, x.state]), [['filesystem', true, 'ready'], ['off', false, 'stopped']]);
   await s.stop();
@@ -58,7 +58,7 @@ test('an mcpServers object, as desktop hosts have it', async () => {
     globalShortcut: 'Ctrl+Space',
     mcpServers: { fake: { command: fakeMcp, args: ['echo'], env: { TOKEN: 'x' } }, off: { command: 'npx', disabled: true } },
   }) });
-  await eventually(async () => (await s.fetch('/readyz')).status === 200, 'ready');
+  await s.settled();
   assert.ok((await s.json('/v1/tools')).body.tools.some((t) => t.name === 'fake__echo'));
   assert.equal((await s.json('/v1/servers')).body.servers.find((x) => x.id === 'off').enabled, false);
   await s.stop();
@@ -151,7 +151,7 @@ test('a key in the environment of the service is used, and shown nowhere', async
 
 test('remote_http is accepted, and its state says clearly that this version cannot use it', async () => {
   const s = await Server.start({ tools: [{ id: 'remote', enabled: true, type: 'remote_http', config: { url: 'https://mcp.example.org/mcp' } }] });
-  await eventually(async () => (await s.fetch('/readyz')).status === 200, 'ready');
+  await s.settled();
   const [one] = (await s.json('/v1/servers')).body.servers;
   assert.equal(one.type, 'remote_http');
   assert.equal(one.state, 'failed');

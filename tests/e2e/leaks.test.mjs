@@ -4,10 +4,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { Server, eventually, fake, filesystem, root, stream, test } from './lib/server.mjs';
+import { Server, eventually, fake, filesystem, root, slow, stream, test } from './lib/server.mjs';
 import { Model, calls, finished, planned, using, written } from './lib/model.mjs';
-
-const ASAN = /asan/.test(process.env.AGENT_RUNTIME ?? '');
 
 /** Of each of our processes: open descriptors, resident KiB; of all: how many, and zombies. */
 function measure(s) {
@@ -32,7 +30,7 @@ function assertSame(before, now) {
     assert.equal(is.pid, was.pid, `${title} is the same process`);
     // Connections to a model server are kept, a few more or less.
     assert.ok(is.descriptors <= was.descriptors + 10, `${title}: ${was.descriptors} descriptors, then ${is.descriptors}`);
-    if (!ASAN) assert.ok(is.rss <= was.rss * 1.25 + 2048, `${title}: ${was.rss} KiB, then ${is.rss}`);
+    if (!slow) assert.ok(is.rss <= was.rss * 1.25 + 2048, `${title}: ${was.rss} KiB, then ${is.rss}`);
   }
 }
 /** Clients keep their connections for a while: until none is left, there is nothing to compare. */

@@ -189,7 +189,7 @@ test('broken handshakes: an unknown version, a broken list', async () => {
 
 test('bad schemas are left out alone, and said to be', async () => {
   const s = await Server.start({ tools: [fake('broken', 'bad-schema')] });
-  await serverIs(s, 'broken', (x) => x.state === 'ready');
+  await s.settled();
   const names = (await s.json('/v1/tools')).body.tools.map((t) => t.name);
   assert.ok(names.includes('broken__echo'));
   assert.ok(!names.includes('broken__no_object') && !names.includes('broken__no_schema'), `${names}`);
@@ -253,7 +253,7 @@ test('children start from an empty environment: no key of ours, only what is con
 test('many tools: all pages are read, names are legal, unique and sorted', async () => {
   const long = 'a'.repeat(48);
   const s = await Server.start({ tools: [fake('pages', 'paged'), fake(long, 'paged'), fake('a', 'echo'), fake('b', 'echo')] });
-  await serverIs(s, long, (x) => x.state === 'ready');
+  await s.settled();
   const { tools } = (await s.json('/v1/tools')).body;
   assert.equal(tools.filter((t) => t.server === 'pages').length, 15);
   assert.equal(tools.filter((t) => t.server === long).length, 15);

@@ -12,6 +12,8 @@ import { afterEach, test as nodeTest } from 'node:test';
 const here = path.dirname(new URL(import.meta.url).pathname);
 export const root = path.resolve(here, '../../..');
 export const binary = process.env.AGENT_RUNTIME ?? path.join(root, 'build/agent-runtime');
+/** Built with a sanitizer: no figures of time or memory are held against it. */
+export const slow = /-(asan|tsan)\//.test(binary);
 export const fakes = process.env.FAKES ?? path.join(root, 'build/tests/fake');
 export const fakeMcp = path.join(fakes, 'mcp_fake');
 export const mcpPackage = (name) => path.join(root, 'etc/mcp/node_modules', name, 'dist/index.js');
@@ -202,6 +204,8 @@ export class Server {
         assert.fail(`task ended ${body.status}, wanted ${statuses}: ${JSON.stringify(body)}`);
     }
   }
+  /** Every tool server is ready or has failed once. */
+  settled() { return eventually(async () => (await this.fetch('/readyz')).status === 200, 'ready', 20000); }
   /** The first event of the task, past or to come, for which fn is true. */
   async event(id, fn, after = 0) {
     for await (const e of stream(`${this.url}/v1/tasks/${id}/stream?after=${after}`)) if (fn(e)) return e;
