@@ -9,7 +9,7 @@ FROM ${NODE_IMAGE} AS toolchain
 WORKDIR /src
 COPY deploy/deps.sh deploy/
 COPY etc/mcp/package.json etc/mcp/package-lock.json etc/mcp/
-RUN deploy/deps.sh run && rm -rf /var/lib/apt/lists/* /root/.npm
+RUN deploy/deps.sh run && rm -rf /var/lib/apt/lists/* ~/.npm
 
 FROM toolchain AS build
 COPY Makefile ./
@@ -25,7 +25,7 @@ RUN make -j"$(nproc)" && make install DESTDIR=/out && strip /out/usr/local/bin/a
 FROM toolchain AS development
 COPY tests/e2e/package.json tests/e2e/package-lock.json tests/e2e/
 RUN deploy/deps.sh check && apt-get install -y -q --no-install-recommends git \
-	&& rm -rf /var/lib/apt/lists/* /root/.npm && chown -R node:node /src
+	&& rm -rf /var/lib/apt/lists/* ~/.npm && chown -R node:node /src
 COPY --chown=node:node . .
 USER node
 CMD ["make", "check"]
