@@ -41,13 +41,18 @@ static void text_append(char msg[ERROR_MSG_MAX], const char *more)
 	msg[used + n] = '\0';
 }
 
+/* Written aside first: an argument may be the very message that is replaced. */
 static void message_fill(struct error *e, enum err code, const char *fmt, va_list ap)
 {
+	char text[ERROR_MSG_MAX];
+	int n = vsnprintf(text, sizeof(text), fmt, ap);
+
+	ensure(n >= 0);
+	if (n >= (int)sizeof(text))
+		text_trim(text);
+	memcpy(e->msg, text, strlen(text) + 1);
 	e->code = code;
 	e->field[0] = '\0';
-	int n = vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
-	if (n >= (int)sizeof(e->msg))
-		text_trim(e->msg);
 }
 
 enum err err_set(struct error *e, enum err code, const char *fmt, ...)

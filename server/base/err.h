@@ -45,7 +45,7 @@ struct err_info {
 const struct err_info *err_info(enum err e);
 
 /* Fills *e (which may be NULL) and returns code, so that a failing function ends in `return err_set(...)`.
- * Text longer than the buffers is cut. */
+ * Text longer than the buffers is cut. The old message may be one of the arguments. */
 enum err err_set(struct error *e, enum err code, const char *fmt, ...) printf_like(3);
 enum err err_set_field(struct error *e, enum err code, const char *field, const char *fmt, ...)
 	printf_like(4);

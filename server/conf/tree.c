@@ -266,7 +266,7 @@ enum err conf_tree_read(const char *path, struct conf_tree *out, struct error *e
 	struct buf text = BUF_INIT;
 	enum err rc = file_read(path, CONF_FILE_BYTES_MAX, &text, e);
 	if (rc)
-		rc = err_set(e, ERR_CONFIG, "cannot read %s: %.300s", path, e ? e->msg : "");
+		rc = err_set(e, ERR_CONFIG, "%s", e ? e->msg : "");
 	else
 		rc = conf_tree_parse(path, buf_slice(&text), out, e);
 	wipe(text.data, text.cap);

@@ -55,6 +55,16 @@ static void err_set__cuts_at_a_character(void **state)
 	assert_true(utf8_valid(e.msg, strlen(e.msg)));
 }
 
+static void err_set__may_quote_the_message_it_replaces(void **state)
+{
+	struct error e = {0};
+
+	(void)state;
+	err_set(&e, ERR_IO, "x: is not a regular file");
+	err_set(&e, ERR_CONFIG, "the registry cannot be used: %s", e.msg);
+	assert_string_equal(e.msg, "the registry cannot be used: x: is not a regular file");
+}
+
 static void err_set_field__names_the_field(void **state)
 {
 	struct error e;
@@ -156,6 +166,7 @@ int main(void)
 		cmocka_unit_test(err_info__knows_every_code),
 		cmocka_unit_test(err_set__fills_and_returns_code),
 		cmocka_unit_test(err_set__cuts_at_a_character),
+		cmocka_unit_test(err_set__may_quote_the_message_it_replaces),
 		cmocka_unit_test(err_set_field__names_the_field),
 		cmocka_unit_test(err_prefix__stands_before_the_message),
 		cmocka_unit_test(err_set_errno__picks_the_code),
