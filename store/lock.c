@@ -8,6 +8,7 @@
 #include "store/store_int.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,6 @@ void lock_init(struct lock *l)
 	ensure(pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST) == 0);
 	ensure(pthread_mutex_init(&l->mutex, &a) == 0);
 	pthread_mutexattr_destroy(&a);
-	atomic_store(&l->holder, (uint32_t)NONE);
 }
 
 void lock_wait_limit_set(int64_t ms)
@@ -67,8 +67,6 @@ void lock_take(struct store *s, struct lock *l, enum lock_rank rank,
 	if (code == ETIMEDOUT)
 		give_up(s, l);
 	ranks_held |= 1u << rank;
-	/* An owner who died is still named until he is named anew: the word is for the living. */
-	atomic_store_explicit(&l->holder, s->proc, memory_order_relaxed);
 	if (code == EOWNERDEAD) {
 		store_count(s, COUNTER_OWNER_DEATHS, 1);
 		if (repair != NULL)
@@ -78,12 +76,12 @@ void lock_take(struct store *s, struct lock *l, enum lock_rank rank,
 		code = 0;
 	}
 	ensure(code == 0);
+	KILL_POINT("locked");
 }
 
 void lock_give(struct lock *l, enum lock_rank rank)
 {
 	ranks_held &= ~(1u << rank);
-	atomic_store_explicit(&l->holder, (uint32_t)NONE, memory_order_relaxed);
 	ensure(pthread_mutex_unlock(&l->mutex) == 0);
 }
 
@@ -92,22 +90,31 @@ bool lock_owner_died(struct lock *l)
 	int code = mutex_wait(&l->mutex, PROVE_WAIT_MS);
 	if (code == EOWNERDEAD)
 		ensure(pthread_mutex_consistent(&l->mutex) == 0);
-	if (code == 0 || code == EOWNERDEAD) {
-		atomic_store(&l->holder, (uint32_t)NONE);
+	if (code == 0 || code == EOWNERDEAD)
 		ensure(pthread_mutex_unlock(&l->mutex) == 0);
-	}
 	return code == EOWNERDEAD;
+}
+
+/* Who holds it: the kernel's robust futexes keep the owner's id in the lock word itself, so that there is no
+ * instruction at which it is wrong. NONE: nobody we know. */
+static uint32_t lock_holder(const struct store *s, const struct lock *l)
+{
+	int pid = __atomic_load_n(&l->mutex.__data.__lock, __ATOMIC_RELAXED) & FUTEX_TID_MASK;
+	for (uint32_t i = 0; i < s->map->procs_max; i++)
+		if (pid != 0 && atomic_load(&proc_at(s, i)->alive) && atomic_load(&proc_at(s, i)->pid) == pid)
+			return i;
+	return NONE;
 }
 
 /* Locks of lower rank that we hold pass on by our death. */
 static _Noreturn void give_up(struct store *s, const struct lock *l)
 {
-	uint32_t proc = atomic_load(&l->holder);
-	if (proc < s->map->procs_max)
+	uint32_t proc = lock_holder(s, l);
+	int pid = proc != NONE ? atomic_load(&proc_at(s, proc)->pid) : -1;
+	if (proc != NONE)
 		atomic_store(&s->map->stuck, proc);
 	log_error("a lock of the task table was not given up in time: a process is stopped while holding it",
-		  LF_INT("participant", proc == NONE ? -1 : (int64_t)proc),
-		  LF_INT("holder_pid", proc < s->map->procs_max ? atomic_load(&proc_at(s, proc)->pid) : -1));
+		  LF_INT("participant", proc == NONE ? -1 : (int64_t)proc), LF_INT("holder_pid", pid));
 	ensure_failed("a lock of the task table in time", __FILE__, __LINE__);
 }
 
@@ -121,7 +128,7 @@ int store_stuck_take(struct store *s, uint32_t *proc)
 
 #ifdef STORE_KILL_POINTS
 static const char *kill_name;
-static int kill_count;
+static int kill_count, kill_signo = SIGKILL;
 
 void kill_point_arm(const char *name, int count)
 {
@@ -129,9 +136,14 @@ void kill_point_arm(const char *name, int count)
 	kill_count = count;
 }
 
+void kill_point_signal(int signo)
+{
+	kill_signo = signo;
+}
+
 void kill_point(const char *name)
 {
 	if (kill_name != NULL && strcmp(name, kill_name) == 0 && --kill_count == 0)
-		kill(getpid(), SIGKILL);
+		kill(getpid(), kill_signo);
 }
 #endif

@@ -40,7 +40,6 @@ enum lock_rank { LOCK_INDEX = 1, LOCK_SLOT, LOCK_POOL };
 
 struct lock {
 	pthread_mutex_t mutex;
-	_Atomic uint32_t holder; /* participant, NONE; says whom a waiter waited for in vain */
 };
 
 /* --- layout of the mapping --- */
@@ -196,6 +195,7 @@ bool lock_owner_died(struct lock *l);
 void kill_point(const char *name);
 /* The process kills itself the count-th time it comes to the place. */
 void kill_point_arm(const char *name, int count);
+void kill_point_signal(int signo); /* instead of SIGKILL */
 #define KILL_POINT(name) kill_point(name)
 #else
 #define KILL_POINT(name) ((void)0)

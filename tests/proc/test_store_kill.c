@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,15 +105,34 @@ static enum err do_lease(struct store *s, const struct scene *c)
 	struct error e;
 	return lease_take(s, c->queued, &l, &e);
 }
+static enum err do_release(struct store *s, const struct scene *c)
+{
+	struct lease l;
+	struct error e;
+	enum err code = lease_take(s, c->queued, &l, &e);
+	if (code == ERR_NONE)
+		lease_release(s, &l);
+	return code;
+}
+static enum err do_publish(struct store *s, const struct scene *c)
+{
+	struct lease l;
+	struct error e;
+	enum err code = lease_take(s, c->queued, &l, &e);
+	if (code == ERR_NONE)
+		live_publish(s, &l, EVENT_MODEL_DELTA, SLICE_LIT("{\"text\":\"x\"}"));
+	return code;
+}
 
 static const struct mutation {
 	const char *name;
 	enum err (*act)(struct store *s, const struct scene *c);
 	uint32_t tasks_max; /* 2: creating evicts */
 } mutations[] = {
-	{"create", do_create, TASKS}, {"create-evicting", do_create, 2},
-	{"move", do_move, TASKS},     {"move-large", do_move_large, TASKS},
-	{"end", do_end, TASKS},       {"lease", do_lease, TASKS},
+	{"create", do_create, TASKS},   {"create-evicting", do_create, 2},
+	{"move", do_move, TASKS},       {"move-large", do_move_large, TASKS},
+	{"end", do_end, TASKS},         {"lease", do_lease, TASKS},
+	{"release", do_release, TASKS}, {"publish", do_publish, TASKS},
 };
 
 static const char *const points[] = {
@@ -120,8 +140,38 @@ static const char *const points[] = {
 	"create-before-publish", "create-used",         "create-indexed",     "fill-doc-taken",
 	"fill-linked",           "move-before-publish", "move-after-publish", "move-before-wake",
 	"lease-before-publish",  "lease-after-publish", "evict-gen",          "evict-unused",
-	"evict-half-freed",      "evict-removed",
+	"evict-half-freed",      "evict-removed",       "wake-flagged",       "release-before-wake",
+	"live-reserved",         "live-written",        "live-published",     "locked",
 };
+
+static struct task_ref queued;
+static bool queued_told;
+
+static void told(struct task_ref ref, void *arg)
+{
+	(void)arg;
+	queued_told = queued_told || (ref.slot == queued.slot && ref.gen == queued.gen);
+}
+
+/* Whatever the victim came to: who watches is told of a change, and work is there for who asks. */
+static void assert_nothing_missed(const struct scene *c, const char *where)
+{
+	struct task_head h;
+	struct lease l;
+	struct pollfd p = {store_wake_fd(c->survivor), POLLIN, 0};
+	if (poll(&p, 1, 0) != 1)
+		fail_msg("%s: the survivor was not woken", where);
+	wake_take(c->survivor, told, NULL);
+	assert_int_equal(task_head_get(c->survivor, c->queued, &h), ERR_NONE);
+	if (h.last_seq != 1 && !queued_told)
+		fail_msg("%s: the watcher was not told", where);
+	if (!task_state_works(h.state))
+		return;
+	do
+		if (!lease_next(c->survivor, &l))
+			fail_msg("%s: the task is left without a worker", where);
+	while (l.ref.slot != c->queued.slot);
+}
 
 static struct scene scene_open(const struct mutation *m)
 {
@@ -131,6 +181,10 @@ static struct scene scene_open(const struct mutation *m)
 	assert_int_equal(create(c.survivor, &id, &c.finished), ERR_NONE);
 	assert_int_equal(move_to(c.survivor, c.finished, TASK_CANCELLED, 3000), ERR_NONE);
 	assert_int_equal(create(c.survivor, &id, &c.queued), ERR_NONE);
+	assert_int_equal(task_watch(c.survivor, c.queued), ERR_NONE);
+	wake_take(c.survivor, told, NULL);
+	queued_told = false;
+	queued = c.queued;
 	return c;
 }
 
@@ -158,6 +212,7 @@ static void assert_goes_on(const struct scene *c, const struct mutation *m, cons
 	struct task_head h;
 	struct id id;
 	struct task_ref ref;
+	assert_nothing_missed(c, where);
 	assert_whole(c->survivor, where);
 	assert_int_equal(task_head_get(c->survivor, c->queued, &h), ERR_NONE);
 	/* all or nothing: every state a task can be in here has its own number of events */

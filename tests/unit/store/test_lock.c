@@ -117,8 +117,6 @@ static void lock_take__ends_who_waits_too_long_and_tells_for_whom(void **state)
 	table_close(&t);
 	skip();
 #endif
-	store_proc_died(t.created, 0);
-	store_proc_started(t.created, 0, 4711);
 	assert_int_equal(store_stuck_take(t.created, &proc), 0);
 	pid_t holder = fork();
 	if (holder == 0) {
@@ -127,15 +125,17 @@ static void lock_take__ends_who_waits_too_long_and_tells_for_whom(void **state)
 		_exit(0);
 	}
 	assert_int_equal(waitpid(holder, &status, WUNTRACED), holder);
+	store_proc_died(t.created, 0);
+	store_proc_started(t.created, 0, holder);
 	int64_t before = clock_mono_ms();
 	status = child_run(&t, wait_too_long);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	assert_true(clock_mono_ms() - before >= 60);
-	kill(holder, SIGKILL);
-	assert_int_equal(waitpid(holder, &status, 0), holder);
-	assert_int_equal(store_stuck_take(t.created, &proc), 4711);
+	assert_int_equal(store_stuck_take(t.created, &proc), holder);
 	assert_int_equal(proc, 0);
 	assert_int_equal(store_stuck_take(t.created, &proc), 0);
+	kill(holder, SIGKILL);
+	assert_int_equal(waitpid(holder, &status, 0), holder);
 	table_close(&t);
 }
 
