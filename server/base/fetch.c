@@ -275,7 +275,7 @@ static size_t on_curl_body(char *p, size_t size, size_t n, void *arg)
 		return 0; /* ends the transfer with an error */
 	}
 	if (x->fn != NULL)
-		loop_timer_set(x->silence, x->wire->options.idle_ms);
+		loop_timer_set(x->silence, x->wire->options.idle_ms > 0 ? x->wire->options.idle_ms : -1);
 	deliver_later(x);
 	return n;
 }
