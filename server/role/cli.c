@@ -6,10 +6,12 @@
 #include "base/base.h"
 #include "role/role_int.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage_text[] =
 	"Usage: agent-runtime [OPTION]... COMMAND\n"
@@ -52,24 +54,28 @@ static const struct option options[] = {
 	{"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
 };
 
-static int usage_error(const char *what, const char *word);
+static int usage_error(const char *what, const char *word, const char *near);
+static const char *command_near(const char *word);
+static int option_error(int why, int argc, char **argv);
+static void descriptors_ensure(void);
 static int options_read(int argc, char **argv, struct cli *cli);
 
 int role_main(int argc, char **argv)
 {
 	struct cli cli = {0};
+	descriptors_ensure();
 	title_init(argc, argv);
 	log_init("cli", LOG_INFO, LOG_FORMAT_AUTO);
 	cli.sets = xcalloc((size_t)argc + 1, sizeof *cli.sets);
 	cli.args = xcalloc((size_t)argc + 1, sizeof *cli.args);
 	int code = options_read(argc, argv, &cli);
 	if (code < 0 && cli.args_count == 0)
-		code = usage_error("no command given", NULL);
+		code = usage_error("no command given", NULL, NULL);
 	for (size_t i = 0; code < 0 && i < COUNT_OF(commands); i++)
 		if (strcmp(cli.args[0], commands[i].name) == 0)
 			code = commands[i].main(&cli);
 	if (code < 0)
-		code = usage_error("unknown command", cli.args[0]);
+		code = usage_error("unknown command", cli.args[0], command_near(cli.args[0]));
 	free(cli.sets);
 	free(cli.args);
 	return code;
@@ -87,12 +93,23 @@ void cli_load(const struct cli *cli, struct conf **c, struct conf_registry **r)
 
 /* --- helpers --- */
 
+/* Whoever starts us may have closed the standard descriptors; the next files opened must not become them. */
+static void descriptors_ensure(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* -1: go on; else the exit code. */
 static int options_read(int argc, char **argv, struct cli *cli)
 {
 	int c;
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "c:yhV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":c:yhV", options, NULL)) != -1) {
 		switch (c) {
 		case 'c': cli->config_path = optarg; break;
 		case 's': cli->sets[cli->sets_count++] = optarg; break;
@@ -101,7 +118,7 @@ static int options_read(int argc, char **argv, struct cli *cli)
 		case 'j': cli->json = true; break;
 		case 'h': return command_help(cli);
 		case 'V': return command_version(cli);
-		default: return usage_error("unknown option, or its value is missing", argv[optind - 1]);
+		default: return option_error(c, argc, argv);
 		}
 	}
 	while (optind < argc)
@@ -109,12 +126,31 @@ static int options_read(int argc, char **argv, struct cli *cli)
 	return -1;
 }
 
-static int usage_error(const char *what, const char *word)
+/* why: what getopt_long gave, ':' for a value that is missing. */
+static int option_error(int why, int argc, char **argv)
+{
+	char letter[3] = {'-', (char)optopt, '\0'};
+	bool is_long = optind > 0 && optind <= argc && strncmp(argv[optind - 1], "--", 2) == 0;
+	const char *word = is_long ? argv[optind - 1] : letter, *near = NULL;
+	if (why == ':')
+		return usage_error("a value is missing after", word, NULL);
+	for (const struct option *o = options; is_long && o->name != NULL; o++)
+		if (text_distance(word + 2, o->name, 2) <= 2)
+			near = o->name;
+	return usage_error("unknown option", word, near);
+}
+
+static const char *command_near(const char *word)
 {
 	const char *near = NULL;
-	for (size_t i = 0; word != NULL && i < COUNT_OF(commands); i++)
+	for (size_t i = 0; i < COUNT_OF(commands); i++)
 		if (text_distance(word, commands[i].name, 2) <= 2)
 			near = commands[i].name;
+	return near;
+}
+
+static int usage_error(const char *what, const char *word, const char *near)
+{
 	fprintf(stderr, "agent-runtime: %s%s%s", what, word != NULL ? ": " : "", word != NULL ? word : "");
 	if (near != NULL)
 		fprintf(stderr, " (did you mean \"%s\"?)", near);

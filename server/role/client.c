@@ -44,6 +44,7 @@ static void stream_open(void *client);
 static void stream_news(const struct fetch_news *n, void *arg);
 static enum err stream_event(const struct sse_event *ev, void *arg, struct error *e);
 static void stream_again(struct client *c, const struct error *why);
+static bool refused_for_good(int status);
 
 struct client *client_new(struct loop *l, const char *server_url)
 {
@@ -129,6 +130,7 @@ static void problem_read(int status, const struct json *body, struct error *e)
 	err_set(e,
 		status == 404   ? ERR_NOT_FOUND
 		: status == 409 ? ERR_CONFLICT
+		: status >= 500 ? ERR_UNAVAILABLE
 				: ERR_INVALID,
 		"the server answered %d: %s", status, detail);
 }
@@ -147,10 +149,16 @@ static void ask_news(const struct fetch_news *n, void *arg)
 		}
 	}
 	e = *n->e;
-	struct json *body =
-		e.code == ERR_NONE ? json_parse(a->body.data, a->body.len, JSON_DEPTH_MAX, &e) : NULL;
-	if (e.code == ERR_NONE && n->head->status >= 300)
+	struct json *body = NULL;
+	if (e.code == ERR_NONE)
+		body = json_parse(a->body.data, a->body.len, JSON_DEPTH_MAX, &e);
+	/* A gateway's refusal may be no JSON, and counts all the same. */
+	if (n->e->code == ERR_NONE && n->head->status >= 300)
 		problem_read(n->head->status, body, &e);
+	else if (n->e->code == ERR_NONE && e.code != ERR_NONE)
+		err_set(&e, ERR_UPSTREAM,
+			"%s answers, but not as an agent runtime does (its answer is no JSON)",
+			a->client->server_url);
 	a->fn(body, &e, a->arg);
 	json_free(body);
 	buf_release(&a->body);
@@ -165,6 +173,8 @@ static void stream_open(void *client)
 	const char *headers[] = {"Accept: text/event-stream", c->last_id > 0 ? resume : NULL, NULL};
 	struct fetch_request r = {.method = "GET", .url = url, .headers = headers};
 	sse_reader_init(&c->sse, stream_event, c);
+	/* An event may hold as much as the server's limits let it. */
+	c->sse.line.max = c->sse.data.max = ANSWER_BYTES_MAX;
 	c->stream = fetch_start(c->fetch, &r, stream_news, c);
 	free(url);
 	free(resume);
@@ -188,10 +198,14 @@ static void stream_news(const struct fetch_news *n, void *arg)
 	if (c->ended)
 		return;
 	if (bad == ERR_NONE && refused)
-		err_set(&e, ERR_UPSTREAM, "the server answered %d", n->head->status);
+		err_set(&e, ERR_UPSTREAM, "the server answered %d when asked for the events",
+			n->head->status);
 	else if (bad == ERR_NONE)
 		e = *n->e;
-	stream_again(c, &e);
+	if (refused_for_good(n->head->status))
+		c->on_lost(NULL, &e, c->arg);
+	else
+		stream_again(c, &e);
 }
 
 static enum err stream_event(const struct sse_event *ev, void *arg, struct error *e)
@@ -208,6 +222,12 @@ static enum err stream_event(const struct sse_event *ev, void *arg, struct error
 	c->on_event(ev->event, data, ev->data, c->arg);
 	json_free(data);
 	return ERR_NONE;
+}
+
+/* Asking again helps against restarts and overload, not against "no such task". */
+static bool refused_for_good(int status)
+{
+	return status >= 300 && status < 500 && status != 408 && status != 429;
 }
 
 static void stream_again(struct client *c, const struct error *why)

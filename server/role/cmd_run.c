@@ -57,15 +57,16 @@ int command_run(const struct cli *cli)
 		return session_run(cli, cli->server_url);
 	struct conf *c;
 	struct conf_registry *r;
-	/* Later settings win: what the user says about these two would only break the private server. */
+	/* Later settings win: what the user says about these would only break the private server. */
 	struct cli private = *cli;
-	const char **sets = xcalloc(cli->sets_count + 3, sizeof *sets);
+	const char **sets = xcalloc(cli->sets_count + 4, sizeof *sets);
 	if (cli->sets_count > 0)
 		memcpy(sets, cli->sets, cli->sets_count * sizeof *sets);
 	sets[cli->sets_count] = "server.host=127.0.0.1";
 	sets[cli->sets_count + 1] = "server.port=0";
+	sets[cli->sets_count + 2] = "server.drain_seconds=0"; /* when we leave, nobody waits for its work */
 	private.sets = sets;
-	private.sets_count = cli->sets_count + 2;
+	private.sets_count = cli->sets_count + 3;
 	cli_load(&private, &c, &r);
 	free(sets);
 	if (private_server_start(&server, c, r, &e) != ERR_NONE)
@@ -119,13 +120,21 @@ static void submitted(const struct json *body, const struct error *e, void *arg)
 {
 	struct session *s = arg;
 	if (e->code != ERR_NONE) {
-		session_fail(s, EXIT_UNAVAILABLE, e->msg);
+		/* Refused as it stands (too long, say), or nobody there to take it. */
+		session_fail(s, e->code == ERR_INVALID ? EXIT_USAGE : EXIT_UNAVAILABLE, e->msg);
+		return;
+	}
+	if (json_get_text(body, "id", NULL) == NULL) {
+		session_fail(s, EXIT_UNAVAILABLE,
+			     "the server's answer names no task; is it an agent runtime?");
 		return;
 	}
 	s->task_path = xasprintf("/v1/tasks/%s", json_get_text(body, "id", ""));
 	char *path = xasprintf("%s/stream", s->task_path);
 	client_stream(s->client, path, event_came, stream_lost, s);
 	free(path);
+	if (s->interrupts > 0)
+		act(s, "cancel", NULL, NULL);
 }
 
 static void event_came(const char *type, const struct json *data, struct slice text, void *arg)
@@ -240,7 +249,7 @@ static void document_came(const struct json *body, const struct error *e, void *
 
 static void session_fail(struct session *s, int code, const char *message)
 {
-	fprintf(stderr, "agent-runtime: %s\n", message);
+	text_print(stderr, "agent-runtime: %s\n", message);
 	s->exit_code = code;
 	loop_stop(s->loop);
 }
@@ -249,10 +258,10 @@ static void interrupted(int signo, void *arg)
 {
 	struct session *s = arg;
 	(void)signo;
-	if (s->task_path == NULL || ++s->interrupts > 1) {
+	if (++s->interrupts > 1) {
 		s->exit_code = EXIT_NOT_COMPLETED;
 		loop_stop(s->loop);
-		return;
-	}
-	act(s, "cancel", NULL, NULL);
+	} else if (s->task_path != NULL) {
+		act(s, "cancel", NULL, NULL);
+	} /* else it is cancelled as soon as the server has told its id: it may have been accepted already */
 }

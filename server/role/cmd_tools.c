@@ -101,15 +101,15 @@ static void print_text(const struct json *tools, const struct json *servers)
 		printf("%s: %s", id,
 		       json_get_bool(s, "enabled", false) ? json_get_text(s, "state", "?") : "disabled");
 		if (json_get_text(s, "last_error", NULL) != NULL)
-			printf(" (%s)", json_get_text(s, "last_error", ""));
+			text_print(stdout, " (%s)", json_get_text(s, "last_error", ""));
 		printf("\n");
 		for (const struct json *tool = json_first(tools); tool != NULL; tool = json_next(tool)) {
 			if (strcmp(json_get_text(tool, "server", ""), id) != 0)
 				continue;
 			const char *text = json_get_text(tool, "description", "");
-			printf("  %-48s %-5s %.*s\n", json_get_text(tool, "name", ""),
-			       json_get_bool(tool, "read_only", false) ? "read" : "write",
-			       (int)utf8_cut(text, strcspn(text, "\n"), 80), text);
+			text_print(stdout, "  %-48s %-5s %.*s\n", json_get_text(tool, "name", ""),
+				   json_get_bool(tool, "read_only", false) ? "read" : "write",
+				   (int)utf8_cut(text, strcspn(text, "\n"), 80), text);
 		}
 	}
 	fflush(stdout);

@@ -47,9 +47,13 @@ enum err listen_open(const struct conf *c, int *fd, int *port, struct error *e)
 		return err_set_field(e, ERR_CONFIG, "server.host", "cannot find the address \"%s\": %s",
 				     c->server.host, gai_strerror(bad));
 	*fd = -1;
-	for (const struct addrinfo *a = list; a != NULL && *fd < 0; a = a->ai_next)
+	/* A name may have addresses of a family this machine lacks; any other failure is the answer. */
+	int saved = EAFNOSUPPORT;
+	for (const struct addrinfo *a = list;
+	     a != NULL && *fd < 0 && (saved == EAFNOSUPPORT || saved == EADDRNOTAVAIL); a = a->ai_next) {
 		*fd = address_listen(a, (int)c->server.backlog);
-	int saved = errno;
+		saved = errno;
+	}
 	freeaddrinfo(list);
 	if (*fd < 0)
 		return err_set_errno(e, saved, "cannot listen on %s port %d (server.host, server.port)",

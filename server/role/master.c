@@ -40,8 +40,9 @@ int master_main(struct conf *c, struct conf_registry *r, int ready_fd)
 	title_set("agent-runtime: master");
 	child_log_init(c, "master");
 	signal(SIGPIPE, SIG_IGN);
-	master_prepare(m);
+	/* First, so that a stop that comes early is an orderly one, too. */
 	signals_open(m);
+	master_prepare(m);
 	m->children_count = 1 + wire_workers(c);
 	for (size_t i = 1; i < m->children_count; i++)
 		m->children[i] =
@@ -49,8 +50,7 @@ int master_main(struct conf *c, struct conf_registry *r, int ready_fd)
 	m->children[0] = (struct child){.role = CHILD_SUPERVISOR, .control_fd = -1};
 	master_run(m);
 	log_info("stopped");
-	if (*c->server.port_file != '\0')
-		unlink(c->server.port_file);
+	master_port_file_remove(m);
 	fd_close(&m->signal_fd);
 	fd_close(&m->heritage.listen_fd);
 	store_destroy(m->heritage.store);
@@ -58,6 +58,12 @@ int master_main(struct conf *c, struct conf_registry *r, int ready_fd)
 	conf_free(c);
 	free(m);
 	return EXIT_OK;
+}
+
+void master_port_file_remove(const struct master *m)
+{
+	if (*m->heritage.conf->server.port_file != '\0')
+		unlink(m->heritage.conf->server.port_file);
 }
 
 /* --- helpers --- */
@@ -91,8 +97,11 @@ static void port_file_write(const struct master *m)
 		return;
 	char *aside = xasprintf("%s.%d", path, getpid());
 	FILE *f = fopen(aside, "w");
-	if (f == NULL || fprintf(f, "%d\n", m->port) < 0 || fclose(f) != 0 || rename(aside, path) != 0)
-		die(EXIT_CANNOT_CREATE, "cannot write %s (server.port_file): %s", path, strerror(errno));
+	if (f == NULL || fprintf(f, "%d\n", m->port) < 0 || fclose(f) != 0 || rename(aside, path) != 0) {
+		int saved = errno;
+		unlink(aside);
+		die(EXIT_CANNOT_CREATE, "cannot write %s (server.port_file): %s", path, strerror(saved));
+	}
 	free(aside);
 }
 
@@ -155,7 +164,6 @@ static void drain_begin(struct master *m, int signo)
 	if (m->phase != MASTER_SERVING) {
 		log_warn("second signal: stopping now, calls in flight are lost",
 			 LF_STR("signal", strsignal(signo)));
-		m->hurried = true;
 		m->phase_deadline_ms = clock_mono_ms();
 		return;
 	}
@@ -210,7 +218,7 @@ static void ready_announce(struct master *m)
 	for (size_t i = 0; i < m->children_count; i++)
 		if (!m->children[i].ready)
 			return;
-	if (m->announced)
+	if (m->announced || m->phase != MASTER_SERVING)
 		return;
 	m->announced = true;
 	store_usage_get(m->heritage.store, &usage);

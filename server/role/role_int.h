@@ -18,6 +18,8 @@
 #include "base/fetch.h"
 #include "base/sse_read.h"
 
+#include <stdio.h>
+
 enum exit_code {
 	EXIT_OK = 0,
 	EXIT_NOT_COMPLETED = 1, /* run: the task ended otherwise than completed */
@@ -44,8 +46,6 @@ struct heritage {
  * environment the process was started with (which may hold keys) is no longer to be read in /proc. */
 void title_init(int argc, char **argv);
 void title_set(const char *text); /* "agent-runtime: worker 0" */
-/* Unsets a variable and wipes the copy of it that title_init made. */
-void title_env_forget(const char *name);
 /* Unsets a variable and wipes the copy of it that title_init made. */
 void title_env_forget(const char *name);
 
@@ -159,6 +159,8 @@ void client_stream(struct client *c, const char *path, client_event_fn *on_event
 void client_stream_close(struct client *c);
 
 /* --- show.c: what `run` shows --- */
+/* As fprintf, but what models, tools and servers wrote cannot control the terminal. */
+void text_print(FILE *f, const char *fmt, ...) printf_like(2);
 struct show; /* opaque */
 enum show_form { SHOW_TERMINAL, SHOW_PLAIN, SHOW_JSON };
 /* Terminal: steps with a spinner, redrawn in place; plain: one line a fact; JSON: one event a line. */

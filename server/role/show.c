@@ -32,7 +32,8 @@ struct show {
 };
 
 static void say(const char *fmt, ...) printf_like(1);
-static void say_list(const char *fmt, va_list ap);
+static void say_list(FILE *f, bool one_line, const char *fmt, va_list ap);
+static void say_line(const char *fmt, ...) printf_like(1);
 static void tick(void *arg);
 static void erase(struct show *s);
 static void draw(struct show *s);
@@ -80,7 +81,7 @@ void show_event(struct show *s, const char *type, const struct json *data, struc
 	} else if (strncmp(type, "tool.", 5) == 0) {
 		event_tool(s, type, data);
 	} else if (strcmp(type, "task.state") == 0 && s->form == SHOW_PLAIN) {
-		say("task: %s\n", json_get_text(data, "to", "?"));
+		say_line("task: %s", json_get_text(data, "to", "?"));
 	}
 	draw(s);
 }
@@ -134,8 +135,16 @@ void show_end(struct show *s, const struct json *document)
 	}
 	fflush(stdout);
 	if (strcmp(status, "completed") != 0)
-		fprintf(stderr, "agent-runtime: the task ended %s: %s\n", status,
-			json_get_text(json_get(document, "error"), "message", "no reason given"));
+		text_print(stderr, "agent-runtime: the task ended %s: %s\n", status,
+			   json_get_text(json_get(document, "error"), "message", "no reason given"));
+}
+
+void text_print(FILE *f, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	say_list(f, false, fmt, ap);
+	va_end(ap);
 }
 
 /* --- helpers --- */
@@ -144,26 +153,38 @@ static void say(const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	say_list(fmt, ap);
+	say_list(stdout, false, fmt, ap);
 	va_end(ap);
 }
 
 /* What models and tools wrote may hold escape sequences; a terminal must not obey them. */
-static void say_list(const char *fmt, va_list ap)
+static void say_list(FILE *f, bool one_line, const char *fmt, va_list ap)
 {
 	char *text = NULL;
 	if (vasprintf(&text, fmt, ap) < 0)
 		return;
 	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
 		bool c1 = p[0] == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0;
-		if ((*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7F)
-			putchar('?');
+		if (one_line && (*p == '\n' || *p == '\t'))
+			putc(' ', f);
+		else if ((*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7F)
+			putc('?', f);
 		else if (c1)
-			p++, putchar('?');
+			p++, putc('?', f);
 		else
-			putchar(*p);
+			putc(*p, f);
 	}
 	free(text);
+}
+
+/* A fact is a line, whatever the texts in it hold. */
+static void say_line(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	say_list(stdout, true, fmt, ap);
+	va_end(ap);
+	putchar('\n');
 }
 
 static void tick(void *arg)
@@ -204,7 +225,7 @@ static void draw(struct show *s)
 		size_t cut = utf8_cut(text, strlen(text), (size_t)width - 4);
 		printf("%s%s%s ", s->colour ? "\033[36m" : "", frames[(size_t)s->frame % COUNT_OF(frames)],
 		       s->colour ? "\033[0m" : "");
-		say("%.*s\n", (int)cut, text);
+		say_line("%.*s", (int)cut, text);
 		s->lines_drawn++;
 	}
 	fflush(stdout);
@@ -219,9 +240,9 @@ static void line(struct show *s, const char *mark, const char *fmt, ...)
 		printf("%s%s%s ", s->colour ? (bad ? "\033[31m" : "\033[32m") : "", mark,
 		       s->colour ? "\033[0m" : "");
 	va_start(ap, fmt);
-	say_list(fmt, ap);
+	say_list(stdout, true, fmt, ap);
 	va_end(ap);
-	printf("\n");
+	putchar('\n');
 }
 
 static struct active *active_begin(struct show *s, const char *step, const char *title)
@@ -275,7 +296,7 @@ static void event_model(struct show *s, const char *type, const struct json *dat
 	} else if (strcmp(type, "model.started") == 0 && step == NULL) {
 		active_begin(s, role, strcmp(role, "planner") == 0 ? "planning" : "writing the answer");
 		if (s->form == SHOW_PLAIN)
-			say("%s: %s\n", role, json_get_text(data, "model", ""));
+			say_line("%s: %s", role, json_get_text(data, "model", ""));
 	} else if (strcmp(type, "model.started") == 0 && a != NULL) {
 		snprintf(a->doing, sizeof a->doing, "model");
 	} else if (step == NULL && strcmp(type, "model.delta") != 0) {
@@ -289,7 +310,7 @@ static void event_step(struct show *s, const char *type, const struct json *data
 	if (strcmp(type, "step.started") == 0) {
 		active_begin(s, step, title);
 		if (s->form == SHOW_PLAIN)
-			say("%s: started: %s\n", step, title);
+			say_line("%s: started: %s", step, title);
 		return;
 	}
 	int64_t ms = active_end(s, step);
@@ -311,8 +332,8 @@ static void event_tool(struct show *s, const char *type, const struct json *data
 			snprintf(a->doing, sizeof a->doing, "%s %s", json_get_text(data, "server", ""),
 				 json_get_text(data, "tool", ""));
 		if (s->form == SHOW_PLAIN)
-			say("%s: calls %s %s\n", step, json_get_text(data, "server", ""),
-			    json_get_text(data, "tool", ""));
+			say_line("%s: calls %s %s", step, json_get_text(data, "server", ""),
+				 json_get_text(data, "tool", ""));
 	} else if (strcmp(type, "tool.progress") == 0 && a != NULL) {
 		snprintf(a->doing, sizeof a->doing, "%s", json_get_text(data, "message", "..."));
 	} else if (strcmp(type, "tool.failed") == 0) {

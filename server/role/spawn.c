@@ -16,6 +16,7 @@
 
 enum {
 	LIVED_MS = 5000,
+	CONNECT_AGAIN_MS = 1000,
 	BACKOFF_MS_MIN = 50,
 	BACKOFF_MS_MAX = 10000,
 	DEATHS_REPORTED = 3,
@@ -23,8 +24,9 @@ enum {
 };
 
 static _Noreturn void child_main(struct master *m, const struct child *self);
-static void peers_connect(struct master *m, const struct child *c);
-static void pair_connect(const struct child *worker, const struct child *supervisor);
+static void peers_connect(struct master *m, struct child *c);
+static void pair_connect(struct child *worker, const struct child *supervisor);
+static bool cut_off_connect(struct master *m);
 static void child_died(struct master *m, struct child *c, int status);
 static void death_tell(const struct master *m, const struct child *c, int status, int64_t wait_ms);
 
@@ -59,6 +61,7 @@ enum err child_spawn(struct master *m, struct child *c, struct error *e)
 	c->pid = pid;
 	c->control_fd = pair[0];
 	c->ready = false;
+	c->cut_off = false;
 	c->started_ms = clock_mono_ms();
 	c->respawn_at_ms = 0;
 	if (c->role == CHILD_WORKER)
@@ -94,6 +97,8 @@ int64_t children_respawn(struct master *m)
 		if (c->pid == 0 && (next < 0 || c->respawn_at_ms - now < next))
 			next = c->respawn_at_ms - now;
 	}
+	if (cut_off_connect(m) && (next < 0 || next > CONNECT_AGAIN_MS))
+		next = CONNECT_AGAIN_MS;
 	return next;
 }
 
@@ -131,7 +136,7 @@ static _Noreturn void child_main(struct master *m, const struct child *self)
 }
 
 /* A fresh socket for each pair of worker and supervisor of which one end is new. */
-static void peers_connect(struct master *m, const struct child *c)
+static void peers_connect(struct master *m, struct child *c)
 {
 	const struct child *supervisor = &m->children[0];
 	if (c->role == CHILD_WORKER) {
@@ -144,20 +149,35 @@ static void peers_connect(struct master *m, const struct child *c)
 			pair_connect(&m->children[i], supervisor);
 }
 
-static void pair_connect(const struct child *worker, const struct child *supervisor)
+/* Fails when the master has no descriptor left, or when one of the two takes no messages just now. */
+static void pair_connect(struct child *worker, const struct child *supervisor)
 {
-	int pair[2];
+	int pair[2] = {-1, -1};
 	struct error e;
-	if (fd_socketpair(pair, &e) != ERR_NONE) {
-		log_error("a worker has no way to the tool servers", LF_STR("error", e.msg));
-		return;
-	}
-	if (control_send(worker->control_fd, IPC_CHANNEL, pair[0], &e) != ERR_NONE ||
-	    control_send(supervisor->control_fd, IPC_CHANNEL, pair[1], &e) != ERR_NONE)
-		log_error("a worker has no way to the tool servers", LF_INT("worker", worker->index),
-			  LF_STR("error", e.msg));
+	worker->cut_off = fd_socketpair(pair, &e) != ERR_NONE ||
+			  control_send(worker->control_fd, IPC_CHANNEL, pair[0], &e) != ERR_NONE ||
+			  control_send(supervisor->control_fd, IPC_CHANNEL, pair[1], &e) != ERR_NONE;
+	if (worker->cut_off)
+		log_error("a worker has no way to the tool servers; it is tried again",
+			  LF_INT("worker", worker->index), LF_STR("error", e.msg));
 	fd_close(&pair[0]);
 	fd_close(&pair[1]);
+}
+
+/* true: one is still without. */
+static bool cut_off_connect(struct master *m)
+{
+	bool left = false;
+	if (m->children[0].pid == 0 || m->phase != MASTER_SERVING)
+		return false; /* the next supervisor is connected to all */
+	for (size_t i = 1; i < m->children_count; i++) {
+		struct child *c = &m->children[i];
+		if (c->pid == 0 || !c->cut_off)
+			continue;
+		pair_connect(c, &m->children[0]);
+		left = left || c->cut_off;
+	}
+	return left;
 }
 
 static void child_died(struct master *m, struct child *c, int status)
@@ -187,10 +207,12 @@ static void death_tell(const struct master *m, const struct child *c, int status
 			 strsignal(WTERMSIG(status)));
 	else
 		snprintf(reason, sizeof reason, "exit code %d", WEXITSTATUS(status));
-	if (!m->announced && c->deaths_in_a_row >= DEATHS_GIVEN_UP)
+	if (!m->announced && c->deaths_in_a_row >= DEATHS_GIVEN_UP) {
+		master_port_file_remove(m);
 		die(EXIT_SOFTWARE,
 		    "%s died %d times before the service was ready, last by %s; see the log above",
 		    child_name(c, name), c->deaths_in_a_row, reason);
+	}
 	if (c->deaths_in_a_row >= DEATHS_REPORTED)
 		log_error("a process keeps dying", LF_STR("process", child_name(c, name)),
 			  LF_STR("reason", reason), LF_INT("deaths", c->deaths_in_a_row),

@@ -11,7 +11,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+/* Besides connections: model calls, sockets to the other processes, logs. */
+enum { DESCRIPTORS_OWN = 256 };
 
 struct worker {
 	struct heritage *heritage;
@@ -26,6 +30,7 @@ struct worker {
 	bool draining, http_draining;
 };
 
+static void descriptors_allow(const struct conf *c);
 static void worker_open(struct worker *w);
 static void worker_close(struct worker *w);
 static void control_ready(int fd, int ready, void *arg);
@@ -42,6 +47,7 @@ _Noreturn void worker_main(struct heritage *h)
 	struct worker w = {.heritage = h};
 	snprintf(role, sizeof role, "worker %u", h->index);
 	child_begin(h, role, SIGKILL);
+	descriptors_allow(h->conf);
 	/* What only the supervisor needs (credentials of tool servers) is not kept here. */
 	conf_registry_free(h->registry);
 	worker_open(&w);
@@ -53,6 +59,21 @@ _Noreturn void worker_main(struct heritage *h)
 }
 
 /* --- helpers --- */
+
+/* As many as server.connections_max needs, as far as the hard limit goes: the soft one is often 1024, and a
+ * worker without descriptors could not even take a new socket to the supervisor. */
+static void descriptors_allow(const struct conf *c)
+{
+	struct rlimit l;
+	rlim_t need = (rlim_t)c->server.connections_max + DESCRIPTORS_OWN;
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur >= need)
+		return;
+	l.rlim_cur = need < l.rlim_max ? need : l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
+	if (l.rlim_cur < need)
+		log_debug("fewer descriptors than server.connections_max may need",
+			  LF_INT("descriptors", l.rlim_cur), LF_INT("needed", need));
+}
 
 static void worker_open(struct worker *w)
 {

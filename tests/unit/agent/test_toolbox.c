@@ -2,6 +2,7 @@
 /* Which tools a model is shown. */
 #include "base/base.h"
 #include "agent/agent_int.h"
+#include "held_catalog.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +16,7 @@ static char names[TOOLS][16], exposed[TOOLS][24];
 static struct mcp_tool tools[TOOLS];
 
 /* fs__tool00 ... fs__tool29; number 17 is about the weather, 23 about poems. */
-static struct mcp_catalog catalog_make(size_t count)
+static struct held_catalog catalog_make(size_t count)
 {
 	for (size_t i = 0; i < TOOLS; i++) {
 		snprintf(names[i], sizeof names[i], "tool%02zu", i);
@@ -28,15 +29,15 @@ static struct mcp_catalog catalog_make(size_t count)
 								      : "Does nothing much",
 					     .read_only = true};
 	}
-	return (struct mcp_catalog){.version = 1, .count = count, .tools = tools};
+	return (struct held_catalog){{.version = 1, .count = count, .tools = tools}, {9}};
 }
 
 static void toolbox__shows_all_when_they_are_few(void **state)
 {
-	struct mcp_catalog c = catalog_make(3);
+	struct held_catalog c = catalog_make(3);
 	struct toolbox t;
 	(void)state;
-	toolbox_init(&t, &c, "weather", NULL, 0, 3, false);
+	toolbox_init(&t, &c.catalog, "weather", NULL, 0, 3, false);
 	assert_int_equal(t.count, 3);
 	assert_non_null(toolbox_find(&t, "fs__tool02"));
 	assert_null(toolbox_find(&t, FINISH_STEP));
@@ -45,11 +46,11 @@ static void toolbox__shows_all_when_they_are_few(void **state)
 
 static void toolbox__picks_hints_then_what_fits_then_the_rest(void **state)
 {
-	struct mcp_catalog c = catalog_make(TOOLS);
+	struct held_catalog c = catalog_make(TOOLS);
 	const char *hints[] = {"fs__tool29", "fs__unknown"};
 	struct toolbox t;
 	(void)state;
-	toolbox_init(&t, &c, "the weather of Oslo", hints, 2, 3, true);
+	toolbox_init(&t, &c.catalog, "the weather of Oslo", hints, 2, 3, true);
 	assert_int_equal(t.count, 4);
 	assert_non_null(toolbox_find(&t, "fs__tool29"));
 	assert_non_null(toolbox_find(&t, "fs__tool17"));
@@ -65,21 +66,21 @@ static void toolbox__picks_hints_then_what_fits_then_the_rest(void **state)
 
 static void toolbox__never_loses_a_hint(void **state)
 {
-	struct mcp_catalog c = catalog_make(TOOLS);
+	struct held_catalog c = catalog_make(TOOLS);
 	const char *hints[] = {"fs__tool01", "fs__tool05", "fs__tool09"};
 	struct toolbox t;
 	(void)state;
-	toolbox_init(&t, &c, "weather", hints, 3, 2, false);
+	toolbox_init(&t, &c.catalog, "weather", hints, 3, 2, false);
 	assert_int_equal(t.count, 3);
 	toolbox_release(&t);
 }
 
 static void toolbox__works_without_tools(void **state)
 {
-	struct mcp_catalog c = catalog_make(0);
+	struct held_catalog c = catalog_make(0);
 	struct toolbox t;
 	(void)state;
-	toolbox_init(&t, &c, "", NULL, 0, 20, true);
+	toolbox_init(&t, &c.catalog, "", NULL, 0, 20, true);
 	assert_int_equal(t.count, 1);
 	assert_true(json_is(t.tools[0].schema, JSON_OBJECT));
 	toolbox_release(&t);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every option of options.def reaches a room. Each gets a number or a text of its own, and must be found
+ * again in one of the option structs, as it is or in the unit that is used there. What no room gets is listed
+ * with who reads it instead.
+ */
+#include "base/base.h"
+#include "role/role_int.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Read from the configuration by the role itself. */
+static const char *const by_role[] = {
+	"server.host",
+	"server.port",
+	"server.backlog", /* listen.c */
+	"server.workers", /* wire_workers */
+	"server.drain_seconds",
+	"server.port_file", /* master.c, worker.c */
+	"log.level",
+	"log.format",     /* child.c */
+	"tools.registry", /* conf_registry_load */
+};
+
+static struct {
+	struct store_options store;
+	struct http_options http;
+	struct llm_options llm;
+	struct agent_options agent;
+	struct mcp_client_options client;
+	struct mcp_broker_options broker;
+} all;
+
+static bool is_by_role(const char *key)
+{
+	for (size_t i = 0; i < COUNT_OF(by_role); i++)
+		if (strcmp(by_role[i], key) == 0)
+			return true;
+	return false;
+}
+
+/* The configuration with every number and text different from all others; enums are looked at by hand. */
+static struct conf *conf_marked(void)
+{
+	struct conf *c = xcalloc(1, sizeof *c);
+	int64_t n = 1000003;
+#define OPT_INT(section, name, def, min, max, unit, doc) c->section.name = (n += 17);
+#define OPT_AUTO(section, name, min, max, unit, doc)     c->section.name = (n += 17);
+#define OPT_TEXT(section, name, def, doc)                c->section.name = xasprintf("text %s", #name);
+#define OPT_URL(section, name, def, doc)                 c->section.name = xasprintf("url %s", #name);
+#define OPT_SECRET(section, name, doc)                   c->section.name = xasprintf("secret %s", #name);
+#include "conf/options.def"
+	/* shifted by 20 bits it must still fit */
+	c->store.size_mb = 9973;
+	return c;
+}
+
+static void conf_marked_free(struct conf *c)
+{
+#define OPT_TEXT(section, name, def, doc) free((void *)(uintptr_t)c->section.name);
+#define OPT_URL(section, name, def, doc)  free((void *)(uintptr_t)c->section.name);
+#define OPT_SECRET(section, name, doc)    free((void *)(uintptr_t)c->section.name);
+#include "conf/options.def"
+	free(c);
+}
+
+static bool found(const void *value, size_t size)
+{
+	for (size_t at = 0; at + size <= sizeof all; at += 4)
+		if (memcmp((const char *)&all + at, value, size) == 0)
+			return true;
+	return false;
+}
+
+static void assert_number_arrives(const char *key, int64_t n)
+{
+	int64_t scaled[] = {n, n * 1000, n << 20, n + (1 << 20)};
+	if (is_by_role(key))
+		return;
+	for (size_t i = 0; i < COUNT_OF(scaled); i++) {
+		int32_t small = (int32_t)scaled[i];
+		if (found(&scaled[i], sizeof scaled[i]) ||
+		    (small == scaled[i] && found(&small, sizeof small)))
+			return;
+	}
+	fail_msg("%s reaches no room", key);
+}
+
+static void assert_text_arrives(const char *key, const char *text)
+{
+	if (!is_by_role(key) && !found(&text, sizeof text))
+		fail_msg("%s reaches no room", key);
+}
+
+static void wire__every_option_reaches_a_room(void **state)
+{
+	struct conf *c = conf_marked();
+	struct conf_registry registry = {0};
+	struct mcp_server_options *servers;
+	(void)state;
+	wire_store(c, 4, &all.store);
+	wire_http(c, &all.http);
+	wire_llm(c, &all.llm);
+	wire_agent(c, &all.agent);
+	wire_client(c, &all.client);
+	wire_broker(c, &registry, &all.broker, &servers);
+#define OPT_INT(section, name, def, min, max, unit, doc) \
+	assert_number_arrives(#section "." #name, c->section.name);
+#define OPT_AUTO(section, name, min, max, unit, doc) \
+	assert_number_arrives(#section "." #name, c->section.name);
+#define OPT_TEXT(section, name, def, doc) assert_text_arrives(#section "." #name, c->section.name);
+#define OPT_URL(section, name, def, doc)  assert_text_arrives(#section "." #name, c->section.name);
+#define OPT_SECRET(section, name, doc)    assert_text_arrives(#section "." #name, c->section.name);
+#include "conf/options.def"
+	wire_broker_release(servers, 0);
+	conf_marked_free(c);
+}
+
+static void wire__enums(void **state)
+{
+	struct conf c = {.llm = {.ca_file = "", .proxy = ""}};
+	struct http_options http;
+	struct llm_options llm;
+	(void)state;
+	c.agent.approval = CONF_APPROVAL_AUTO;
+	wire_http(&c, &http);
+	assert_false(http.approval_required);
+	c.agent.approval = CONF_APPROVAL_REQUIRED;
+	wire_http(&c, &http);
+	assert_true(http.approval_required);
+	static const int formats[][2] = {{CONF_FORMAT_SCHEMA, LLM_FORMAT_SCHEMA},
+					 {CONF_FORMAT_OBJECT, LLM_FORMAT_OBJECT},
+					 {CONF_FORMAT_NONE, LLM_FORMAT_NONE}};
+	for (size_t i = 0; i < COUNT_OF(formats); i++) {
+		c.llm.json_format = (enum conf_json_format)formats[i][0];
+		c.llm.api = i == 0 ? CONF_LLM_OFFLINE : CONF_LLM_CHAT;
+		wire_llm(&c, &llm);
+		assert_int_equal(llm.json_format, formats[i][1]);
+		assert_int_equal(llm.api, i == 0 ? LLM_OFFLINE : LLM_CHAT);
+	}
+	assert_null(llm.ca_file);
+	assert_null(llm.proxy);
+}
+
+static void wire__workers(void **state)
+{
+	struct conf c = {.server = {.workers = 3}};
+	(void)state;
+	assert_int_equal(wire_workers(&c), 3);
+	c.server.workers = 0;
+	assert_true(wire_workers(&c) >= 1 && wire_workers(&c) <= STORE_PROCS_MAX);
+}
+
+static void wire__tool_servers(void **state)
+{
+	const char *args[] = {"a", NULL};
+	struct conf_env_pair env[] = {{"KEY", "value"}};
+	struct conf_tool_server rows[] = {{.id = "one",
+					   .enabled = true,
+					   .type = CONF_TOOL_STDIO,
+					   .command = "cmd",
+					   .args = args,
+					   .env = env,
+					   .env_count = 1,
+					   .cwd = "/tmp"},
+					  {.id = "two", .type = CONF_TOOL_HTTP, .url = "http://x"}};
+	struct conf_registry registry = {.servers = rows, .servers_count = 2};
+	struct conf c = {0};
+	struct mcp_broker_options o;
+	struct mcp_server_options *servers;
+	(void)state;
+	wire_broker(&c, &registry, &o, &servers);
+	assert_int_equal(o.servers_count, 2);
+	assert_string_equal(servers[0].id, "one");
+	assert_true(servers[0].enabled);
+	assert_string_equal(servers[0].command, "cmd");
+	assert_string_equal(servers[0].args[0], "a");
+	assert_string_equal(servers[0].env[0].name, "KEY");
+	assert_string_equal(servers[0].env[0].value, "value");
+	assert_string_equal(servers[0].cwd, "/tmp");
+	assert_int_equal(servers[1].transport, MCP_REMOTE);
+	assert_string_equal(servers[1].url, "http://x");
+	wire_broker_release(servers, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wire__every_option_reaches_a_room),
+		cmocka_unit_test(wire__enums),
+		cmocka_unit_test(wire__workers),
+		cmocka_unit_test(wire__tool_servers),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
