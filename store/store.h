@@ -104,14 +104,16 @@ struct task_head {
 
 /* New task in state QUEUED with its first event task.created. `created` is the JSON object of that event
  * (members as listed in event.def, without seq and at); id must be the one named in it. Evicts the oldest
- * finished tasks when there is no room; ERR_FULL when that does not help. No lease is taken. Wakes
- * participants that look for work. */
+ * finished tasks when there is no room, none in vain; ERR_FULL when that does not help, or when the task
+ * alone is larger than one may be; ERR_CONFLICT when there is a task with this id. No lease is taken. Wakes
+ * participants that look for work: this one if it does, else all others that do. */
 must_check enum err task_create(struct store *s, const struct id *id, struct slice created,
 				struct task_ref *out, struct error *e);
 bool task_find(struct store *s, const struct id *id, struct task_ref *out);
 /* ERR_GONE when the task is no longer in the table. */
 must_check enum err task_head_get(struct store *s, struct task_ref ref, struct task_head *out);
-/* Appends the document (compact JSON, no newline) to *out; head may be NULL. ERR_GONE, ERR_MEMORY. */
+/* Appends the document (compact JSON, no newline) to *out; head may be NULL. ERR_GONE, ERR_MEMORY. A copy,
+ * but for a task that ended when no memory was left for its document: then it is folded from the events. */
 must_check enum err task_doc_copy(struct store *s, struct task_ref ref, struct buf *out,
 				  struct task_head *head);
 
@@ -131,10 +133,11 @@ struct lease {
 };
 
 /* Takes a task whose state works and that no living process holds. ERR_CONFLICT when held or not in such a
- * state. */
+ * state, or when the master has not called store_proc_started for us yet. */
 must_check enum err lease_take(struct store *s, struct task_ref ref, struct lease *out, struct error *e);
-/* The same for any task that needs a worker, oldest first; false when there is none. Cheap when nothing is
- * unleased. */
+/* The same for any task that needs a worker, oldest first; false when there is none, and then WAKE_WORK tells
+ * of the next one. Cheap when nothing is unleased. When there are more, others that wait for work are woken.
+ */
 bool lease_next(struct store *s, struct lease *out);
 /* This participant takes no work now: what was or will be offered to it goes to others, until it asks again
  * with lease_next. */
@@ -163,7 +166,10 @@ struct task_change {
 /* All or nothing. ERR_CONFLICT: transition not allowed from the present state (the message names both), state
  * is terminal, if_last_seq differs, or the lease is no longer held. ERR_FULL: a limit (the message names it,
  * its value, its option). ERR_GONE: evicted. ERR_JSON: data is not an object. On success *last_seq (may be
- * NULL) is the last event's number; a move into a state that does not work releases the lease. */
+ * NULL) is the last event's number; a move into a state that does not work releases the lease. A move into a
+ * terminal state whose events fit into the reserve never fails for want of room. A change without events to
+ * TASK_SAME only checks. ERR_JSON is complete for events that the document is folded from; of the others only
+ * the form (an object on one line) is looked at. */
 must_check enum err task_move(struct store *s, struct task_ref ref, const struct task_change *c,
 			      uint64_t *last_seq, struct error *e);
 
