@@ -10,7 +10,6 @@ import { HeldModel, Model, calls, finished, planned, turns, using, written } fro
 
 const PROMPT = 'Read a file and summarize its contents';
 const config = path.join(root, 'etc/config.yaml');
-const here = path.dirname(new URL(import.meta.url).pathname);
 const oneStep = [planned({ objective: 'greet', title: 'Say hello', tools: ['fake__echo'] }), turns('s1', calls('fake__echo', { text: 'hi' }), finished('hi')), written('Greeted [s1].')];
 
 /** A folder with this configuration, for commands that start a server of their own. */
@@ -22,9 +21,10 @@ function folder(model, tools = [fake('fake', 'echo')], more = {}) {
   return path.join(dir, 'config.yaml');
 }
 
-/** The command on a terminal: {type(text), until(pattern), ended, text}. */
+/** The command on a terminal of its own, made by script(1): {type(text), until(pattern), ended, text}. */
 function onTerminal(args) {
-  const child = spawn('python3', [path.join(here, 'lib/terminal.py'), binary, ...args], { env: { PATH: process.env.PATH, HOME: '/tmp', TERM: 'xterm' }, stdio: ['pipe', 'pipe', 'inherit'] });
+  const words = [binary, ...args].map((w) => `'${w.replaceAll("'", "'\\''")}'`).join(' ');
+  const child = spawn('script', ['-qec', `exec ${words}`, '/dev/null'], { env: { PATH: process.env.PATH, HOME: '/tmp', TERM: 'xterm', SHELL: '/bin/sh' }, stdio: ['pipe', 'pipe', 'inherit'] });
   const t = { text: '', child, waiters: new Set() };
   onTestEnd(async () => {
     for (const p of [...descendants(child.pid), { pid: child.pid }]) try { process.kill(p.pid, 'SIGKILL'); } catch { /* gone */ }

@@ -7,7 +7,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { once } from 'node:events';
 import { Server, alive, assertDense, assertProblem, descendants, eventually, fake, onTestEnd, slow, socketOwner, stream, tempDir, test } from './lib/server.mjs';
-import { HeldModel, using } from './lib/model.mjs';
+import { HeldModel, Model, calls, finished, planned, using, written } from './lib/model.mjs';
 
 const NONE = { objective: 'think', effect: 'none' };
 const pids = (s) => s.processes().workers.map((p) => p.pid);
@@ -363,4 +363,41 @@ test('a port in use is told at once', async () => {
   assert.match(second.stderr, new RegExp(`${first.port}`));
   second.forget();
   await first.stop();
+});
+
+test('workers, supervisor and tool server killed at random while sixty tasks run: every task completes, every sequence is dense', async () => {
+  const model = await Model.start({ rules: [
+    { ...planned({ objective: 'a', tools: ['fake__echo'] }, { objective: 'b', tools: ['fake__echo'] }, { objective: 'c', tools: ['fake__echo'], after: ['s1', 's2'] }) },
+    { when: { system: 'executor', turn: 0 }, respond: { ...calls('fake__echo', { text: 'x' }), delay_ms: 40 } },
+    { when: { system: 'executor' }, respond: { ...finished('done'), delay_ms: 40 } },
+    written('All done.')] });
+  const s = await Server.start({ tools: [fake('fake', 'echo')], config: using(model, { server: { workers: 3 }, llm: { retries_max: 5 }, tools: { restart_ms_min: 10, restart_ms_max: 50 }, log: { level: 'info' } }) });
+  await s.settled();
+  const ids = [];
+  for (let i = 0; i < 60; i++) ids.push((await s.submit(`task ${i}`, { approval: 'auto' })).id);
+  const seed = Number(process.env.SEED ?? Date.now() % 1e6);
+  let state = seed;
+  const random = (n) => { state = (state * 48271) % 0x7fffffff; return state % n; };
+  for (let i = 0; i < 12; i++) {
+    const { workers, supervisor, tools } = s.processes();
+    const victim = i === 4 ? supervisor : i === 8 ? tools[0] : workers[random(workers.length)];
+    if (victim) try { process.kill(victim.pid, 'SIGKILL'); } catch { /* it was faster */ }
+    // Between the kills the others go on, for as long as the dice say: this is the one place where time is the input.
+    await new Promise((resolve) => { setTimeout(resolve, random(120)); });
+  }
+  let begun = 0;
+  let ended = 0;
+  for (const id of ids) {
+    const doc = await s.until(id, 'completed', 'failed');
+    assert.equal(doc.status, 'completed', `seed ${seed}: ${JSON.stringify(doc.error)}`);
+    const events = await s.events(id);
+    assertDense(events);
+    assert.equal(events.filter((e) => e.event === 'task.state' && e.data.to === 'completed').length, 1);
+    begun += events.filter((e) => e.event === 'model.started').length;
+    ended += events.filter((e) => e.event === 'model.completed').length;
+    for (const step of ['s1', 's2', 's3']) assert.equal(events.filter((e) => e.event === 'step.completed' && e.data.step === step).length, 1, `seed ${seed}: ${step}`);
+  }
+  assert.ok(begun > ended, 'some of the kills hit a call');
+  await s.stop();
+  await model.stop();
 });
