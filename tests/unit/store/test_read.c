@@ -102,6 +102,30 @@ static void task_events_copy__does_not_trust_a_place_in_another_task(void **stat
 	table_close(&t);
 }
 
+/* The same slot and the same blocks, but another task by now. */
+static void task_events_copy__does_not_trust_a_place_in_the_task_before(void **state)
+{
+	struct table t = table_open(4, 1);
+	struct task_ref ref = create(t.a);
+	struct event_cursor c;
+	struct id id;
+	struct error e;
+	struct buf b = BUF_INIT;
+	(void)state;
+	event_cursor_init(&c, 0);
+	assert_int_equal(task_events_copy(t.b, ref, &c, 4000, &b, NULL), ERR_NONE);
+	move(t.a, ref, 0, NULL, TASK_CANCELLED);
+	assert_int_equal(create_sized(t.a, 77, &ref, &id, &e), ERR_NONE);
+	move(t.a, ref, EVENT_TOOL_STARTED, "{\"call\":\"second\"}", TASK_SAME);
+	c.block = slot_version(slot_at(t.a, ref.slot))->events_head; /* it may well be the same block */
+	buf_reset(&b);
+	assert_int_equal(task_events_copy(t.b, ref, &c, 4000, &b, NULL), ERR_NONE);
+	assert_memory_equal(b.data, "id: 2\nevent: tool.started\n", 26);
+	assert_non_null(strstr(buf_cstr(&b), "second"));
+	buf_release(&b);
+	table_close(&t);
+}
+
 static void task_events_copy__gives_one_event_that_is_larger_than_asked_for(void **state)
 {
 	struct table t = table_open(16, 4);
@@ -190,6 +214,7 @@ static void task_list__pages_newest_first_through_any_filter(void **state)
 RUN_TESTS(cmocka_unit_test(task_events_copy__goes_on_from_every_place_in_a_block),
 	  cmocka_unit_test(task_events_copy__passes_over_more_events_than_one_lock_may_take),
 	  cmocka_unit_test(task_events_copy__does_not_trust_a_place_in_another_task),
+	  cmocka_unit_test(task_events_copy__does_not_trust_a_place_in_the_task_before),
 	  cmocka_unit_test(task_events_copy__gives_one_event_that_is_larger_than_asked_for),
 	  cmocka_unit_test(task_doc_copy__appends_documents_of_any_size),
 	  cmocka_unit_test(task_list__pages_newest_first_through_any_filter))
