@@ -8,7 +8,7 @@
  * - executor.c: one step: model turns until finish_step
  * - calls.c: the tool calls of one turn; result.c: what their results look like to a model
  * - writer.c: the final answer
- * - plan.c: the plan as data: parse, check, digest, print
+ * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape
  * - prompt.c: the words sent to models; toolbox.c: which tools are offered
  * - resume.c: a run rebuilt from its events
  * - record.c: events written, always through task_move
@@ -53,8 +53,6 @@ struct plan {
 	uint64_t version;
 };
 
-/* The JSON Schema a planner's answer must follow, within the subset every provider accepts as strict. */
-struct slice plan_schema_text(void);
 /* Finds the first balanced JSON object in `text` (a bare object, in a code fence, or within prose), checks it
  * against the schema and the rules (unique ids, known acyclic dependencies, at most steps_max), drops tool
  * hints that are not in the catalogue, raises the effect of steps whose hinted tools may write. On failure
@@ -89,6 +87,13 @@ void toolbox_release(struct toolbox *t);
 /* NULL when this name was not offered. */
 const struct llm_tool *toolbox_find(const struct toolbox *t, const char *name);
 #define FINISH_STEP "finish_step"
+
+/* --- plan_schema.c --- */
+
+/* The JSON Schema a planner's answer must follow, within the subset every provider accepts as strict. */
+struct slice plan_schema_text(void);
+/* Whether an answer has that shape; members that can be done without may be missing. */
+must_check enum err plan_shape_check(const struct json *tree, struct error *e);
 
 /* --- runs --- */
 

@@ -7,55 +7,12 @@
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
-#include "base/schema.h"
 
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { TITLE_BYTES_MAX = 200, OBJECTS_TRIED_MAX = 8 };
-
-/* Strict subset: every property required, no additional ones, no constraints that only some providers know.
- */
-static const char plan_schema[] =
-	"{\"type\":\"object\",\"additionalProperties\":false,"
-	"\"required\":[\"goal\",\"assumptions\",\"questions\",\"steps\",\"final_output\"],\"properties\":{"
-	"\"goal\":{\"type\":\"string\"},"
-	"\"assumptions\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-	"\"questions\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-	"\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"additionalProperties\":false,"
-	"\"required\":[\"id\",\"title\",\"objective\",\"depends_on\",\"tool_hints\",\"inputs\",\"expected_"
-	"output\","
-	"\"success_criteria\",\"side_effects\",\"on_failure\"],\"properties\":{"
-	"\"id\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},\"objective\":{\"type\":\"string\"},"
-	"\"depends_on\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-	"\"tool_hints\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-	"\"inputs\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"additionalProperties\":false,"
-	"\"required\":[\"name\",\"from_step\",\"literal\"],\"properties\":{\"name\":{\"type\":\"string\"},"
-	"\"from_step\":{\"type\":[\"string\",\"null\"]},"
-	"\"literal\":{\"type\":[\"string\",\"number\",\"boolean\",\"array\",\"null\"],\"items\":{\"type\":"
-	"\"string\"}}}}},"
-	"\"expected_output\":{\"type\":\"string\"},\"success_criteria\":{\"type\":\"string\"},"
-	"\"side_effects\":{\"type\":\"string\",\"enum\":[\"none\",\"read\",\"write\"]},"
-	"\"on_failure\":{\"type\":\"string\",\"enum\":[\"retry\",\"replan\",\"skip\",\"abort\"]}}}},"
-	"\"final_output\":{\"type\":\"string\"}}}";
-
-/* What is checked: models leave members out that we can do without. */
-static const char plan_schema_lenient[] =
-	"{\"type\":\"object\",\"required\":[\"steps\"],\"properties\":{"
-	"\"goal\":{\"type\":\"string\"},"
-	"\"assumptions\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-	"\"questions\":{\"type\":\"array\"},"
-	"\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"id\",\"objective\"],"
-	"\"properties\":{"
-	"\"id\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9_.-]{1,31}$\"},\"title\":{\"type\":\"string\"},"
-	"\"objective\":{\"type\":\"string\",\"minLength\":1},"
-	"\"depends_on\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}},"
-	"\"tool_hints\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}},"
-	"\"inputs\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"object\",\"required\":[\"name\"]}},"
-	"\"side_effects\":{\"enum\":[\"none\",\"read\",\"write\",null]},"
-	"\"on_failure\":{\"enum\":[\"retry\",\"replan\",\"skip\",\"abort\",null]}}}},"
-	"\"final_output\":{\"type\":[\"string\",\"null\"]}}}";
 
 static const char *const effect_texts[] = {"none", "read", "write"};
 static const char *const on_failure_texts[] = {"abort", "retry", "skip"};
@@ -69,11 +26,6 @@ static enum err depends_read(struct plan *p, const struct json *steps, struct er
 static enum err order_check(const struct plan *p, struct error *e);
 static void step_print(const struct plan *p, const struct plan_step *s, struct jw *w);
 static void body_print(const struct plan *p, struct jw *w);
-
-struct slice plan_schema_text(void)
-{
-	return SLICE_LIT(plan_schema);
-}
 
 /* approved: what the steps may do was settled by whoever approved the plan. */
 static struct plan *plan_of_tree(struct json *tree, const struct mcp_catalog *tools, size_t steps_max,
@@ -104,11 +56,7 @@ struct plan *plan_parse(struct slice text, const struct mcp_catalog *tools, size
 	struct json *tree = first_object(text, e);
 	if (tree == NULL)
 		return NULL;
-	struct json *schema = json_parse(plan_schema_lenient, sizeof plan_schema_lenient - 1, 0, NULL);
-	ensure(schema != NULL);
-	enum err bad = schema_check(schema, tree, e);
-	json_free(schema);
-	if (bad != ERR_NONE) {
+	if (plan_shape_check(tree, e) != ERR_NONE) {
 		json_free(tree);
 		return NULL;
 	}

@@ -14,9 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* SETTLE: how long a run waits for tool servers that are still starting, after which it goes on with the
- * tools there are. */
-enum { SETTLE_MS_MAX = 10000, END_AGAIN_MS = 1000 };
+enum { END_AGAIN_MS = 1000 };
 
 static void run_pump(void *arg);
 static bool tools_awaited(struct run *r);
@@ -148,7 +146,8 @@ static void run_pump(void *arg)
 }
 
 /* What is planned or begun before the tool servers have said what they offer would know no tools: at the
- * start of the service, in a worker that has just been born, while a supervisor is replaced. */
+ * start of the service, in a worker that has just been born, while a supervisor is replaced. After
+ * agent.tools_wait_seconds it goes on with the tools there are. */
 static bool tools_awaited(struct run *r)
 {
 	int64_t now = clock_mono_ms();
@@ -157,7 +156,7 @@ static bool tools_awaited(struct run *r)
 		return false;
 	}
 	if (r->settle_until_mono_ms == 0) {
-		r->settle_until_mono_ms = now + SETTLE_MS_MAX;
+		r->settle_until_mono_ms = now + r->agent->options.tools_wait_ms;
 		timer_arm(r);
 	}
 	return now < r->settle_until_mono_ms;

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum { LINE_MAX_BYTES = 4096 };
@@ -28,6 +30,7 @@ struct session {
 	int interrupts, exit_code;
 };
 
+static void private_load(const struct cli *cli, struct conf **c, struct conf_registry **r);
 static int session_run(const struct cli *cli, const char *url);
 static void submit(struct session *s);
 static void submitted(const struct json *body, const struct error *e, void *arg);
@@ -35,7 +38,7 @@ static void event_came(const char *type, const struct json *data, struct slice t
 static void plan_came(struct session *s, const struct json *data);
 static void approval_asked(struct session *s);
 static void input_ready(int fd, int ready, void *arg);
-static void answer_take(struct session *s, const char *answer);
+static void answer_take(struct session *s, char *answer);
 static void act(struct session *s, const char *verb, const char *name, const char *value);
 static void acted(const struct json *body, const struct error *e, void *arg);
 static void stream_lost(const struct json *body, const struct error *e, void *arg);
@@ -57,18 +60,7 @@ int command_run(const struct cli *cli)
 		return session_run(cli, cli->server_url);
 	struct conf *c;
 	struct conf_registry *r;
-	/* Later settings win: what the user says about these would only break the private server. */
-	struct cli private = *cli;
-	const char **sets = xcalloc(cli->sets_count + 4, sizeof *sets);
-	if (cli->sets_count > 0)
-		memcpy(sets, cli->sets, cli->sets_count * sizeof *sets);
-	sets[cli->sets_count] = "server.host=127.0.0.1";
-	sets[cli->sets_count + 1] = "server.port=0";
-	sets[cli->sets_count + 2] = "server.drain_seconds=0"; /* when we leave, nobody waits for its work */
-	private.sets = sets;
-	private.sets_count = cli->sets_count + 3;
-	cli_load(&private, &c, &r);
-	free(sets);
+	private_load(cli, &c, &r);
 	if (private_server_start(&server, c, r, &e) != ERR_NONE)
 		die(EXIT_UNAVAILABLE, "%s", e.msg);
 	conf_registry_free(r);
@@ -81,6 +73,27 @@ int command_run(const struct cli *cli)
 }
 
 /* --- helpers --- */
+
+/* Configuration of the private server. Later settings win: what the user says about address and drain would
+ * only break it, what is said of the log counts. */
+static void private_load(const struct cli *cli, struct conf **c, struct conf_registry **r)
+{
+	const char **sets = xcalloc(cli->sets_count + 5, sizeof *sets);
+	struct cli private = *cli;
+	size_t n = 0;
+	/* Its log and what we show share a terminal. */
+	if (isatty(STDERR_FILENO) && getenv("LOG_LEVEL") == NULL)
+		sets[n++] = "log.level=warn";
+	for (size_t i = 0; i < cli->sets_count; i++)
+		sets[n++] = cli->sets[i];
+	sets[n++] = "server.host=127.0.0.1";
+	sets[n++] = "server.port=0";
+	sets[n++] = "server.drain_seconds=0"; /* when we leave, nobody waits for its work */
+	private.sets = sets;
+	private.sets_count = n;
+	cli_load(&private, c, r);
+	free(sets);
+}
 
 static int session_run(const struct cli *cli, const char *url)
 {
@@ -165,6 +178,7 @@ static void approval_asked(struct session *s)
 		act(s, "cancel", NULL, NULL);
 		return;
 	}
+	tcflush(STDIN_FILENO, TCIFLUSH); /* keys typed before the plan was shown are no answer to it */
 	show_question(s->show, "Carry out this plan? [y]es, [n]o, or say what to change: ");
 	if (s->input == NULL)
 		s->input = loop_io_new(s->loop, STDIN_FILENO, LOOP_READ, input_ready, s);
@@ -189,13 +203,15 @@ static void input_ready(int fd, int ready, void *arg)
 	free(answer);
 }
 
-static void answer_take(struct session *s, const char *answer)
+/* answer is ours to cut. */
+static void answer_take(struct session *s, char *answer)
 {
 	answer += strspn(answer, " \t");
-	if (strcmp(answer, "y") == 0 || strcmp(answer, "Y") == 0 || strcmp(answer, "yes") == 0)
+	for (size_t n = strlen(answer); n > 0 && strchr(" \t\r", answer[n - 1]) != NULL; n--)
+		answer[n - 1] = '\0';
+	if (strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0)
 		act(s, "approve", "plan_digest", s->digest);
-	else if (*answer == '\0' || strcmp(answer, "n") == 0 || strcmp(answer, "N") == 0 ||
-		 strcmp(answer, "no") == 0)
+	else if (*answer == '\0' || strcasecmp(answer, "n") == 0 || strcasecmp(answer, "no") == 0)
 		act(s, "reject", NULL, NULL);
 	else
 		act(s, "reject", "feedback", answer);

@@ -205,6 +205,8 @@ static void control_read(struct master *m, struct child *c)
 		fd_close(&fd);
 		if (msg == IPC_READY)
 			c->ready = true;
+		else if (msg == IPC_CHANNEL && c->role == CHILD_WORKER)
+			c->cut_off = true;
 	}
 	if (got < 0)
 		fd_close(&c->control_fd); /* it is dying; SIGCHLD brings the rest */

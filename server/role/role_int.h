@@ -117,6 +117,7 @@ struct master {
 	bool announced; /* everything was ready once */
 	enum { MASTER_SERVING, MASTER_DRAINING, MASTER_STOPPING } phase;
 	int64_t phase_deadline_ms;
+	int64_t connect_again_ms; /* not before: workers without their socket to the supervisor */
 };
 
 /* Whoever waits for the file must not find the port of a dead service. */

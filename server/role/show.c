@@ -112,9 +112,10 @@ void show_plan(struct show *s, const struct json *plan)
 
 void show_question(struct show *s, const char *text)
 {
+	FILE *f = s->form == SHOW_JSON ? stderr : stdout;
 	erase(s);
-	printf("%s", text);
-	fflush(stdout);
+	fputs(text, f);
+	fflush(f);
 }
 
 void show_end(struct show *s, const struct json *document)

@@ -26,7 +26,7 @@ enum {
 static _Noreturn void child_main(struct master *m, const struct child *self);
 static void peers_connect(struct master *m, struct child *c);
 static void pair_connect(struct child *worker, const struct child *supervisor);
-static bool cut_off_connect(struct master *m);
+static int64_t cut_off_connect(struct master *m, int64_t now_ms);
 static void child_died(struct master *m, struct child *c, int status);
 static void death_tell(const struct master *m, const struct child *c, int status, int64_t wait_ms);
 
@@ -97,9 +97,8 @@ int64_t children_respawn(struct master *m)
 		if (c->pid == 0 && (next < 0 || c->respawn_at_ms - now < next))
 			next = c->respawn_at_ms - now;
 	}
-	if (cut_off_connect(m) && (next < 0 || next > CONNECT_AGAIN_MS))
-		next = CONNECT_AGAIN_MS;
-	return next;
+	int64_t again = cut_off_connect(m, now);
+	return again >= 0 && (next < 0 || again < next) ? again : next;
 }
 
 size_t children_alive(const struct master *m, enum child_role role)
@@ -164,20 +163,24 @@ static void pair_connect(struct child *worker, const struct child *supervisor)
 	fd_close(&pair[1]);
 }
 
-/* true: one is still without. */
-static bool cut_off_connect(struct master *m)
+/* Milliseconds until it is to be tried again, -1 when no worker is without its socket. */
+static int64_t cut_off_connect(struct master *m, int64_t now_ms)
 {
-	bool left = false;
+	bool left = false, due = now_ms >= m->connect_again_ms;
 	if (m->children[0].pid == 0 || m->phase != MASTER_SERVING)
-		return false; /* the next supervisor is connected to all */
+		return -1; /* the next supervisor is connected to all */
 	for (size_t i = 1; i < m->children_count; i++) {
 		struct child *c = &m->children[i];
 		if (c->pid == 0 || !c->cut_off)
 			continue;
+		left = true;
+		if (!due)
+			continue;
+		/* Whether it arrives is told by the worker: a pause follows in any case. */
+		m->connect_again_ms = now_ms + CONNECT_AGAIN_MS;
 		pair_connect(c, &m->children[0]);
-		left = left || c->cut_off;
 	}
-	return left;
+	return left ? (due ? CONNECT_AGAIN_MS : m->connect_again_ms - now_ms) : -1;
 }
 
 static void child_died(struct master *m, struct child *c, int status)

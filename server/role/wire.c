@@ -80,6 +80,7 @@ void wire_agent(const struct conf *c, struct agent_options *o)
 				    .turns_max = (int)c->agent.turns_max,
 				    .calls_max = (int)c->agent.calls_max,
 				    .tools_offered_max = (int)c->agent.tools_offered_max,
+				    .tools_wait_ms = c->agent.tools_wait_seconds * SECOND_MS,
 				    .task_ms_max = c->agent.task_seconds * SECOND_MS,
 				    .tool_result_bytes_max = (size_t)c->limits.tool_result_bytes,
 				    .tool_context_bytes_max = (size_t)c->limits.tool_context_bytes};

@@ -34,6 +34,7 @@ static void descriptors_allow(const struct conf *c);
 static void worker_open(struct worker *w);
 static void worker_close(struct worker *w);
 static void control_ready(int fd, int ready, void *arg);
+static void channel_lost(struct worker *w);
 static void wake_ready(int fd, int ready, void *arg);
 static void task_changed(struct task_ref ref, void *arg);
 static void term_caught(int signo, void *arg);
@@ -128,11 +129,24 @@ static void control_ready(int fd, int ready, void *arg)
 	while ((got = control_receive(fd, &msg, &passed)) > 0) {
 		if (msg == IPC_CHANNEL && passed >= 0)
 			mcp_client_connect(w->mcp, passed);
+		else if (msg == IPC_CHANNEL)
+			channel_lost(w);
 		else
 			fd_close(&passed);
 	}
 	if (got < 0)
 		_exit(EXIT_SOFTWARE); /* the master is gone; nothing here may outlive it */
+}
+
+/* The descriptor did not come along: there was no room for it here. The master sends another one later. */
+static void channel_lost(struct worker *w)
+{
+	struct error e;
+	log_error("no descriptor is left for the socket to the supervisor; raise the limit of open files, or "
+		  "lower "
+		  "server.connections_max");
+	if (control_send(w->heritage->control_fd, IPC_CHANNEL, -1, &e) != ERR_NONE)
+		log_error("the master cannot be asked for another socket", LF_STR("error", e.msg));
 }
 
 static void wake_ready(int fd, int ready, void *arg)

@@ -529,6 +529,7 @@ static void run__at_the_question(void **state)
 {
 	(void)state;
 	at_the_question("y\n", 0, "The thought.");
+	at_the_question(" YES \n", 0, "The thought.");
 	at_the_question("n\n", 1, "rejected");
 	at_the_question("\x03", 1, "cancelled"); /* Ctrl-C */
 	at_the_question("\x04", 1, "rejected");  /* end of input */

@@ -35,6 +35,7 @@ static inline struct agent_options world_options(void)
 				      .turns_max = 8,
 				      .calls_max = 16,
 				      .tools_offered_max = 20,
+				      .tools_wait_ms = 10000,
 				      .task_ms_max = 60000,
 				      .tool_result_bytes_max = 65536,
 				      .tool_context_bytes_max = 10240};

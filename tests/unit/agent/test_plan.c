@@ -160,16 +160,6 @@ static void plan_single_step__must_be_approved_as_writing(void **state)
 	plan_free(p);
 }
 
-static void plan_schema_text__is_json(void **state)
-{
-	(void)state;
-	struct error e = {0};
-	struct slice s = plan_schema_text();
-	struct json *j = json_parse(s.ptr, s.len, 0, &e);
-	assert_non_null(j);
-	json_free(j);
-}
-
 static void plan_parse__looks_past_braces_that_are_no_json(void **state)
 {
 	(void)state;
@@ -238,7 +228,6 @@ int main(void)
 		cmocka_unit_test(plan_digest__covers_what_is_approved),
 		cmocka_unit_test(plan_load__reads_what_plan_print_wrote),
 		cmocka_unit_test(plan_single_step__must_be_approved_as_writing),
-		cmocka_unit_test(plan_schema_text__is_json),
 		cmocka_unit_test(plan_parse__looks_past_braces_that_are_no_json),
 		cmocka_unit_test(plan_parse__a_dependency_said_twice_is_one),
 		cmocka_unit_test(plan_parse__titles_are_short_and_never_empty),

@@ -153,6 +153,30 @@ static void run__its_time_is_bounded(void **state)
 	world_close(&w);
 }
 
+/* Tool servers that never come up keep a task waiting for so long only. */
+static void run__does_not_wait_for_tools_for_ever(void **state)
+{
+	struct world w;
+	struct mcp_client_options mo = {1 << 20, 1 << 20, 1000};
+	(void)state;
+	world_open(&w, "echo", false);
+	struct mcp_client *deaf = mcp_client_new(w.loop, &mo);
+	agent_free(w.agent);
+	w.options.tools_wait_ms = 200;
+	w.agent = agent_new(w.loop, w.s, w.llm, deaf, &w.options);
+	model_text(&w, "{\"steps\":[],\"final_output\":\"Done.\"}");
+	int64_t began = clock_mono_ms();
+	task_give(&w, "no tools");
+	assert_ended(&w, "completed", NULL);
+	assert_true(clock_mono_ms() - began >= 200);
+	assert_says(model_shown(&w, 0), "(none)");
+	agent_free(w.agent);
+	loop_turn(w.loop, 0);
+	mcp_client_free(deaf);
+	w.agent = agent_new(w.loop, w.s, w.llm, w.mcp.client, &w.options);
+	world_close(&w);
+}
+
 static void run__a_lease_that_was_lost_ends_it_quietly(void **state)
 {
 	struct world w;
@@ -215,6 +239,7 @@ int main(void)
 		cmocka_unit_test(step__is_tried_twice_where_that_was_planned),
 		cmocka_unit_test(step__is_not_tried_again_after_it_may_have_written),
 		cmocka_unit_test(run__its_time_is_bounded),
+		cmocka_unit_test(run__does_not_wait_for_tools_for_ever),
 		cmocka_unit_test(run__a_lease_that_was_lost_ends_it_quietly),
 		cmocka_unit_test(run__the_longest_plan),
 	};
