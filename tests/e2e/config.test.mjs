@@ -172,7 +172,6 @@ test('a mapping that is too small says what is needed', async () => {
   const { code } = await s.exited;
   assert.equal(code, 78);
   assert.match(s.stderr, /store\.size_mb|size_mb/);
-  s.forget();
 });
 
 test('a full table: 503 with Retry-After; finished tasks make room, oldest first', async () => {

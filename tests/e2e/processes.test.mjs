@@ -361,7 +361,6 @@ test('a port in use is told at once', async () => {
   const { code } = await second.exited;
   assert.equal(code, 69);
   assert.match(second.stderr, new RegExp(`${first.port}`));
-  second.forget();
   await first.stop();
 });
 
