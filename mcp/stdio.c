@@ -143,7 +143,8 @@ static void lines_deliver(struct stdio *s)
 			s->events.on_overlong(&line, s->events.arg);
 		} else {
 			struct error e;
-			err_set(&e, ERR_TOO_LARGE, "a line of output did not end within %zu bytes",
+			err_set(&e, ERR_TOO_LARGE,
+				"a line of output did not end within %zu bytes, many times tools.line_bytes",
 				line.bytes);
 			lose(s, &e);
 		}
