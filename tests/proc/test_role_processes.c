@@ -628,6 +628,8 @@ int main(void)
 	unsetenv("AGENT_RUNTIME_CONFIG");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT,
+	       SIG_DFL); /* a shell that runs us in the background has it ignored, for our children, too */
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	config_remove();
 	return failed;
