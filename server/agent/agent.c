@@ -34,9 +34,6 @@ void agent_free(struct agent *a)
 void agent_on_work(struct agent *a)
 {
 	struct lease l;
-	/* Woken for work that we will not take: whoever has room must hear of it. */
-	if (a->draining)
-		lease_decline(a->store);
 	while (!a->draining && a->runs_count < (size_t)a->options.runs_max && lease_next(a->store, &l))
 		run_start(a, &l);
 }
@@ -57,6 +54,7 @@ void agent_drain(struct agent *a, loop_fn *fn, void *arg)
 	a->draining = true;
 	a->drained = fn;
 	a->drained_arg = arg;
+	/* What we were woken for and will not take now: whoever has room must hear of it. */
 	lease_decline(a->store);
 	for (struct run *r = a->runs; r != NULL; r = r->next)
 		run_wake(r);

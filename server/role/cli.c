@@ -36,6 +36,7 @@ static const char usage_text[] =
 
 struct command {
 	const char *name;
+	size_t words; /* that it takes */
 	int (*main)(const struct cli *cli);
 };
 
@@ -43,8 +44,8 @@ static int command_version(const struct cli *cli);
 static int command_help(const struct cli *cli);
 
 static const struct command commands[] = {
-	{"serve", command_serve}, {"check", command_check},     {"run", command_run},
-	{"tools", command_tools}, {"version", command_version}, {"help", command_help},
+	{"serve", 0, command_serve}, {"check", 0, command_check},     {"run", 1, command_run},
+	{"tools", 0, command_tools}, {"version", 0, command_version}, {"help", 0, command_help},
 };
 
 static const struct option options[] = {
@@ -57,6 +58,7 @@ static const struct option options[] = {
 static int usage_error(const char *what, const char *word, const char *near);
 static const char *command_near(const char *word);
 static int option_error(int why, int argc, char **argv);
+static int command_start(const struct command *c, const struct cli *cli);
 static void descriptors_ensure(void);
 static int options_read(int argc, char **argv, struct cli *cli);
 
@@ -73,7 +75,7 @@ int role_main(int argc, char **argv)
 		code = usage_error("no command given", NULL, NULL);
 	for (size_t i = 0; code < 0 && i < COUNT_OF(commands); i++)
 		if (strcmp(cli.args[0], commands[i].name) == 0)
-			code = commands[i].main(&cli);
+			code = command_start(&commands[i], &cli);
 	if (code < 0)
 		code = usage_error("unknown command", cli.args[0], command_near(cli.args[0]));
 	free(cli.sets);
@@ -92,6 +94,21 @@ void cli_load(const struct cli *cli, struct conf **c, struct conf_registry **r)
 }
 
 /* --- helpers --- */
+
+static int command_start(const struct command *c, const struct cli *cli)
+{
+	char title[48];
+	if (cli->args_count - 1 > c->words) {
+		fprintf(stderr, "agent-runtime: %s takes %s, but got \"%s\"%s\n", c->name,
+			c->words == 0 ? "no words" : "one PROMPT", cli->args[c->words + 1],
+			c->words == 0 ? "" : "; put it in quotes");
+		return EXIT_USAGE;
+	}
+	/* Without the words: a prompt may be private, and they were cleared. */
+	snprintf(title, sizeof title, "agent-runtime: %s", c->name);
+	title_set(title);
+	return c->main(cli);
+}
 
 /* Whoever starts us may have closed the standard descriptors; the next files opened must not become them. */
 static void descriptors_ensure(void)

@@ -6,20 +6,10 @@
 
 #include <stdio.h>
 
-static int words_refuse(const struct cli *cli)
-{
-	if (cli->args_count <= 1)
-		return EXIT_OK;
-	fprintf(stderr, "agent-runtime: %s takes no words, but got \"%s\"\n", cli->args[0], cli->args[1]);
-	return EXIT_USAGE;
-}
-
 int command_serve(const struct cli *cli)
 {
 	struct conf *c;
 	struct conf_registry *r;
-	if (words_refuse(cli) != EXIT_OK)
-		return EXIT_USAGE;
 	cli_load(cli, &c, &r);
 	return master_main(c, r, -1);
 }
@@ -29,8 +19,6 @@ int command_check(const struct cli *cli)
 	struct conf *c;
 	struct conf_registry *r;
 	struct buf text = BUF_INIT;
-	if (words_refuse(cli) != EXIT_OK)
-		return EXIT_USAGE;
 	cli_load(cli, &c, &r);
 	buf_printf(&text, "# configuration: %s\n", c->path != NULL ? c->path : "none, the defaults");
 	buf_printf(&text, "# tool registry: %s\n", r->path != NULL ? r->path : "none, no tool servers");

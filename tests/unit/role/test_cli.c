@@ -61,7 +61,9 @@ static void cli__mistakes_are_told(void **state)
 	assert_run(EXIT_USAGE, "a value is missing after: -c", "check", "-c");
 	assert_run(EXIT_USAGE, "serve takes no words, but got \"now\"", "serve", "now");
 	assert_run(EXIT_USAGE, "run takes one PROMPT", "run");
-	assert_run(EXIT_USAGE, "run takes one PROMPT", "run", "two", "prompts");
+	assert_run(EXIT_USAGE, "run takes one PROMPT, but got \"prompts\"; put it in quotes", "run", "two",
+		   "prompts");
+	assert_run(EXIT_USAGE, "tools takes no words", "tools", "list");
 }
 
 static void cli__options_stand_anywhere(void **state)
