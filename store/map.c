@@ -24,7 +24,7 @@ static const uint64_t MAGIC = 0x6b736174746e6761; /* "agnttask" */
 static enum err layout_plan(const struct store_options *o, struct map *m, struct error *e);
 static enum err mapping_make(const struct map *plan, int *fd, struct error *e);
 static enum err mapping_map(int fd, size_t bytes, struct map **out, struct error *e);
-static enum err memory_take(int fd, uint64_t from, uint64_t bytes, struct error *e);
+static enum err memory_take(int fd, const struct map *m, uint64_t from, uint64_t bytes, struct error *e);
 static uint32_t blocks_within(const struct map *m, uint64_t bytes);
 static enum err eventfds_make(uint32_t n, int **out, struct error *e);
 static void eventfds_close(int *fds, uint32_t n);
@@ -65,7 +65,7 @@ enum err store_grow(struct store *created, size_t step, bool *whole, struct erro
 	if (step > left)
 		step = left;
 	*whole = step == left;
-	enum err code = left == 0 ? ERR_NONE : memory_take(created->fd, backed, step, e);
+	enum err code = left == 0 ? ERR_NONE : memory_take(created->fd, m, backed, step, e);
 	if (code != ERR_NONE)
 		return code;
 	atomic_store(&m->bytes_backed, backed + step);
@@ -73,6 +73,11 @@ enum err store_grow(struct store *created, size_t step, bool *whole, struct erro
 	if (*whole)
 		fd_close(&created->fd);
 	return ERR_NONE;
+}
+
+bool store_whole(const struct store *s)
+{
+	return atomic_load(&s->map->bytes_backed) == s->map->bytes;
 }
 
 struct store *store_attach(struct store *created, uint32_t proc)
@@ -201,12 +206,12 @@ static uint32_t blocks_within(const struct map *m, uint64_t bytes)
 	return n < m->blocks_max ? (uint32_t)n : m->blocks_max;
 }
 
-static enum err memory_take(int fd, uint64_t from, uint64_t bytes, struct error *e)
+static enum err memory_take(int fd, const struct map *m, uint64_t from, uint64_t bytes, struct error *e)
 {
 	int bad = posix_fallocate(fd, (off_t)from, (off_t)bytes);
 	return bad == 0 ? ERR_NONE
 			: err_set_errno(e, bad, "no %llu MiB of memory for the task table (store.size_mb)",
-					(unsigned long long)(from + bytes) >> 20);
+					(unsigned long long)m->bytes >> 20);
 }
 
 static enum err mapping_make(const struct map *plan, int *fd, struct error *e)
@@ -216,7 +221,7 @@ static enum err mapping_make(const struct map *plan, int *fd, struct error *e)
 		return err_set_errno(e, errno, "memfd_create failed");
 	if (ftruncate(*fd, (off_t)plan->bytes) != 0)
 		return err_set_errno(e, errno, "cannot size the task table (store.size_mb)");
-	enum err code = memory_take(*fd, 0, plan->bytes_backed, e);
+	enum err code = memory_take(*fd, plan, 0, plan->bytes_backed, e);
 	if (code == ERR_NONE && fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
 		code = err_set_errno(e, errno, "cannot seal the task table");
 	return code;

@@ -67,6 +67,7 @@ must_check enum err store_create(const struct store_options *o, struct store **o
  * costs about 0.2 ms). true in *whole: there is nothing left to take. Creator only; the others use what is
  * there as it comes. ERR_NO_SPACE, ERR_MEMORY as store_create. */
 must_check enum err store_grow(struct store *created, size_t step, bool *whole, struct error *e);
+bool store_whole(const struct store *s); /* nothing is left to take; any participant */
 /* Forks a child that dies holding a robust lock of the mapping and checks that the parent gets EOWNERDEAD. */
 must_check enum err store_prove_locks(struct store *s, struct error *e);
 /* A participant's own handle: call in the child after fork (or in a thread of a test). proc < procs_max. */

@@ -19,11 +19,14 @@
 
 /* Beyond server.drain_seconds: for a worker to notice that its time is over. */
 enum { DRAIN_SLACK_MS = 3000 };
+/* Taken in one go while the service starts: about a millisecond, so that signals are answered meanwhile. */
+enum { FILL_BYTES = 4 << 20 };
 
 static void master_prepare(struct master *m);
 static void port_file_write(const struct master *m);
 static void signals_open(struct master *m);
 static void master_run(struct master *m);
+static void table_fill(struct master *m);
 static void signals_read(struct master *m);
 static void drain_begin(struct master *m, int signo);
 static void phase_step(struct master *m);
@@ -125,6 +128,7 @@ static void master_run(struct master *m)
 	struct child *of[CHILDREN_MAX + 1];
 	for (;;) {
 		int64_t respawn_ms = children_respawn(m);
+		table_fill(m);
 		nfds_t n = 1;
 		fds[0] = (struct pollfd){.fd = m->signal_fd, .events = POLLIN};
 		for (size_t i = 0; i < m->children_count; i++) {
@@ -143,6 +147,22 @@ static void master_run(struct master *m)
 		if (m->phase == MASTER_STOPPING && children_alive(m, CHILD_SUPERVISOR) == 0)
 			return;
 	}
+}
+
+/* A part of what the task table still lacks. The children, forked already, start on the other CPUs; if the
+ * system refuses, they die with us. */
+static void table_fill(struct master *m)
+{
+	struct error e;
+	bool whole;
+	if (store_whole(m->heritage.store))
+		return;
+	if (store_grow(m->heritage.store, FILL_BYTES, &whole, &e) != ERR_NONE) {
+		master_port_file_remove(m);
+		die(EXIT_OS, "the task table cannot be made: %s", e.msg);
+	}
+	if (whole)
+		ready_announce(m);
 }
 
 static void signals_read(struct master *m)
@@ -213,10 +233,13 @@ static void control_read(struct master *m, struct child *c)
 	ready_announce(m);
 }
 
+/* Once everything is there: all children, and the memory of the task table. */
 static void ready_announce(struct master *m)
 {
 	char status[96];
 	struct store_usage usage;
+	if (!store_whole(m->heritage.store))
+		return;
 	for (size_t i = 0; i < m->children_count; i++)
 		if (!m->children[i].ready)
 			return;
@@ -238,6 +261,8 @@ static void ready_announce(struct master *m)
 static int poll_timeout(const struct master *m, int64_t respawn_ms)
 {
 	int64_t ms = respawn_ms;
+	if (!store_whole(m->heritage.store))
+		return 0;
 	if (m->phase != MASTER_SERVING) {
 		int64_t left = m->phase_deadline_ms - clock_mono_ms();
 		ms = left < 0 ? 0 : left;

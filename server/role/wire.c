@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 enum { SECOND_MS = 1000, WORKERS_MAX = 32, FRAME_SLACK_BYTES = 1 << 20 };
+/* The master takes the rest of the table from the system while its children start. */
+enum { STORE_START_BYTES = 1 << 20 };
 
 uint32_t wire_workers(const struct conf *c)
 {
@@ -27,7 +29,8 @@ void wire_store(const struct conf *c, uint32_t procs, struct store_options *o)
 				    .procs_max = procs,
 				    .task_events_max = (uint32_t)c->store.task_events_max,
 				    .task_bytes_max = (size_t)c->store.task_bytes,
-				    .live_ring_bytes = (size_t)c->store.live_ring_bytes};
+				    .live_ring_bytes = (size_t)c->store.live_ring_bytes,
+				    .bytes_at_start = STORE_START_BYTES};
 }
 
 void wire_http(const struct conf *c, struct http_options *o)

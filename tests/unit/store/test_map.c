@@ -190,8 +190,31 @@ static void times__of_what_is_hot(void **state)
 	table_close(&t);
 }
 
+static void store_grow__says_when_the_table_is_whole(void **state)
+{
+	struct store_options o = table_options(2, 16);
+	struct error e;
+	bool whole = false;
+	(void)state;
+	o.bytes = 16 << 20;
+	o.bytes_at_start = 1;
+	struct table t = table_open_with(&o);
+	for (int steps = 0; !whole; steps++) {
+		assert_true(steps < 16);
+		assert_false(store_whole(t.a));
+		assert_int_equal(store_grow(t.created, 1 << 20, &whole, &e), ERR_NONE);
+	}
+	assert_true(store_whole(t.a));
+	table_close(&t);
+	o.bytes_at_start = 0;
+	t = table_open_with(&o);
+	assert_true(store_whole(t.b));
+	table_close(&t);
+}
+
 RUN_TESTS(cmocka_unit_test(store_create__tells_the_least_size_that_works),
 	  cmocka_unit_test(store_create__lives_at_its_least_size),
 	  cmocka_unit_test(store_create__refuses_a_ring_that_is_no_power_of_two),
 	  cmocka_unit_test(store_create__gives_everything_back_when_descriptors_run_out),
-	  cmocka_unit_test(store_create__takes_64_participants), cmocka_unit_test(times__of_what_is_hot))
+	  cmocka_unit_test(store_create__takes_64_participants),
+	  cmocka_unit_test(store_grow__says_when_the_table_is_whole), cmocka_unit_test(times__of_what_is_hot))
