@@ -158,6 +158,7 @@ struct run {
 	char *rejected_answer; /* planner: what did not parse, for the repair turn */
 	struct error rejected_why;
 	int64_t deadline_mono_ms;
+	int64_t worked_ms, works_since_ms; /* of earlier holders of the lease; wall clock, 0: it waited */
 	struct loop_timer *timer;     /* deadline, the wait for the catalogue, the next try to end the task */
 	int64_t settle_until_mono_ms; /* 0: not waiting for the catalogue */
 	bool loaded;                  /* document and events were read */

@@ -35,6 +35,8 @@ enum err resume_load(struct run *r, struct error *e)
 	/* A task nobody has touched has nothing to tell but its creation. */
 	if (head.last_seq > 1)
 		code = events_load(r, e);
+	int64_t since_ms = r->works_since_ms != 0 ? clock_wall_ms() - r->works_since_ms : 0;
+	r->deadline_mono_ms -= r->worked_ms + (since_ms > 0 ? since_ms : 0);
 	if (code == ERR_NONE && r->plan != NULL)
 		doubts_settle(r);
 	return code;
@@ -135,9 +137,25 @@ static void calls_named_raise(struct run *r, const struct json *data)
 		r->calls_named = n;
 }
 
+/* How long the task has been worked on, whoever did it: else a task whose workers die has all the time there
+ * is. */
+static void work_count(struct run *r, const struct json *data)
+{
+	enum task_state to;
+	int64_t at_ms;
+	if (!clock_parse(json_get_text(data, "at", ""), &at_ms) ||
+	    !task_state_parse(json_get_text(data, "to", ""), &to))
+		return;
+	if (r->works_since_ms != 0 && at_ms > r->works_since_ms)
+		r->worked_ms += at_ms - r->works_since_ms;
+	r->works_since_ms = task_state_works(to) ? at_ms : 0;
+}
+
 static void event_apply(struct run *r, enum event_type type, const struct json *data)
 {
 	size_t i;
+	if (type == EVENT_TASK_STATE)
+		work_count(r, data);
 	calls_named_raise(r, data);
 	if (type == EVENT_PLAN_REJECTED)
 		text_take(&r->feedback, json_get_text(data, "feedback", NULL));

@@ -174,6 +174,8 @@ static bool run_load(struct run *r)
 			 LF_STR("error", e.msg));
 		run_fail(r, record_error_code(&e), e.msg);
 	}
+	if (!run_over(r))
+		timer_arm(r);
 	return !run_over(r);
 }
 

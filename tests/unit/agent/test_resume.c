@@ -273,6 +273,38 @@ static void resume__waits_for_the_catalogue(void **state)
 	world_close(&w);
 }
 
+/* agent.task_seconds is of the task, not of each worker that has it; waiting for a person does not count. */
+static void resume__the_time_already_spent_counts(void **state)
+{
+	struct world w;
+	(void)state;
+	clock_fake_set(1000000000, 1700000000000);
+	world_open(&w, NULL, true);
+	task_begin(&w, "do it");
+	event(&w, 0, NULL, TASK_PLANNING);
+	clock_fake_set(1005000000, 1700000005000);
+	event(&w, EVENT_PLAN_CREATED, two_steps, TASK_AWAITING_APPROVAL);
+	clock_fake_set(2000000000, 1700001000000);
+	task_change(&w, EVENT_PLAN_APPROVED, "{\"digest\":\"d\",\"version\":1,\"by\":\"person\"}",
+		    TASK_RUNNING, NULL);
+	assert_true(lease_next(w.other, &w.lease));
+	clock_fake_set(2020000000, 1700001020000);
+	store_proc_died(w.created, 0);
+	agent_on_work(w.agent);
+	struct run *r = w.agent->runs;
+	assert_int_equal(r->deadline_mono_ms - clock_mono_ms(), 60000);
+	loop_turn(w.loop, 0);
+	assert_int_equal(agent_runs(w.agent), 1);
+	assert_int_equal(r->deadline_mono_ms - clock_mono_ms(), 60000 - 5000 - 20000);
+	clock_fake_set(2056000000, 1700001056000);
+	run_wake(r);
+	for (int i = 0; i < 10 && agent_runs(w.agent) > 0; i++)
+		loop_turn(w.loop, 0);
+	assert_ended(&w, "failed", "agent.task_seconds");
+	clock_fake_clear();
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +317,7 @@ int main(void)
 		cmocka_unit_test(resume__a_reading_step_stays_one),
 		cmocka_unit_test(resume__tools_that_vanished_are_told),
 		cmocka_unit_test(resume__waits_for_the_catalogue),
+		cmocka_unit_test(resume__the_time_already_spent_counts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
