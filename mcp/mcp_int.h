@@ -90,7 +90,8 @@ void tail_release(struct tail *t);
 void tail_add(struct tail *t, struct slice bytes);
 /* Appends them; from the beginning of a line when the first of them has lost its front. */
 void tail_text(const struct tail *t, struct buf *out);
-/* The last line that is not blank, cut to size; "" when there is none. */
+/* The last line that is not blank, or what it was that killed a Node program; cut to size, "" when there is
+ * none. */
 void text_last_line(struct slice text, char *out, size_t size);
 
 /* --- mask.c --- */

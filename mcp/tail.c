@@ -56,18 +56,39 @@ void tail_text(const struct tail *t, struct buf *out)
 	}
 }
 
+/* The last line of the text that is not blank, without the space at its end. */
+static struct slice line_before(struct slice text)
+{
+	while (text.len && strchr(" \t\r\n", text.ptr[text.len - 1]))
+		text.len--;
+	size_t start = text.len;
+	while (start && text.ptr[start - 1] != '\n')
+		start--;
+	return (struct slice){.ptr = text.ptr + start, .len = text.len - start};
+}
+
+/* Node ends the trace of an error with its version: the error is the line above the "    at ..." ones. */
+static struct slice node_error(struct slice text)
+{
+	for (struct slice line; (line = line_before(text)).len; text.len = (size_t)(line.ptr - text.ptr)) {
+		if (line.ptr[0] != ' ' && memmem(line.ptr, line.len, "Error", strlen("Error")))
+			return line;
+	}
+	return (struct slice){0};
+}
+
 void text_last_line(struct slice text, char *out, size_t size)
 {
 	ensure(size > 0);
-	size_t end = text.len;
-	while (end && strchr(" \t\r\n", text.ptr[end - 1]))
-		end--;
-	size_t start = end;
-	while (start && text.ptr[start - 1] != '\n')
-		start--;
-	size_t n = end - start < size - 1 ? end - start : size - 1;
+	static const char trailer[] = "Node.js v";
+	struct slice line = line_before(text), error = {0};
+	if (line.len >= strlen(trailer) && memcmp(line.ptr, trailer, strlen(trailer)) == 0)
+		error = node_error(text);
+	if (error.len)
+		line = error;
+	size_t n = line.len < size - 1 ? line.len : size - 1;
 	if (n)
-		memcpy(out, text.ptr + start, n);
+		memcpy(out, line.ptr, n);
 	out[n] = '\0';
 	out[utf8_valid_prefix(out, n)] = '\0';
 }

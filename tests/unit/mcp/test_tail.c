@@ -70,6 +70,22 @@ static void text_last_line__skips_blank_ones_and_cuts_whole_characters(void **st
 	assert_string_equal(line, "fourteen bytes");
 }
 
+static void text_last_line__finds_the_error_in_what_node_prints(void **state)
+{
+	char line[64];
+	(void)state;
+	text_last_line(
+		SLICE_LIT(
+			"Error: an older one\nnode:internal/modules/cjs/loader:1210\n  throw err;\n  ^\n\n"
+			"Error: Cannot find module '/x.js'\n    at Error (node:internal/x:1:2)\n"
+			"    at node:internal/main/run_main_module:28:49 {\n  code: 'MODULE_NOT_FOUND'\n}\n\n"
+			"Node.js v20.20.2\n"),
+		line, sizeof(line));
+	assert_string_equal(line, "Error: Cannot find module '/x.js'");
+	text_last_line(SLICE_LIT("killed by hand\n\nNode.js v22.1.0\n"), line, sizeof(line));
+	assert_string_equal(line, "Node.js v22.1.0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -77,6 +93,7 @@ int main(void)
 		cmocka_unit_test(tail__begins_with_a_whole_line_once_it_is_full),
 		cmocka_unit_test(tail__without_room_keeps_nothing),
 		cmocka_unit_test(text_last_line__skips_blank_ones_and_cuts_whole_characters),
+		cmocka_unit_test(text_last_line__finds_the_error_in_what_node_prints),
 	};
 	return cmocka_run_group_tests_name("tail", tests, NULL, NULL);
 }
