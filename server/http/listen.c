@@ -16,13 +16,14 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { ACCEPTS_PER_WAKE = 8, PAUSE_MS = 100 };
+enum { ACCEPTS_PER_WAKE = 8, PAUSE_MS = 100, PAUSE_LOG_MS = 60000 };
 
 struct http_listener {
 	struct http *http;
 	int fd;
 	struct loop_io *io;
 	struct loop_timer *pause;
+	int64_t pause_logged_ms;
 };
 
 static void on_pause_over(void *arg)
@@ -30,6 +31,19 @@ static void on_pause_over(void *arg)
 	struct http_listener *l = arg;
 
 	loop_io_set(l->io, LOOP_READ);
+}
+
+/* Once a while: the shortage lasts as long as its cause, and a pause is short. */
+static void pause_log(struct http_listener *l, int errnum)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (l->pause_logged_ms && now_ms - l->pause_logged_ms < PAUSE_LOG_MS)
+		return;
+	l->pause_logged_ms = now_ms;
+	log_warn("cannot accept connections, pausing: raise the limit of open files, or look for what holds "
+		 "them",
+		 LF_STR("error", strerror(errnum)), LF_INT("pause_ms", PAUSE_MS));
 }
 
 static void accept_failed(struct http_listener *l, int errnum)
@@ -40,9 +54,7 @@ static void accept_failed(struct http_listener *l, int errnum)
 	case ECONNABORTED:
 	case EPROTO: return;
 	default:
-		log_warn("cannot accept connections, pausing: raise the limit of open files, or look for "
-			 "what holds them",
-			 LF_STR("error", strerror(errnum)), LF_INT("pause_ms", PAUSE_MS));
+		pause_log(l, errnum);
 		loop_io_set(l->io, 0);
 		loop_timer_set(l->pause, PAUSE_MS);
 	}

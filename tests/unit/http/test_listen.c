@@ -70,6 +70,44 @@ static void listener__pauses_without_descriptors_and_goes_on(void **state)
 	close(fd);
 }
 
+/* A shortage of a minute is one line in the log, not six hundred. */
+static void listener__tells_of_a_pause_once_a_while(void **state)
+{
+	int log[2], err = dup(STDERR_FILENO), fd, next;
+	char text[4096];
+	struct rlimit old, none;
+
+	(void)state;
+	log_init("test", LOG_WARN, LOG_FORMAT_JSON);
+	assert_int_equal(pipe2(log, O_NONBLOCK), 0);
+	struct http_listener *l = http_listener_new(&rig.http, rig.listen_fd);
+	fd = rig_connect();
+	next = dup(fd);
+	close(next);
+	getrlimit(RLIMIT_NOFILE, &old);
+	none = old;
+	none.rlim_cur = (rlim_t)next;
+	dup2(log[1], STDERR_FILENO);
+	setrlimit(RLIMIT_NOFILE, &none);
+	for (int i = 0; i < 20; i++) {
+		loop_turn(rig.loop, 0);
+		rig_time_pass(100);
+	}
+	setrlimit(RLIMIT_NOFILE, &old);
+	dup2(err, STDERR_FILENO);
+	ssize_t n = read(log[0], text, sizeof(text) - 1);
+	assert_true(n > 0);
+	text[n] = '\0';
+	char *first = strstr(text, "cannot accept connections");
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "cannot accept connections"));
+	http_listener_free(l);
+	close(fd);
+	close(err);
+	close(log[0]);
+	close(log[1]);
+}
+
 static void listener__stops_and_leaves_the_socket_alone(void **state)
 {
 	struct http_listener *l = http_listener_new(&rig.http, rig.listen_fd);
@@ -91,6 +129,7 @@ int main(void)
 		RIG_TEST(listener__accepts_a_few_at_a_time),
 		RIG_TEST(listener__makes_descriptors_private_and_non_blocking),
 		RIG_TEST(listener__pauses_without_descriptors_and_goes_on),
+		RIG_TEST(listener__tells_of_a_pause_once_a_while),
 		RIG_TEST(listener__stops_and_leaves_the_socket_alone),
 	};
 
