@@ -43,7 +43,7 @@ USES_http   := http mcp ipc store base
 USES_role   := role http agent mcp llm store ipc conf base
 libs_of      = $(patsubst %,$(BUILD)/lib/%.a,$(USES_$1))
 
-.PHONY: all deps deps-run run check unit proc e2e lint asan tsan fuzz bench cover install clean format
+.PHONY: all deps deps-run run check unit proc e2e lint asan tsan fuzz bench soak cover install clean format
 all: $(BUILD)/agent-runtime
 
 deps:
@@ -160,6 +160,10 @@ fuzz:
 
 bench: all fakes
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake node tests/bench/bench.mjs
+
+# SOAK_MINUTES and SOAK_SEED may be given.
+soak: all fakes
+	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake node tests/bench/soak.mjs
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/agent-runtime $(DESTDIR)$(PREFIX)/lib/systemd/system

@@ -38,6 +38,7 @@
 // RESPONSE (one main member; the others modify it)
 //   text          string, or any JSON (sent as its text). In text and in arguments "{{user}}" "{{last}}" "{{system}}" are
 //                 replaced by the texts of the request, "{{json:last}}" by the text escaped for use inside a JSON string
+//                 "{{user:PATTERN}}" by what the first group of the pattern (no backslashes) finds in that text
 //   tool_calls    [{"name", "arguments": object | string, "id"?}]; a name may be part of an offered tool's name: it is
 //                 completed to that name ("read_text_file" -> "filesystem__read_text_file"). May stand beside text
 //   raw           string or list of strings: the body's bytes as they are, one write each (SSE unless content_type says else)
@@ -153,9 +154,10 @@ function choose(facts) {
 // --- chunks of an answer ---
 
 function fill(template, facts) {
-  return template.replace(/\{\{(json:)?(user|last|system)\}\}/g, (_, json, name) =>
-    json ? JSON.stringify(facts[name]).slice(1, -1) : facts[name],
-  );
+  return template.replace(/\{\{(json:)?(user|last|system)(?::(.+?))?\}\}/g, (_, json, name, pattern) => {
+    const text = pattern ? (new RegExp(pattern).exec(facts[name])?.[1] ?? '') : facts[name];
+    return json ? JSON.stringify(text).slice(1, -1) : text;
+  });
 }
 
 function callsOf(response, facts, call) {
