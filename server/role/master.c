@@ -30,6 +30,7 @@ static void table_fill(struct master *m);
 static void signals_read(struct master *m);
 static void drain_begin(struct master *m, int signo);
 static void phase_step(struct master *m);
+static void runs_over_tell(struct master *m);
 static void control_read(struct master *m, struct child *c);
 static void ready_announce(struct master *m);
 static int poll_timeout(const struct master *m, int64_t respawn_ms);
@@ -202,6 +203,8 @@ static void drain_begin(struct master *m, int signo)
 static void phase_step(struct master *m)
 {
 	bool late = m->phase != MASTER_SERVING && clock_mono_ms() >= m->phase_deadline_ms;
+	if (m->phase == MASTER_DRAINING && !m->runs_over_told)
+		runs_over_tell(m);
 	if (m->phase == MASTER_DRAINING && late && children_alive(m, CHILD_WORKER) > 0) {
 		children_signal(m, CHILD_WORKER, SIGKILL);
 		m->phase_deadline_ms = clock_mono_ms() + DRAIN_SLACK_MS;
@@ -217,6 +220,22 @@ static void phase_step(struct master *m)
 	}
 }
 
+/* Once no worker runs anything any more, nothing more can happen that a subscriber would miss. */
+static void runs_over_tell(struct master *m)
+{
+	struct error e = {0};
+	for (size_t i = 1; i < m->children_count; i++)
+		if (m->children[i].pid != 0 && !m->children[i].runs_over)
+			return;
+	for (size_t i = 1; i < m->children_count; i++)
+		if (m->children[i].pid != 0 &&
+		    control_send(m->children[i].control_fd, IPC_STOPPING, -1, &e) != ERR_NONE)
+			log_warn("a worker cannot be told to end its streams; it does when its drain time is "
+				 "over",
+				 LF_STR("error", e.msg));
+	m->runs_over_told = true;
+}
+
 static void control_read(struct master *m, struct child *c)
 {
 	enum ipc_msg msg;
@@ -227,6 +246,8 @@ static void control_read(struct master *m, struct child *c)
 			c->ready = true;
 		else if (msg == IPC_CHANNEL && c->role == CHILD_WORKER)
 			c->cut_off = true;
+		else if (msg == IPC_STOPPING)
+			c->runs_over = true;
 	}
 	if (got < 0)
 		fd_close(&c->control_fd); /* it is dying; SIGCHLD brings the rest */

@@ -103,7 +103,8 @@ struct child {
 	pid_t pid;
 	int control_fd;
 	bool ready;
-	bool cut_off; /* a worker without its socket to the supervisor: given one later */
+	bool runs_over; /* a draining worker whose runs have come to a border */
+	bool cut_off;   /* a worker without its socket to the supervisor: given one later */
 	int64_t started_ms, respawn_at_ms;
 	int deaths_in_a_row; /* without having lived for a while in between */
 };
@@ -117,6 +118,7 @@ struct master {
 	bool announced; /* everything was ready once */
 	enum { MASTER_SERVING, MASTER_DRAINING, MASTER_STOPPING } phase;
 	int64_t phase_deadline_ms;
+	bool runs_over_told;      /* to all workers: they may end their streams */
 	int64_t connect_again_ms; /* not before: workers without their socket to the supervisor */
 };
 

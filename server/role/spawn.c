@@ -61,7 +61,7 @@ enum err child_spawn(struct master *m, struct child *c, struct error *e)
 	c->pid = pid;
 	c->control_fd = pair[0];
 	c->ready = false;
-	c->cut_off = false;
+	c->cut_off = c->runs_over = false;
 	c->started_ms = clock_mono_ms();
 	c->respawn_at_ms = 0;
 	if (c->role == CHILD_WORKER)

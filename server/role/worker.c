@@ -39,6 +39,7 @@ static void wake_ready(int fd, int ready, void *arg);
 static void task_changed(struct task_ref ref, void *arg);
 static void term_caught(int signo, void *arg);
 static void runs_over(void *arg);
+static void streams_end(void *arg);
 static void connections_over(void *arg);
 
 _Noreturn void worker_main(struct heritage *h)
@@ -95,7 +96,7 @@ static void worker_open(struct worker *w)
 	w->http = http_new(w->loop, w->heritage->listen_fd, w->store, w->mcp, &http);
 	w->control = loop_io_new(w->loop, w->heritage->control_fd, LOOP_READ, control_ready, w);
 	w->wake = loop_io_new(w->loop, store_wake_fd(w->store), LOOP_READ, wake_ready, w);
-	w->drain_timer = loop_timer_new(w->loop, runs_over, w);
+	w->drain_timer = loop_timer_new(w->loop, streams_end, w);
 	loop_signal(w->loop, SIGTERM, term_caught, w);
 	child_signals_open();
 	/* A predecessor may have died with tasks in its hands. */
@@ -131,6 +132,8 @@ static void control_ready(int fd, int ready, void *arg)
 			mcp_client_connect(w->mcp, passed);
 		else if (msg == IPC_CHANNEL)
 			channel_lost(w);
+		else if (msg == IPC_STOPPING)
+			streams_end(w);
 		else
 			fd_close(&passed);
 	}
@@ -184,8 +187,17 @@ static void term_caught(int signo, void *arg)
 	agent_drain(w->agent, runs_over, w);
 }
 
-/* Every run has come to a border, or the time for that is over. */
+/* Our runs have come to a border. Those of other workers may still have something to tell our subscribers. */
 static void runs_over(void *arg)
+{
+	struct worker *w = arg;
+	struct error e;
+	if (control_send(w->heritage->control_fd, IPC_STOPPING, -1, &e) != ERR_NONE)
+		streams_end(w);
+}
+
+/* Every run of every worker has come to a border, or the time for that is over. */
+static void streams_end(void *arg)
 {
 	struct worker *w = arg;
 	if (w->http_draining)
