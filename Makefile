@@ -55,10 +55,11 @@ PROMPT ?= Read a file and summarize its contents
 # with OPENAI_API_KEY or OPENAI_BASE_URL; without them the offline rules answer.
 run:
 	$(Q)deploy/deps.sh run
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) -s --no-print-directory all
 	$(Q)$(BUILD)/agent-runtime run --yes -c etc/config.yaml --set log.level=warn \
-		$(if $(MODEL),--set llm.model=$(MODEL)) "$$PROMPT"
-export PROMPT
+		$(if $(MODEL),--set llm.model=$(MODEL)) "$$PROMPT_TEXT"
+# As it was typed: a dollar sign in a prompt is no variable of make.
+export PROMPT_TEXT := $(value PROMPT)
 
 check:
 	$(Q)deploy/deps.sh check

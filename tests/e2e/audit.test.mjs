@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an operator tries before trusting the service: limits to the byte, eviction under a reader, a worker that hangs, more
 // workers than CPUs, odd names and closed descriptors.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import assert from 'node:assert/strict';
-import { assertProblem, binary, eventually, filesystem, Server, stdio, stream, tempDir, test } from './lib/server.mjs';
+import { assertProblem, binary, eventually, filesystem, root, Server, stdio, stream, tempDir, test } from './lib/server.mjs';
 
 test('a prompt of exactly limits.prompt_bytes is taken, one byte more is not; bytes count, not characters', async () => {
   const s = await Server.start({ config: { limits: { prompt_bytes: 300 } } });
@@ -136,4 +136,13 @@ test('descriptors 0, 1 and 2 closed: it serves, and nothing is written into a co
   child.kill('SIGTERM');
   assert.deepEqual(await ended, [0, null]);
   fs.rmSync(dir, { recursive: true });
+});
+
+test('make run takes a prompt as it was typed, dollar signs and quotes too', () => {
+  const prompt = 'it\'s "5 $HOME $(x) `y` $';
+  const rule = ['--eval', 'show: ; @printf %s "$$PROMPT_TEXT"', '-s', 'show'];
+  const env = { PATH: process.env.PATH };
+  assert.equal(execFileSync('make', [...rule, `PROMPT=${prompt}`], { cwd: root, env, encoding: 'utf8' }), prompt);
+  assert.equal(execFileSync('make', rule, { cwd: root, env: { ...env, PROMPT: prompt }, encoding: 'utf8' }), prompt);
+  assert.match(execFileSync('make', rule, { cwd: root, env, encoding: 'utf8' }), /^Read a file/);
 });

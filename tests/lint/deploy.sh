@@ -32,6 +32,12 @@ else
 	skip "$manifests/node_modules (npm ci --ignore-scripts in $manifests)" "Dockerfile, compose.yaml and kubernetes.yaml"
 fi
 
+# What deps.sh installs from a lock file it must find in the image, too.
+for folder in $(sed -n 's/^\(.* \)\?npm_install \(etc\|tests\)/\2/p' deploy/deps.sh); do
+	grep -q "^COPY .*$folder/package-lock.json" Dockerfile ||
+		report "Dockerfile" "    deploy/deps.sh needs $folder/package-lock.json"
+done
+
 # Each library that the program was linked with comes from a package that the production image installs.
 if [ -e build/agent-runtime ] && command -v dpkg-query >/dev/null; then
 	installed=$(sed -n '/ AS production$/,$p' Dockerfile | tr -s ' \t\\' '\n')
