@@ -105,7 +105,7 @@ $(PROC_TESTS): $(BUILD)/tests/proc/%: $(BUILD)/obj/tests/proc/%.o $(call libs_of
 .PHONY: proc-run
 proc-run: $(PROC_TESTS)
 	@set -e; for t in $^; do echo "== $$t"; $$t; done
-proc:
+proc: all fakes
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=kill proc-run
 
 # --- scripted peers ---
@@ -113,7 +113,7 @@ $(BUILD)/tests/fake/%: $(BUILD)/obj/tests/fake/%.o $(call libs_of,base)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 fakes: $(patsubst tests/fake/%.c,$(BUILD)/tests/fake/%,$(wildcard tests/fake/*.c))
-unit-mcp: | fakes
+unit-mcp unit-agent: | fakes
 
 # --- end to end: Node's test runner against the real binary, real MCP servers, real Chromium ---
 E2E ?= tests/e2e/*.test.mjs
