@@ -23,7 +23,7 @@ const common = { server: { workers: 4, drain_seconds: 10 }, log: { level: 'info'
 // --- the two services ---
 
 const ledgers = fs.mkdtempSync(path.join(os.tmpdir(), 'agent-runtime-soak-'));
-const ledger = (file) => ({ file: `{{user:ledger=([-./a-zA-Z0-9]+)}}.${file}` });
+const ledger = (file) => ({ ms: 60, file: `{{user:ledger=([-./a-zA-Z0-9]+)}}.${file}` });
 /** A step of the scripted executor: what it calls first, then the end. */
 const step = (id, first) => {
   const when = { system: 'executor', text: `Your step: ${id} ` };

@@ -3,7 +3,7 @@
  * A scripted tool server on stdin and stdout: argv[1] names how it behaves, well or badly. Every mode lists
  * the tools of the table below that belong to it; the modes that break something break only that.
  *
- *   echo                 echo{text} count{file} sleep{ms} fail{} env{} cancelled{}: behaves
+ *   echo                 echo{text} count{file, ms} sleep{ms} fail{} env{} cancelled{}: behaves
  *   paged                15 tools on five pages; the first cursor is the empty string
  *   slow-start MS        answers initialize after MS
  *   never-init           answers nothing

@@ -128,20 +128,6 @@ static void tool_echo(const char *id, const struct json *args)
 	answer_text(id, json_get_text(args, "text", ""), false);
 }
 
-static void tool_count(const char *id, const struct json *args)
-{
-	int fd = open(json_get_text(args, "file", ""), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		answer_text(id, strerror(errno), true);
-		return;
-	}
-	out_write(fd, "called\n", 7);
-	if (fsync(fd) != 0)
-		_exit(9);
-	close(fd);
-	answer_text(id, "counted", false);
-}
-
 static struct sleeper *sleeper_new(const char *id, int64_t ms)
 {
 	for (int i = 0; i < SLEEPS_MAX; i++) {
@@ -153,6 +139,24 @@ static struct sleeper *sleeper_new(const char *id, int64_t ms)
 	}
 	answer_text(id, "too many sleep", true);
 	return NULL;
+}
+
+static void tool_count(const char *id, const struct json *args)
+{
+	int fd = open(json_get_text(args, "file", ""), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		answer_text(id, strerror(errno), true);
+		return;
+	}
+	out_write(fd, "called\n", 7);
+	if (fsync(fd) != 0)
+		_exit(9);
+	close(fd);
+	int64_t ms = json_get_integer(args, "ms", 0);
+	if (ms > 0)
+		sleeper_new(id, ms); /* done, and not yet answered: the moment that matters */
+	else
+		answer_text(id, "counted", false);
 }
 
 static void tool_sleep(const char *id, const struct json *args)
@@ -257,7 +261,7 @@ static const struct tool {
 	void (*run)(const char *id, const struct json *args);
 } tools[] = {
 	{NULL, "echo", "\"text\":{\"type\":\"string\"}", true, tool_echo},
-	{NULL, "count", "\"file\":{\"type\":\"string\"}", false, tool_count},
+	{NULL, "count", "\"file\":{\"type\":\"string\"},\"ms\":{\"type\":\"integer\"}", false, tool_count},
 	{NULL, "sleep", "\"ms\":{\"type\":\"integer\"}", true, tool_sleep},
 	{NULL, "fail", "", false, tool_fail},
 	{"echo", "env", "", true, tool_env},
