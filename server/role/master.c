@@ -225,10 +225,11 @@ static void runs_over_tell(struct master *m)
 {
 	struct error e = {0};
 	for (size_t i = 1; i < m->children_count; i++)
-		if (m->children[i].pid != 0 && !m->children[i].runs_over)
+		if (m->children[i].control_fd >= 0 && !m->children[i].runs_over)
 			return;
+	/* One without its control socket has ended already and is about to be reaped. */
 	for (size_t i = 1; i < m->children_count; i++)
-		if (m->children[i].pid != 0 &&
+		if (m->children[i].control_fd >= 0 &&
 		    control_send(m->children[i].control_fd, IPC_STOPPING, -1, &e) != ERR_NONE)
 			log_warn("a worker cannot be told to end its streams; it does when its drain time is "
 				 "over",
