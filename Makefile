@@ -169,7 +169,9 @@ soak: all fakes
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/agent-runtime $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(BUILD)/agent-runtime $(DESTDIR)$(PREFIX)/bin/agent-runtime
-	install -m 644 etc/config.yaml etc/tool_registry.yaml $(DESTDIR)$(PREFIX)/share/agent-runtime/
+	install -m 644 etc/config.yaml $(DESTDIR)$(PREFIX)/share/agent-runtime/
+	# The servers it names are not installed with it: none may be on until somebody has said where they are.
+	sed 's/enabled: true/enabled: false/' etc/tool_registry.yaml >$(DESTDIR)$(PREFIX)/share/agent-runtime/tool_registry.yaml
 	sed 's|/usr/local|$(PREFIX)|g' deploy/agent-runtime.service \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/agent-runtime.service
 

@@ -36,7 +36,7 @@ enum err llm_offline_answer(const struct llm_request *r, struct llm_turn_buf *ou
 	if (r->context == NULL || r->context->goal == NULL)
 		return err_set(e, ERR_INTERNAL,
 			       "the offline rules work on the request's context, and it has none");
-	turn_buf_set_model(out, "rules");
+	turn_buf_set_model(out, "builtin-rules");
 	out->stop = LLM_STOP_END;
 	switch (r->role) {
 	case LLM_PLANNER: offline_plan(r, &text); break;

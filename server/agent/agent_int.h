@@ -59,8 +59,9 @@ struct plan {
  * NULL and a sentence the model can act on. */
 struct plan *plan_parse(struct slice text, const struct mcp_catalog *tools, size_t steps_max,
 			struct error *e);
-/* A plan of one step that just pursues the goal: what is left when a model cannot plan. */
-struct plan *plan_single_step(const char *goal, const struct mcp_catalog *tools);
+/* A plan of one step that just pursues the goal: what is left when a model cannot plan. `why` stands in its
+ * assumptions, for whoever approves. */
+struct plan *plan_single_step(const char *goal, const char *why, const struct mcp_catalog *tools);
 /* From the "plan" member of a task document. Its effects stay as they were approved, whatever the tools have
  * become. */
 struct plan *plan_load(const struct json *doc_plan, const struct mcp_catalog *tools, struct error *e);

@@ -63,12 +63,16 @@ struct plan *plan_parse(struct slice text, const struct mcp_catalog *tools, size
 	return plan_of_tree(tree, tools, steps_max, false, e);
 }
 
-struct plan *plan_single_step(const char *goal, const struct mcp_catalog *tools)
+struct plan *plan_single_step(const char *goal, const char *why, const struct mcp_catalog *tools)
 {
 	struct buf text = BUF_INIT;
 	struct jw w = JW(&text);
 	jw_object(&w);
 	jw_kv_text(&w, "goal", goal);
+	jw_name(&w, "assumptions");
+	jw_array(&w);
+	jw_text(&w, why);
+	jw_array_end(&w);
 	jw_name(&w, "steps");
 	jw_array(&w);
 	jw_object(&w);

@@ -106,8 +106,13 @@ static void planner_end(const struct llm_turn *turn, const struct error *e, void
 		mcp_catalog_drop(catalog);
 		return;
 	}
-	if (p == NULL)
-		p = plan_single_step(r->prompt, catalog);
+	if (p == NULL) {
+		char *reason = xasprintf(
+			"The model's plan was not valid (%s): this plan is one step that pursues the goal.",
+			why.msg);
+		p = plan_single_step(r->prompt, reason, catalog);
+		free(reason);
+	}
 	mcp_catalog_drop(catalog);
 	plan_take(r, p, &completed);
 }

@@ -114,6 +114,10 @@ static int session_run(const struct cli *cli, const char *url)
 	loop_free(s.loop);
 	buf_release(&s.typed);
 	free(s.task_path);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "agent-runtime: standard output cannot be written\n");
+		return EXIT_IO;
+	}
 	return s.exit_code;
 }
 

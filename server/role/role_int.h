@@ -28,6 +28,7 @@ enum exit_code {
 	EXIT_SOFTWARE = 70,
 	EXIT_OS = 71,
 	EXIT_CANNOT_CREATE = 73,
+	EXIT_IO = 74,
 	EXIT_CONFIG = 78,
 };
 

@@ -135,9 +135,10 @@ void show_end(struct show *s, const struct json *document)
 		buf_release(&text);
 	}
 	fflush(stdout);
+	const char *why = json_get_text(json_get(document, "error"), "message", NULL);
 	if (strcmp(status, "completed") != 0)
-		text_print(stderr, "agent-runtime: the task ended %s: %s\n", status,
-			   json_get_text(json_get(document, "error"), "message", "no reason given"));
+		text_print(stderr, "agent-runtime: the task ended %s%s%s\n", status, why != NULL ? ": " : "",
+			   why != NULL ? why : "");
 }
 
 void text_print(FILE *f, const char *fmt, ...)

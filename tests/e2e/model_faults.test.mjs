@@ -63,7 +63,7 @@ test('cut before any output: tried again; cut after some: the task fails', async
   const early = await runTask([firstly({ close: true }, { text: 'x', cut_after_bytes: 40 }), ...QUICK]);
   assert.equal(early.doc.status, 'completed');
   assert.deepEqual(early.of('model.retried').map((e) => e.data.attempt), [2, 3]);
-  const late = await runTask([firstly({ text: 'x'.repeat(500), cut_after_bytes: 2000 }), ...QUICK]);
+  const late = await runTask([firstly({ text: 'x'.repeat(500), cut_after_bytes: 2000, chunk_delay_ms: 10 }), ...QUICK]);
   assert.equal(late.doc.status, 'failed');
   assert.equal(late.requests.length, 1);
   assert.ok(late.doc.error.message.length > 20, late.doc.error.message);

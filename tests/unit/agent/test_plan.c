@@ -153,7 +153,7 @@ static void plan_load__reads_what_plan_print_wrote(void **state)
 static void plan_single_step__must_be_approved_as_writing(void **state)
 {
 	(void)state;
-	struct plan *p = plan_single_step("do \"it\"", &catalog);
+	struct plan *p = plan_single_step("do \"it\"", "because", &catalog);
 	assert_int_equal(p->steps_count, 1);
 	assert_int_equal(p->steps[0].effect, STEP_EFFECT_WRITE);
 	assert_string_equal(p->steps[0].objective, "do \"it\"");

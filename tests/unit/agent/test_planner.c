@@ -19,7 +19,7 @@ static void planner__asks_for_approval(void **state)
 	assert_int_equal(strlen(json_get_text(json_get(doc, "plan"), "digest", "")), 64);
 	json_free(doc);
 	assert_says(model_shown(&w, 0), "fake__echo(text)");
-	assert_says(model_shown(&w, 0), "fake__count(file) [may change things]");
+	assert_says(model_shown(&w, 0), "fake__count(file, ms) [may change things]");
 	world_close(&w);
 }
 
