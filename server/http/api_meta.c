@@ -58,12 +58,11 @@ void api_livez(struct http_request *r)
 		   SLICE_LIT("{\"status\":\"ok\"}"));
 }
 
-/* Not ready while the task table still gets its memory (the start may yet fail), while tool servers start
- * (tasks would be planned without their tools) and when the server is about to stop (a load balancer sends
- * its clients elsewhere). */
+/* Not ready while tool servers start (tasks would be planned without their tools) and when the server is
+ * about to stop (a load balancer sends its clients elsewhere). */
 void api_readyz(struct http_request *r)
 {
-	bool started = store_whole(r->http->store) && mcp_client_settled(r->http->mcp);
+	bool started = mcp_client_settled(r->http->mcp);
 	const char *status = r->http->draining ? "draining" : started ? "ready" : "starting";
 	bool ready = strcmp(status, "ready") == 0;
 	struct buf body = BUF_INIT;

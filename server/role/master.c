@@ -150,20 +150,23 @@ static void master_run(struct master *m)
 	}
 }
 
-/* A part of what the task table still lacks. The children, forked already, start on the other CPUs; if the
- * system refuses, they die with us. */
+/* A part of what the task table still lacks. The service is ready with the part it began with: blocks without
+ * memory behind them are on no list. If the system refuses more, the table stays as small as it is. */
 static void table_fill(struct master *m)
 {
 	struct error e;
 	bool whole;
-	if (store_whole(m->heritage.store))
+	if (m->table_settled)
 		return;
-	if (store_grow(m->heritage.store, FILL_BYTES, &whole, &e) != ERR_NONE) {
-		master_port_file_remove(m);
-		die(EXIT_OS, "the task table cannot be made: %s", e.msg);
+	if (store_grow(m->heritage.store, FILL_BYTES, &whole, &e) == ERR_NONE) {
+		m->table_settled = whole;
+		return;
 	}
-	if (whole)
-		ready_announce(m);
+	m->table_settled = true;
+	log_error("the task table stays smaller than configured: fewer tasks fit; give the service more "
+		  "memory or lower "
+		  "store.size_mb",
+		  LF_STR("error", e.msg));
 }
 
 static void signals_read(struct master *m)
@@ -260,8 +263,6 @@ static void ready_announce(struct master *m)
 {
 	char status[96];
 	struct store_usage usage;
-	if (!store_whole(m->heritage.store))
-		return;
 	for (size_t i = 0; i < m->children_count; i++)
 		if (!m->children[i].ready)
 			return;
@@ -283,7 +284,7 @@ static void ready_announce(struct master *m)
 static int poll_timeout(const struct master *m, int64_t respawn_ms)
 {
 	int64_t ms = respawn_ms;
-	if (!store_whole(m->heritage.store))
+	if (!m->table_settled)
 		return 0;
 	if (m->phase != MASTER_SERVING) {
 		int64_t left = m->phase_deadline_ms - clock_mono_ms();

@@ -27,6 +27,7 @@ static _Noreturn void child_main(struct master *m, const struct child *self);
 static void peers_connect(struct master *m, struct child *c);
 static void pair_connect(struct child *worker, const struct child *supervisor);
 static int64_t cut_off_connect(struct master *m, int64_t now_ms);
+static void stuck_kill(const struct master *m);
 static void child_died(struct master *m, struct child *c, int status);
 static void death_tell(const struct master *m, const struct child *c, int status, int64_t wait_ms);
 
@@ -183,11 +184,27 @@ static int64_t cut_off_connect(struct master *m, int64_t now_ms)
 	return left ? (due ? CONNECT_AGAIN_MS : m->connect_again_ms - now_ms) : -1;
 }
 
+/* A worker that waited in vain for a lock of the task table has said who holds it and ended. The holder is
+ * stopped in the middle of its work; only its death gives the lock to others. */
+static void stuck_kill(const struct master *m)
+{
+	uint32_t proc;
+	int pid = store_stuck_take(m->heritage.store, &proc);
+	for (size_t i = 1; pid > 0 && i < m->children_count; i++) {
+		if (m->children[i].pid != pid)
+			continue;
+		log_error("a worker is stopped while it holds a lock that all need; it is killed",
+			  LF_INT("worker", proc), LF_INT("worker_pid", pid));
+		kill(pid, SIGKILL);
+	}
+}
+
 static void child_died(struct master *m, struct child *c, int status)
 {
 	int64_t now = clock_mono_ms(), wait_ms = 0;
 	if (c->role == CHILD_WORKER)
 		store_proc_died(m->heritage.store, c->index);
+	stuck_kill(m);
 	fd_close(&c->control_fd);
 	c->pid = 0;
 	c->ready = false;

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 enum { SECOND_MS = 1000, WORKERS_MAX = 32, FRAME_SLACK_BYTES = 1 << 20 };
-/* The master takes the rest of the table from the system while its children start. */
-enum { STORE_START_BYTES = 1 << 20 };
+/* What is there when the service is ready; the master takes the rest of the table within milliseconds. */
+enum { STORE_START_BYTES = 8 << 20 };
 
 uint32_t wire_workers(const struct conf *c)
 {

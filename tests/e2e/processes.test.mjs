@@ -407,23 +407,21 @@ test('workers, supervisor and tool server killed at random while sixty tasks run
 });
 
 // A preloaded library and a sanitizer do not go together.
-if (!slow) test('no memory for the rest of the task table: said with the option, and nothing is left', async () => {
+if (!slow) test('no memory for the rest of the task table: said with the option, and served with what there is', async () => {
   const dir = tempDir();
   onTestEnd(() => fs.rmSync(dir, { recursive: true, force: true }));
-  // The first call gives what the children need to be forked; the second comes when they run.
+  // The first call gives what the service starts with; the system refuses any more.
   fs.writeFileSync(path.join(dir, 'lack.c'), `#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <time.h>
-int posix_fallocate(int fd, off_t at, off_t n) { struct timespec t = {0, 300000000}; if (!at) return fallocate(fd, 0, at, n); nanosleep(&t, 0); return ENOSPC; }
+int posix_fallocate(int fd, off_t at, off_t n) { return at ? ENOSPC : fallocate(fd, 0, at, n); }
 `);
   execFileSync('cc', ['-shared', '-fPIC', '-o', path.join(dir, 'lack.so'), path.join(dir, 'lack.c')]);
-  const s = await Server.start({ tools: [fake('fake', 'echo')], env: { LD_PRELOAD: path.join(dir, 'lack.so') }, expectReady: false });
-  const all = await eventually(() => { const p = s.processes(); return p.workers.length === 2 && p.supervisor && p.all; }, 'the children run');
-  const { code } = await s.exited;
-  assert.equal(code, 71);
-  assert.match(s.stderr, /the task table cannot be made: no 64 MiB of memory for the task table \(store.size_mb\)/);
-  assert.ok(!s.logs.some((l) => l.msg === 'ready'));
-  await eventually(() => all.every((p) => !alive(p.pid)), 'nothing left', 5000);
-  await s.kill();
+  const s = await Server.start({ env: { LD_PRELOAD: path.join(dir, 'lack.so') } });
+  const said = await s.log((l) => l.level === 'error' && l.role === 'master');
+  assert.match(said.msg, /store.size_mb/);
+  assert.match(said.error, /no 64 MiB of memory for the task table/);
+  const { id } = await s.submit('Book me a flight to Paris', { approval: 'auto' });
+  await s.until(id, 'completed');
+  await s.stop();
 });

@@ -206,7 +206,8 @@ static void broker__texts_are_what_the_routes_show(void **state)
 		buf_cstr(&text),
 		"{\"name\":\"fake__count\",\"server\":\"fake\",\"tool\":\"count\",\"title\":\"The count "
 		"tool\",\"description\":\"Does count.\",\"input_schema\":{\"type\":\"object\","
-		"\"properties\":{\"file\":{\"type\":\"string\"},\"ms\":{\"type\":\"integer\"}}},\"read_only\":false,"
+		"\"properties\":{\"file\":{\"type\":\"string\"},\"ms\":{\"type\":\"integer\"}}},\"read_"
+		"only\":false,"
 		"\"destructive\":true,\"idempotent\":false,\"open_world\":true}"));
 	mcp_catalog_drop(c);
 	buf_release(&text);
