@@ -72,6 +72,11 @@ void api_readyz(struct http_request *r)
 	jw_kv_text(&w, "status", status);
 	jw_kv_text(&w, "store", "memory");
 	jw_kv_text(&w, "version", r->http->options.version);
+	jw_name(&w, "checks");
+	jw_object(&w);
+	jw_kv_bool(&w, "tool_servers_settled", started);
+	jw_kv_bool(&w, "accepting_tasks", !r->http->draining);
+	jw_object_end(&w);
 	jw_object_end(&w);
 	http_reply(r, ready ? 200 : 503, "application/json",
 		   ready ? "Cache-Control: no-store\r\n" : "Cache-Control: no-store\r\nRetry-After: 1\r\n",

@@ -200,16 +200,36 @@ bool api_duration_parse(const char *text, int64_t *ms)
 
 /* --- body --- */
 
-/* The media type alone, without parameters and white space. */
+/* Takes what stands before the next `end` (or all) from *rest, without white space around it. */
+static struct slice piece_take(struct slice *rest, char end)
+{
+	const char *at = rest->len ? memchr(rest->ptr, end, rest->len) : NULL;
+	struct slice piece = {rest->ptr, at ? (size_t)(at - rest->ptr) : rest->len};
+	size_t eaten = piece.len + (at ? 1 : 0);
+
+	*rest = (struct slice){rest->ptr + eaten, rest->len - eaten};
+	while (piece.len && (piece.ptr[0] == ' ' || piece.ptr[0] == '\t'))
+		piece = (struct slice){piece.ptr + 1, piece.len - 1};
+	while (piece.len && (piece.ptr[piece.len - 1] == ' ' || piece.ptr[piece.len - 1] == '\t'))
+		piece.len--;
+	return piece;
+}
+
+/* JSON between systems is UTF-8 (RFC 8259 section 8.1): a client that says otherwise would be misread. Other
+ * parameters mean nothing here. */
 static bool media_type_is_json(struct slice type)
 {
-	const char *semicolon = type.len ? memchr(type.ptr, ';', type.len) : NULL;
+	if (!slice_eq_nocase(piece_take(&type, ';'), "application/json"))
+		return false;
+	while (type.len) {
+		struct slice value = piece_take(&type, ';');
+		struct slice name = piece_take(&value, '=');
 
-	if (semicolon)
-		type.len = (size_t)(semicolon - type.ptr);
-	while (type.len && (type.ptr[type.len - 1] == ' ' || type.ptr[type.len - 1] == '\t'))
-		type.len--;
-	return slice_eq_nocase(type, "application/json");
+		if (slice_eq_nocase(name, "charset") && !slice_eq_nocase(value, "utf-8") &&
+		    !slice_eq_nocase(value, "\"utf-8\""))
+			return false;
+	}
+	return true;
 }
 
 static bool body_type_check(struct http_request *r)
@@ -219,7 +239,7 @@ static bool body_type_check(struct http_request *r)
 
 	if (!type.ptr || !media_type_is_json(type)) {
 		http_reply_errorf(r, ERR_MEDIA_TYPE, "Content-Type",
-				  "the body must be sent as \"Content-Type: application/json\"%s",
+				  "the body must be sent as \"Content-Type: application/json\", in UTF-8%s",
 				  type.ptr ? "" : ", and no type was given");
 		return false;
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * POST /v1/tasks: checks what the client wants, makes the task, answers with its document. Planning starts
- * elsewhere, when a worker takes the lease. Not idempotent: each accepted request is a task of its own.
+ * elsewhere, when a worker takes the lease. Not idempotent: each accepted request is a task of its own. A
+ * server that stops takes no task that it could not begin.
  */
 #include "base/base.h"
 #include "http/http_int.h"
@@ -120,6 +121,10 @@ void api_task_create(struct http_request *r)
 
 	if (!api_query_check(r, no_parameters))
 		return;
+	if (r->http->draining) {
+		http_reply_errorf(r, ERR_UNAVAILABLE, NULL, "this server is stopping: send the task again");
+		return;
+	}
 	body = api_body_object(r, create_members, false, &absent);
 	if (!body)
 		return;

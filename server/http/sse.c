@@ -227,7 +227,7 @@ void api_task_stream(struct http_request *r)
 		http_reply_errorf(r, s ? ERR_GONE : ERR_MEMORY, NULL, "the task's events are no longer kept");
 		return;
 	}
-	if (task_head_get(h->store, ref, &head) != ERR_NONE) {
+	if (task_head_get(h->store, ref, &head) != ERR_NONE || after + 1 < head.first_seq) {
 		http_unfollow(h->watchers, &s->follower);
 		http_reply_errorf(r, ERR_GONE, NULL, "the task's events are no longer kept");
 		return;

@@ -73,6 +73,8 @@ static void readyz__tells_starting_ready_draining(void **state)
 	api.settled = false;
 	assert_int_equal(api_ask("GET /readyz", NULL), 503);
 	assert_string_equal(api_text("/status"), "starting");
+	assert_false(json_truth(json_pointer(api.body, "/checks/tool_servers_settled")));
+	assert_true(json_truth(json_pointer(api.body, "/checks/accepting_tasks")));
 	assert_string_equal(api_header("Retry-After"), "1");
 	api.settled = true;
 	assert_int_equal(api_ask("GET /readyz", NULL), 200);
@@ -84,6 +86,8 @@ static void readyz__tells_starting_ready_draining(void **state)
 	rig_read(fd, NULL);
 	assert_int_equal(api_answer(), 503);
 	assert_string_equal(api_text("/status"), "draining");
+	assert_true(json_truth(json_pointer(api.body, "/checks/tool_servers_settled")));
+	assert_false(json_truth(json_pointer(api.body, "/checks/accepting_tasks")));
 	assert_string_equal(api_header("Connection"), "close");
 	close(fd);
 }

@@ -107,6 +107,11 @@ static void task_create__wants_json(void **state)
 		{"\r\nContent-Type: application/json\r\nContent-Encoding: gzip", 415},
 		{"\r\nContent-Type: application/json; charset=utf-8", 202},
 		{"\r\nContent-Type: Application/JSON ;x=y", 202},
+		{"\r\nContent-Type: application/json;charset=\"UTF-8\"; x=y", 202},
+		{"\r\nContent-Type: application/json;", 202},
+		{"\r\nContent-Type: application/json; charset=iso-8859-1", 415},
+		{"\r\nContent-Type: application/json; x=y; Charset = utf-16", 415},
+		{"\r\nContent-Type: application/json; charset=", 415},
 		{"\r\nContent-Type: application/json\r\nContent-Encoding: identity", 202},
 	};
 	char head[200];
@@ -146,6 +151,22 @@ static void task_create__says_when_the_table_is_full(void **state)
 	assert_int_equal(api_ask(api_line("GET", first, ""), NULL), 404);
 }
 
+static void task_create__takes_nothing_while_the_server_stops(void **state)
+{
+	int fd = api_client();
+
+	(void)state;
+	http_quiesce(api.http);
+	rig_send(fd, "POST /v1/tasks HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+		     "Content-Length: 14\r\n\r\n{\"prompt\":\"a\"}");
+	rig_read(fd, NULL);
+	assert_int_equal(api_answer(), 503);
+	assert_string_equal(api_text("/type"), "/problems/unavailable");
+	assert_string_equal(api_header("Retry-After"), "1");
+	assert_int_equal(task_list(api.store, &(struct task_query){.limit = 1}, &(struct task_ref){0}), 0);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +175,7 @@ int main(void)
 		API_TEST(task_create__refuses_bad_bodies),
 		API_TEST(task_create__bounds_the_prompt),
 		API_TEST(task_create__wants_json),
+		API_TEST(task_create__takes_nothing_while_the_server_stops),
 		cmocka_unit_test_setup_teardown(task_create__says_when_the_table_is_full, start_small,
 						api_stop),
 	};
