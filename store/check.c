@@ -4,7 +4,7 @@
  * when nobody writes: what is counted over several locks may differ by what happens in between.
  */
 #include "base/base.h"
-#include "store/store_int.h"
+#include "store/doc.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +86,15 @@ static enum err check_chain(struct store *s, uint32_t slot, uint32_t head, uint3
 	return ERR_NONE;
 }
 
+/* The events name the task, too: a damaged id in the slot may still lead to the same bucket. */
+static bool id_is(const struct task_doc *d, const struct id *id)
+{
+	char text[ID_TEXT_SIZE];
+	id_format(id, text);
+	return d->id != NULL && strlen(d->id) == ID_TEXT_SIZE + 1 &&
+	       memcmp(d->id + 1, text, ID_TEXT_SIZE - 1) == 0;
+}
+
 static enum err check_fold(struct store *s, struct task_ref ref, struct error *e)
 {
 	struct buf doc = BUF_INIT, sse = BUF_INIT, folded = BUF_INIT;
@@ -106,6 +115,8 @@ static enum err check_fold(struct store *s, struct task_ref ref, struct error *e
 	doc_render(d, &folded);
 	if (code == ERR_NONE && !slice_eq(buf_slice(&doc), buf_slice(&folded)))
 		code = wrong(e, "the document is not the fold of its events", ref.slot);
+	if (code == ERR_NONE && !id_is(d, &head.id))
+		code = wrong(e, "its events are those of another task", ref.slot);
 	doc_free(d);
 	buf_release(&doc);
 	buf_release(&sse);

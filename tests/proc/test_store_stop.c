@@ -53,8 +53,11 @@ static enum err create(struct store *s, struct task_ref *ref)
 {
 	struct id id;
 	struct error e;
+	char text[ID_TEXT_SIZE], json[128];
 	id_new(&id);
-	return task_create(s, &id, SLICE_LIT("{\"prompt\":\"p\",\"approval\":\"auto\"}"), ref, &e);
+	id_format(&id, text);
+	snprintf(json, sizeof json, "{\"task_id\":\"%s\",\"prompt\":\"p\",\"approval\":\"auto\"}", text);
+	return task_create(s, &id, slice_str(json), ref, &e);
 }
 
 static enum err move_to(struct store *s, struct task_ref ref, enum task_state to, size_t pad)

@@ -14,8 +14,11 @@ static void create_shuffled(struct table *t, struct id ids[N])
 	struct error e;
 	for (size_t i = 0; i < N; i++) {
 		struct task_ref ref;
+		char text[ID_TEXT_SIZE], json[128];
 		random_bytes(&ids[i], sizeof ids[i]);
-		if (task_create(t->a, &ids[i], SLICE_LIT("{\"prompt\":\"p\"}"), &ref, &e) != ERR_NONE)
+		id_format(&ids[i], text);
+		snprintf(json, sizeof json, "{\"task_id\":\"%s\",\"prompt\":\"p\"}", text);
+		if (task_create(t->a, &ids[i], slice_str(json), &ref, &e) != ERR_NONE)
 			fail_msg("%s", e.msg);
 	}
 }
