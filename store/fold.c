@@ -173,10 +173,18 @@ static void fold_step(struct task_doc *d, enum event_type type, const struct jso
 	}
 }
 
+/* What a model's server says of itself: less than nothing is nothing, and the sum stops at the largest. */
+static void tokens_add(int64_t *sum, const struct json *usage, const char *name)
+{
+	int64_t more = json_get_integer(usage, name, 0);
+	if (more > 0 && __builtin_add_overflow(*sum, more, sum))
+		*sum = INT64_MAX;
+}
+
 static void fold_usage(struct task_doc *d, const struct json *usage)
 {
-	d->input_tokens += json_get_integer(usage, "input_tokens", 0);
-	d->output_tokens += json_get_integer(usage, "output_tokens", 0);
-	d->cached_tokens += json_get_integer(usage, "cached_tokens", 0);
+	tokens_add(&d->input_tokens, usage, "input_tokens");
+	tokens_add(&d->output_tokens, usage, "output_tokens");
+	tokens_add(&d->cached_tokens, usage, "cached_tokens");
 	d->estimated = d->estimated || json_get_bool(usage, "estimated", false);
 }

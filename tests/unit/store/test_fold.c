@@ -55,6 +55,23 @@ static void doc_apply__folds_a_whole_run(void **state)
 	table_close(&t);
 }
 
+/* The figures come from a model's server, which may say anything. */
+static void doc_apply__usage_neither_shrinks_nor_wraps(void **state)
+{
+	struct table t = table_open(4, 4);
+	struct task_ref ref = create(t.a);
+	(void)state;
+	tell(&t, ref, EVENT_MODEL_COMPLETED,
+	     "{\"usage\":{\"input_tokens\":9000000000000000000,\"output_tokens\":7}}", TASK_PLANNING);
+	tell(&t, ref, EVENT_MODEL_COMPLETED,
+	     "{\"usage\":{\"input_tokens\":9000000000000000000,\"output_tokens\":-9,\"cached_tokens\":\"x\"}"
+	     "}",
+	     TASK_SAME);
+	assert_doc_has(&t, ref,
+		       "\"input_tokens\":9223372036854775807,\"output_tokens\":7,\"cached_tokens\":0");
+	table_close(&t);
+}
+
 /* A member of an event lies deeper in the document: what is taken must stay readable for the next worker. */
 static void doc_apply__refuses_nesting_that_no_other_could_read_back(void **state)
 {
@@ -130,6 +147,7 @@ static void task_fold__tells_damage(void **state)
 }
 
 RUN_TESTS(cmocka_unit_test(doc_apply__folds_a_whole_run),
+	  cmocka_unit_test(doc_apply__usage_neither_shrinks_nor_wraps),
 	  cmocka_unit_test(doc_apply__refuses_nesting_that_no_other_could_read_back),
 	  cmocka_unit_test(task_move__refuses_data_that_is_no_object_and_keeps_the_document),
 	  cmocka_unit_test(task_fold__tells_damage))
