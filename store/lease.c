@@ -6,6 +6,8 @@
 #include "base/base.h"
 #include "store/store_int.h"
 
+#include <string.h>
+
 static uint32_t work_find(struct store *s, bool *more);
 static void lease_note(struct store *s, struct task_ref ref);
 
@@ -97,6 +99,7 @@ void lease_release(struct store *s, const struct lease *l)
 	slot_give(s, l->ref.slot);
 	KILL_POINT("release-before-wake");
 	if (ours && works) {
+		work_again(s);
 		atomic_fetch_add(&s->map->work_seq, 1);
 		wake_all(s, WAKE_WORK);
 	}
@@ -129,27 +132,61 @@ static bool wants_worker(struct store *s, uint32_t i)
 	return task_state_works((enum task_state)atomic_load(&v->state)) && !lease_alive(s, &v->lease);
 }
 
-/* The oldest task that wants a worker, or NONE. *more: it is not the only one. */
-static uint32_t work_find(struct store *s, bool *more)
+/* Keeps the oldest WORK_KEPT of those it is given, youngest first. */
+static void work_keep(struct store *s, struct work_item item)
 {
-	uint32_t oldest = NONE;
-	uint64_t age = 0;
-	*more = false;
+	uint32_t i = 0;
+	if (s->work_count == WORK_KEPT) {
+		s->work_more = true;
+		if (item.age >= s->work[0].age)
+			return;
+		memmove(s->work, s->work + 1, (WORK_KEPT - 1) * sizeof *s->work);
+		s->work_count--;
+	}
+	while (i < s->work_count && s->work[s->work_count - 1 - i].age < item.age)
+		i++;
+	uint32_t at = s->work_count - i;
+	memmove(s->work + at + 1, s->work + at, i * sizeof *s->work);
+	s->work[at] = item;
+	s->work_count++;
+}
+
+static void work_look(struct store *s)
+{
+	s->work_count = 0;
+	s->work_more = false;
 	for (uint32_t k = 0; k < (s->map->tasks_max + 63) / 64; k++) {
 		uint64_t bits = atomic_load(&works_of(s)[k]);
 		for (; bits != 0; bits &= bits - 1) {
 			uint32_t i = k * 64 + (uint32_t)__builtin_ctzll(bits);
-			if (!wants_worker(s, i))
-				continue;
-			uint64_t its = atomic_load(&slot_at(s, i)->age);
-			*more = oldest != NONE;
-			if (oldest == NONE || its < age) {
-				oldest = i;
-				age = its;
-			}
+			if (wants_worker(s, i))
+				work_keep(s, (struct work_item){atomic_load(&slot_at(s, i)->age), i});
 		}
 	}
-	return oldest;
+}
+
+/* The oldest task that wants a worker, or NONE. *more: it may not be the only one. One look at all of them
+ * serves for many calls: what is new meanwhile is younger, and what is not new makes us look again. */
+static uint32_t work_find(struct store *s, bool *more)
+{
+	for (bool looked = false;; looked = true) {
+		uint64_t again = atomic_load(&s->map->work_again);
+		if (looked || again != s->work_again) {
+			work_look(s);
+			s->work_again = again;
+			looked = true;
+		}
+		while (s->work_count > 0) {
+			struct work_item item = s->work[--s->work_count];
+			if (!wants_worker(s, item.slot) ||
+			    atomic_load(&slot_at(s, item.slot)->age) != item.age)
+				continue;
+			*more = s->work_count > 0 || s->work_more;
+			return item.slot;
+		}
+		if (looked)
+			return NONE;
+	}
 }
 
 /* Remembers what we run, to be told of its end even when its slot has gone to another by then. */

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LAYOUT = 2, PAGE = 4096, RESERVE_PART = 32, BLOCKS_MIN = 256, LIVE_RING_MIN = 1024 };
+enum { LAYOUT = 3, PAGE = 4096, RESERVE_PART = 32, BLOCKS_MIN = 256, LIVE_RING_MIN = 1024 };
 static const uint64_t MAGIC = 0x6b736174746e6761; /* "agnttask" */
 
 static enum err layout_plan(const struct store_options *o, struct map *m, struct error *e);

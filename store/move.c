@@ -258,8 +258,10 @@ static enum err draft_publish(struct store *s, struct task_ref ref, const struct
 	slot_give(s, ref.slot);
 	KILL_POINT("move-before-wake");
 	wake_marked(s, told);
-	if (works && holder == NONE)
+	if (works && holder == NONE) {
+		work_again(s);
 		work_offer(s);
+	}
 	if (!works && c->lease != NULL)
 		s->watches[ref.slot].leased = false;
 	cache_put(s, ref, d->last_seq, d->doc, s->scratch_doc.len);

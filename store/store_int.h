@@ -30,6 +30,7 @@ enum {
 	BLOCK_BYTES = 1024,
 	NONE = UINT32_MAX, /* no slot, no block, no participant */
 	DOC_CACHE = 64,    /* fold states kept per handle */
+	WORK_KEPT = 64,    /* tasks one look for work brings home */
 	LENGTH_BYTES = 4,  /* before each event of a chain */
 };
 
@@ -107,8 +108,9 @@ struct map {
 	uint32_t reserve_blocks; /* only for moves into terminal states */
 	/* offsets from the start of the mapping */
 	uint64_t procs_at, dirty_at, works_at, slots_at, buckets_at, blocks_at, payload_at, live_at;
-	_Atomic uint64_t work_seq;      /* counts what may have made a task need a worker */
-	_Atomic uint32_t stuck;         /* participant that held a lock for too long; NONE */
+	_Atomic uint64_t work_seq;   /* counts what may have made a task need a worker */
+	_Atomic uint64_t work_again; /* of these, the tasks that are not new: they may be older than others */
+	_Atomic uint32_t stuck;      /* participant that held a lock for too long; NONE */
 	_Atomic uint64_t bytes_backed;  /* the system has given memory for so many */
 	_Atomic uint32_t blocks_backed; /* of blocks_max; follows from it */
 	struct lock index_lock;
@@ -128,6 +130,12 @@ struct watch {
 	bool leased;
 };
 
+/* A task that wanted a worker when it was looked at. */
+struct work_item {
+	uint64_t age;
+	uint32_t slot;
+};
+
 struct doc_entry {
 	struct task_ref ref;
 	uint64_t last_seq, age;
@@ -145,6 +153,11 @@ struct store {
 	struct task_ref *stale; /* tasks whose slot went to another before we could be told of their end */
 	size_t stale_count, stale_cap;
 	uint64_t work_seen; /* map->work_seq when there was no work for us */
+	/* The oldest that wanted a worker, youngest first, as of map->work_again; more: they were not all. */
+	struct work_item work[WORK_KEPT];
+	uint32_t work_count;
+	bool work_more;
+	uint64_t work_again;
 	uint64_t live_seen[STORE_PROCS_MAX], live_seen_count[STORE_PROCS_MAX];
 	struct doc_entry cache[DOC_CACHE];
 	uint64_t cache_clock;
@@ -313,7 +326,8 @@ void wake_proc(struct store *s, uint32_t proc, uint32_t flags);
 void wake_all(struct store *s, uint32_t flags); /* but this participant */
 /* There is a task without worker: wakes this participant if it waits for work, else all others that do. */
 void work_offer(struct store *s);
-void work_pass(struct store *s); /* there is more than this participant took: wakes the others that wait */
+void work_again(struct store *s); /* before it: the task is not a new one, or nobody knows which it is */
+void work_pass(struct store *s);  /* there is more than this participant took: wakes the others that wait */
 void stale_add(struct store *s, struct task_ref ref);
 
 #endif

@@ -85,6 +85,11 @@ void work_pass(struct store *s)
 			wake_hungry(s, i);
 }
 
+void work_again(struct store *s)
+{
+	atomic_fetch_add(&s->map->work_again, 1);
+}
+
 void work_offer(struct store *s)
 {
 	atomic_fetch_add(&s->map->work_seq, 1);
@@ -164,6 +169,7 @@ void store_proc_died(struct store *s, uint32_t proc)
 	struct proc *p = proc_at(s, proc);
 	atomic_store(&p->alive, 0);
 	atomic_fetch_add(&p->gen, 1);
+	work_again(s);
 	atomic_fetch_add(&s->map->work_seq, 1);
 	for (uint32_t i = 0; i < s->map->procs_max; i++) {
 		if (i == s->proc || !atomic_load(&proc_at(s, i)->alive))

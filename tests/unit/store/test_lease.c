@@ -19,6 +19,96 @@ static void lease_next__gives_the_oldest_first(void **state)
 	table_close(&t);
 }
 
+/* One look serves for many leases; what comes back into line, or is taken by others, must not be missed. */
+static void lease_next__gives_an_older_one_that_comes_back_before_younger(void **state)
+{
+	struct table t = table_open(4, 200);
+	struct task_ref refs[150], late;
+	struct lease l, first;
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(refs); i++)
+		refs[i] = create(t.b);
+	assert_true(lease_next(t.a, &first));
+	assert_int_equal(first.ref.slot, refs[0].slot);
+	assert_true(lease_next(t.a, &l));
+	lease_release(t.a, &first);
+	assert_true(lease_next(t.a, &l));
+	assert_int_equal(l.ref.slot, refs[0].slot);
+	late = create(t.b);
+	move(t.b, refs[2], 0, NULL, TASK_CANCELLED);
+	for (size_t i = 3; i < COUNT_OF(refs); i++) {
+		assert_true(lease_next(i % 4 ? t.a : t.b, &l));
+		assert_int_equal(l.ref.slot, refs[i].slot);
+	}
+	assert_true(lease_next(t.a, &l));
+	assert_int_equal(l.ref.slot, late.slot);
+	assert_false(lease_next(t.a, &l));
+	assert_false(lease_next(t.b, &l));
+	table_close(&t);
+}
+
+/* Slots are in no order of age, and more wait than one look brings home. */
+static void lease_next__gives_the_oldest_whatever_its_slot(void **state)
+{
+	enum { N = 150 };
+	struct table t = table_open(4, N);
+	struct task_ref refs[N];
+	struct lease l;
+	struct error e;
+	(void)state;
+	for (int i = N - 1; i >= 0; i--) {
+		struct id id = {.b = {[7] = (uint8_t)i, [15] = 1}};
+		char text[ID_TEXT_SIZE], json[128];
+		id_format(&id, text);
+		snprintf(json, sizeof json, "{\"task_id\":\"%s\"}", text);
+		assert_int_equal(task_create(t.a, &id, slice_str(json), &refs[i], &e), ERR_NONE);
+	}
+	for (int i = 0; i < N; i++) {
+		assert_true(lease_next(t.b, &l));
+		assert_int_equal(l.ref.slot, refs[i].slot);
+	}
+	assert_false(lease_next(t.b, &l));
+	table_close(&t);
+}
+
+static void lease_next__gives_what_a_dead_one_ran_before_younger(void **state)
+{
+	struct table t = table_open(4, 8);
+	struct task_ref oldest = create(t.a);
+	struct lease l;
+	(void)state;
+	create(t.a);
+	create(t.a);
+	assert_true(lease_next(t.a, &l));
+	assert_int_equal(l.ref.slot, oldest.slot);
+	assert_true(lease_next(t.b, &l));
+	store_proc_died(t.created, 0);
+	assert_true(lease_next(t.b, &l));
+	assert_int_equal(l.ref.slot, oldest.slot);
+	table_close(&t);
+}
+
+/* Approved later than younger tasks came into line. */
+static void lease_next__gives_an_approved_task_before_younger(void **state)
+{
+	struct table t = table_open(4, 8);
+	struct task_ref old = create(t.a), young;
+	struct lease l;
+	(void)state;
+	move(t.a, old, 0, NULL, TASK_PLANNING);
+	move(t.a, old, 0, NULL, TASK_AWAITING_APPROVAL);
+	create(t.a);
+	young = create(t.a);
+	assert_true(lease_next(t.b, &l));
+	assert_int_not_equal(l.ref.slot, old.slot);
+	move(t.a, old, 0, NULL, TASK_RUNNING);
+	assert_true(lease_next(t.b, &l));
+	assert_int_equal(l.ref.slot, old.slot);
+	assert_true(lease_next(t.b, &l));
+	assert_int_equal(l.ref.slot, young.slot);
+	table_close(&t);
+}
+
 static void lease_take__refuses_what_is_held_and_what_needs_no_worker(void **state)
 {
 	struct table t = table_open(4, 4);
@@ -147,6 +237,10 @@ static void store_proc_died__offers_what_the_dead_ran(void **state)
 }
 
 RUN_TESTS(cmocka_unit_test(lease_next__gives_the_oldest_first),
+	  cmocka_unit_test(lease_next__gives_an_older_one_that_comes_back_before_younger),
+	  cmocka_unit_test(lease_next__gives_an_approved_task_before_younger),
+	  cmocka_unit_test(lease_next__gives_the_oldest_whatever_its_slot),
+	  cmocka_unit_test(lease_next__gives_what_a_dead_one_ran_before_younger),
 	  cmocka_unit_test(lease_take__refuses_what_is_held_and_what_needs_no_worker),
 	  cmocka_unit_test(lease_take__waits_until_the_master_has_told_of_the_start),
 	  cmocka_unit_test(work__is_offered_to_others_when_we_do_not_wait_for_any),
