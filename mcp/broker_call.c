@@ -52,6 +52,8 @@ static void done_send(struct worker *w, uint64_t id, const struct answer *a, boo
 	pack_u32(&body, sent);
 	pack_u32(&body, a->is_error);
 	pack_slice(&body, a->error.code ? (struct slice){0} : a->result);
+	if (a->error.code == ERR_NONE && !body.overflow)
+		escapes_repair(body.data + body.len - a->result.len, a->result.len);
 	if (body.overflow && a->error.code == ERR_NONE) {
 		err_set(&small.error, ERR_MEMORY, "no memory to hand on a result of %zu bytes",
 			a->result.len);

@@ -76,9 +76,11 @@ struct mcp_call_request {
 };
 
 struct mcp_call_end {
-	struct error error;  /* code ERR_NONE: the server answered; see is_error */
-	bool sent;           /* false: it certainly never reached the server, so that a repeat is harmless */
-	bool is_error;       /* the tool itself reports failure; the text is in result */
+	struct error error; /* code ERR_NONE: the server answered; see is_error */
+	bool sent;          /* false: it certainly never reached the server, so that a repeat is harmless */
+	bool is_error;      /* the tool itself reports failure; the text is in result */
+	/* Of it, only escapes that stand for no text (\u0000, halves of surrogate pairs) are changed: to
+	 * \ufffd. */
 	struct slice result; /* JSON of the result member (content, structuredContent, ...); borrowed for the
 				callback */
 	int64_t duration_ms;

@@ -48,6 +48,11 @@ bool scan_text(struct slice raw, struct buf *out);
  * *answer: it is not a request or notification as far as one can see. */
 struct slice scan_edges(struct slice head, struct slice tail, bool *answer);
 
+/* --- repair.c --- */
+
+/* Replaces in place, by \ufffd, the escapes in valid JSON text that stand for no text. */
+void escapes_repair(char *json, size_t len);
+
 /* --- frame.c: lines out of a stream of bytes --- */
 
 enum { FRAME_EDGE_BYTES = 512 };

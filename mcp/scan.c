@@ -29,6 +29,7 @@ static bool is_hex(char c)
 /* p is at the opening quote; returns behind the closing one, or NULL. */
 static const char *string_skip(const char *p, const char *end)
 {
+	static const char escapes[] = "\"\\/bfnrtu";
 	for (p++; p < end; p++) {
 		if (*p == '"')
 			return p + 1;
@@ -36,7 +37,7 @@ static const char *string_skip(const char *p, const char *end)
 			return NULL;
 		if (*p != '\\')
 			continue;
-		if (++p == end || !strchr("\"\\/bfnrtu", *p))
+		if (++p == end || !memchr(escapes, *p, sizeof(escapes) - 1))
 			return NULL;
 		if (*p != 'u')
 			continue;

@@ -129,6 +129,11 @@ static void call_progress(struct slice params, void *arg)
 static void call_answered(const struct answer *a, void *arg)
 {
 	struct tool_call *c = arg;
+	struct answer bad = {0};
+	if (a->error.code == ERR_NONE && a->result.ptr[0] != '{') {
+		err_set(&bad.error, ERR_UPSTREAM, "the server's result of %s is not an object", c->tool);
+		a = &bad;
+	}
 	call_end(c, a, true);
 }
 

@@ -6,7 +6,13 @@
 
 #include "mcp/mcp_int.h"
 
-enum { PAGES_MAX = 200, LIST_DEBOUNCE_MS = 200, PING_EVERY_MS = 60000, PING_ANSWER_MS = 30000 };
+enum {
+	PAGES_MAX = 200,
+	LIST_DEBOUNCE_MS = 200,
+	LIST_DELAY_MS_MAX = 2000,
+	PING_EVERY_MS = 60000,
+	PING_ANSWER_MS = 30000
+};
 
 /* One of our requests that has no answer yet. Their requests need no table: each is answered at once. */
 struct request {
@@ -32,6 +38,7 @@ struct session {
 	struct tool_list incoming; /* the one being fetched */
 	int pages;
 	bool list_again;                /* it changed while it was fetched */
+	int64_t list_changed_ms;        /* the first change that waits for a fetch; on clock_mono_ms */
 	bool list_restarted;            /* a cursor was refused once already */
 	uint64_t list_id;               /* request under way; 0: none */
 	struct loop_timer *list_timer;  /* debounce, or the answer's deadline after the first list */

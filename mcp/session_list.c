@@ -2,8 +2,8 @@
 /*
  * tools/list of a session: all pages into a list aside, which replaces the last good one only when complete.
  * An empty string is a cursor like any other. Changes are told in bursts (seven within a millisecond is
- * normal), so a fetch waits for a quiet moment. A refresh that fails keeps what was known; the first list
- * failing ends the session.
+ * normal), so a fetch waits for a quiet moment, though not for ever. A refresh that fails keeps what was
+ * known; the first list failing ends the session.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -26,11 +26,23 @@ static void list_failed(struct session *s, const struct error *why)
 		 LF_STR("server", s->server), LF_STR("error", why->msg));
 }
 
+/* A quiet moment from now, but not for ever after the first of the changes. */
+static void list_wait(struct session *s)
+{
+	int64_t left = s->list_changed_ms + LIST_DELAY_MS_MAX - clock_mono_ms();
+	left = left > 0 ? left : 0;
+	loop_timer_set(s->list_timer, left < LIST_DEBOUNCE_MS ? left : LIST_DEBOUNCE_MS);
+}
+
 static void list_done(struct session *s)
 {
 	bool first = !s->ready;
 	s->list_id = 0;
-	loop_timer_set(s->list_timer, s->list_again ? LIST_DEBOUNCE_MS : -1);
+	loop_timer_set(s->list_timer, -1);
+	if (s->list_again) {
+		s->list_changed_ms = clock_mono_ms();
+		list_wait(s);
+	}
 	s->list_again = false;
 	tool_list_release(&s->tools);
 	s->tools = s->incoming;
@@ -116,10 +128,13 @@ void list_start(struct session *s)
 
 void list_note_changed(struct session *s)
 {
-	if (s->list_id || !s->ready)
+	if (s->list_id || !s->ready) {
 		s->list_again = true;
-	else
-		loop_timer_set(s->list_timer, LIST_DEBOUNCE_MS);
+		return;
+	}
+	if (!loop_timer_armed(s->list_timer))
+		s->list_changed_ms = clock_mono_ms();
+	list_wait(s);
 }
 
 void list_timer_fired(void *arg)

@@ -4,9 +4,10 @@
  * ids live in two spaces that may collide in numbers; ours are integers from 1 up, theirs are echoed as raw
  * bytes and never enter our table.
  *
- * Faults of the server harm as little as can be: a line that is no message is counted, an answer that nobody
- * waits for (late, or made up) too, an unknown request is refused with -32601, an unknown notification is
- * ignored. Only a message that we cannot write ends something: the request it belongs to.
+ * Faults of the server harm as little as can be: a line that is no message is counted (and ends the request
+ * that it is a broken answer to), an answer that nobody waits for (late, or made up) is counted too, an
+ * unknown request is refused with -32601, an unknown notification is ignored. Only a message that we cannot
+ * write ends something: the request it belongs to.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -183,9 +184,35 @@ static void notification_received(struct session *s, const struct scan_message *
 		list_note_changed(s);
 }
 
+static bool slice_has(struct slice s, const char *text)
+{
+	return s.len && memmem(s.ptr, s.len, text, strlen(text));
+}
+
+/* An answer that cannot be read is an answer: its request need not wait for its time limit. The line must
+ * look like one at both ends, because servers print many things, our own requests among them. */
+static bool broken_answer_end(struct session *s, struct slice text)
+{
+	size_t n = text.len < FRAME_EDGE_BYTES ? text.len : FRAME_EDGE_BYTES;
+	struct slice head = {text.ptr, n}, tail = {text.ptr + text.len - n, n};
+	struct answer a = {0};
+	bool is_answer;
+	if (!n || head.ptr[0] != '{' || !(slice_has(head, "\"jsonrpc\"") || slice_has(tail, "\"jsonrpc\"")))
+		return false;
+	struct slice id = scan_edges(head, tail, &is_answer);
+	if (!is_answer || !id.len || !*request_find(s, id_number(id)))
+		return false;
+	err_set(&a.error, ERR_UPSTREAM, "the server's answer of %zu bytes is not valid JSON in UTF-8",
+		text.len);
+	request_end(s, id, &a);
+	return true;
+}
+
 static void junk_received(struct session *s, struct slice text)
 {
 	s->facts.junk_lines++;
+	if (broken_answer_end(s, text))
+		return;
 	/* The text itself may hold anything, secrets too: only its size is told. */
 	log_debug("a tool server's output line is no message", LF_STR("server", s->server),
 		  LF_INT("bytes", text.len));

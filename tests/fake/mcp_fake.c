@@ -27,6 +27,7 @@
  *   close-output         closes its stdout at the first call, and stays
  *   tell-secret          prints its environment's SERVICE_TOKEN and PLAIN on stderr and exits with 5
  *   list-error           answers tools/list with an error
+ *   verbatim             verbatim{result}: that text as the result, be it JSON or not
  */
 #include "base/base.h"
 #include "tests/fake/mcp_fake.h"

@@ -254,6 +254,11 @@ static void tool_grandchild(const char *id, const struct json *args)
 	answer_number(id, grandchild);
 }
 
+static void tool_verbatim(const char *id, const struct json *args)
+{
+	answer_raw(id, json_get_text(args, "result", ""));
+}
+
 static const struct tool {
 	const char *mode; /* NULL: all */
 	const char *name, *properties;
@@ -275,6 +280,7 @@ static const struct tool {
 	{"colliding-ids", "ask", "", true, tool_ask},
 	{"pinger", "pings", "", true, tool_pings},
 	{"grandchild", "grandchild", "", true, tool_grandchild},
+	{"verbatim", "verbatim", "\"result\":{\"type\":\"string\"}", true, tool_verbatim},
 };
 
 static bool tool_is_here(const struct tool *t)

@@ -136,6 +136,21 @@ out:
 	tool_list_release(&l);
 }
 
+/* After a repair nothing has moved, and a second one finds nothing. */
+static void repair_check(struct slice text)
+{
+	char *once = xstrndup(text.ptr, text.len), *twice;
+	size_t len = strlen(once);
+	bool object = scan_is_object((struct slice){once, len});
+	escapes_repair(once, len);
+	ensure(strlen(once) == len && scan_is_object((struct slice){once, len}) == object);
+	twice = xstrndup(once, len);
+	escapes_repair(twice, len);
+	ensure(!object || memcmp(once, twice, len) == 0);
+	free(once);
+	free(twice);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct slice s = {(const char *)data, size};
@@ -145,5 +160,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	members_check(s);
 	message_check(s);
 	list_check(s);
+	repair_check(s);
 	return 0;
 }

@@ -31,6 +31,10 @@ static void real__reads_a_file_through_the_filesystem_server(void **state)
 	assert_int_equal(o.error.code, ERR_NONE);
 	assert_false(o.is_error);
 	assert_non_null(strstr(buf_cstr(&o.result), "said by a file"));
+	snprintf(arguments, sizeof(arguments), "{\"path\":\"%s/zero.txt\"}", folder);
+	rig_call_wait(&r, "fs", "read_text_file", arguments, &o);
+	assert_false(o.is_error);
+	assert_non_null(strstr(buf_cstr(&o.result), "zero\\ufffdbyte"));
 	rig_call_wait(&r, "fs", "read_text_file", "{\"path\":\"/etc/passwd\"}", &o);
 	assert_int_equal(o.error.code, ERR_NONE);
 	assert_true(o.is_error);
@@ -68,23 +72,31 @@ static void real__everything_leaks_no_environment_and_is_cancelled(void **state)
 	rig_free(&r);
 }
 
-static int folder_make(void **state)
+static int file_make(const char *name, const char *text, size_t n)
 {
 	char path[64];
-	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(path, sizeof(path), "%s/a.txt", folder);
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	FILE *f = fopen(path, "w");
-	return f && fputs("said by a file\n", f) >= 0 && fclose(f) == 0 ? 0 : -1;
+	return f && fwrite(text, 1, n, f) == n && fclose(f) == 0 ? 0 : -1;
+}
+
+static int folder_make(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder) || file_make("a.txt", "said by a file\n", strlen("said by a file\n")))
+		return -1;
+	return file_make("zero.txt", "zero\0byte\n", sizeof("zero\0byte\n") - 1);
 }
 
 static int folder_remove(void **state)
 {
+	const char *const names[] = {"a.txt", "zero.txt"};
 	char path[64];
 	(void)state;
-	snprintf(path, sizeof(path), "%s/a.txt", folder);
-	unlink(path);
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+		unlink(path);
+	}
 	return rmdir(folder);
 }
 

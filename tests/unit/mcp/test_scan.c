@@ -60,6 +60,14 @@ static void scan_message__calls_the_rest_junk(void **state)
 	}
 }
 
+static void scan_message__a_zero_byte_is_no_escape(void **state)
+{
+	struct scan_message m;
+	(void)state;
+	assert_int_equal(scan_message(SLICE_LIT("{\"id\":1,\"result\":{\"a\":\"\\\0\"}}"), &m), SCAN_JUNK);
+	assert_false(scan_is_object(SLICE_LIT("{\"a\":\"\\\0\"}")));
+}
+
 static void scan_message__gives_the_parts_raw(void **state)
 {
 	struct scan_message m;
@@ -212,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scan_message__knows_the_four_kinds),
 		cmocka_unit_test(scan_message__calls_the_rest_junk),
+		cmocka_unit_test(scan_message__a_zero_byte_is_no_escape),
 		cmocka_unit_test(scan_message__gives_the_parts_raw),
 		cmocka_unit_test(scan_next__walks_members_and_elements),
 		cmocka_unit_test(scan_member__is_exact_and_takes_the_last),

@@ -37,6 +37,45 @@ static void call__answers_and_tool_errors_are_told_apart(void **state)
 	rig_free(&r);
 }
 
+static void call__escapes_that_are_no_text_are_replaced(void **state)
+{
+	struct rig r;
+	struct outcome o;
+	struct error e;
+	const char *args[] = {"verbatim", NULL};
+	(void)state;
+	rig_ready(&r, args);
+	rig_call_wait(&r, "fake", "verbatim",
+		      "{\"result\":\"{\\\"content\\\":[{\\\"type\\\":\\\"text\\\",\\\"text\\\":"
+		      "\\\"a\\\\u0000b\\\\ud800\\\"}]}\"}",
+		      &o);
+	assert_int_equal(o.error.code, ERR_NONE);
+	struct json *j = json_parse(o.result.data, o.result.len, 0, &e);
+	if (!j)
+		fail_msg("%s: %s", o.result.data, e.msg);
+	assert_string_equal(json_text(json_pointer(j, "/content/0/text")), "a\xef\xbf\xbd"
+									   "b\xef\xbf\xbd");
+	json_free(j);
+	rig_free(&r);
+}
+
+static void call__result_that_is_no_object_is_an_error(void **state)
+{
+	struct rig r;
+	struct outcome o;
+	const char *args[] = {"verbatim", NULL};
+	(void)state;
+	rig_ready(&r, args);
+	rig_call_wait(&r, "fake", "verbatim", "{\"result\":\"[7]\"}", &o);
+	assert_int_equal(o.error.code, ERR_UPSTREAM);
+	assert_true(o.sent);
+	assert_non_null(strstr(o.error.msg, "not an object"));
+	rig_call_wait(&r, "fake", "verbatim", "{\"result\":\"{\\\"a\\\":NaN}\"}", &o);
+	assert_int_equal(o.error.code, ERR_UPSTREAM);
+	assert_non_null(strstr(o.error.msg, "not valid JSON"));
+	rig_free(&r);
+}
+
 static void call__waits_while_the_server_starts(void **state)
 {
 	struct rig r;
@@ -250,6 +289,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(call__answers_and_tool_errors_are_told_apart),
+		cmocka_unit_test(call__escapes_that_are_no_text_are_replaced),
+		cmocka_unit_test(call__result_that_is_no_object_is_an_error),
 		cmocka_unit_test(call__waits_while_the_server_starts),
 		cmocka_unit_test(call__waiting_for_a_start_that_fails_was_not_sent),
 		cmocka_unit_test(call__waiting_has_its_own_time_limit),

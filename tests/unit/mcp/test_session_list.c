@@ -22,6 +22,22 @@ static void session__changes_of_the_list_wait_for_a_quiet_moment(void **state)
 	world_close(&w);
 }
 
+static void session__changes_without_a_pause_are_not_put_off_for_ever(void **state)
+{
+	struct world w = {0};
+	(void)state;
+	world_ready(&w);
+	for (int i = 0; i < 19; i++) {
+		say(&w, "{\"method\":\"notifications/tools/list_changed\"}");
+		world_pass(&w, 100);
+	}
+	sent_is(&w, "");
+	say(&w, "{\"method\":\"notifications/tools/list_changed\"}");
+	world_pass(&w, 100);
+	sent_is(&w, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/list\"}\n");
+	world_close(&w);
+}
+
 static void session__failed_refresh_keeps_the_session(void **state)
 {
 	struct world w = {0};
@@ -76,6 +92,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(session__changes_of_the_list_wait_for_a_quiet_moment),
+		cmocka_unit_test(session__changes_without_a_pause_are_not_put_off_for_ever),
 		cmocka_unit_test(session__failed_refresh_keeps_the_session),
 		cmocka_unit_test(session__refused_cursor_starts_over_once),
 		cmocka_unit_test(session__endless_pages_are_cut),

@@ -75,6 +75,48 @@ static void session__answers_their_requests_with_their_ids(void **state)
 	world_close(&w);
 }
 
+/* A request whose answer cannot be read would look like one that is not answered. */
+static void session__broken_answer_ends_its_request(void **state)
+{
+	struct world w = {0};
+	(void)state;
+	world_ready(&w);
+	call(&w, "{}");
+	say(&w, "{\"result\":{\"a\":\"caf\xe9\"},\"jsonrpc\":\"2.0\",\"id\":3}");
+	assert_int_equal(w.ends, 1);
+	assert_int_equal(w.answer.error.code, ERR_UPSTREAM);
+	assert_non_null(strstr(w.answer.error.msg, "not valid JSON"));
+	call(&w, "{}");
+	say(&w, "{\"jsonrpc\":\"2.0\",\"id\":4,\"result\":{\"n\":NaN}}");
+	assert_int_equal(w.ends, 2);
+	assert_int_equal(session_facts(w.session)->junk_lines, 2);
+	world_close(&w);
+}
+
+static void session__junk_that_names_an_id_ends_nothing(void **state)
+{
+	const char *const junk[] = {
+		"got {\"jsonrpc\":\"2.0\",\"id\":3}",
+		"{\"level\":\"info\",\"id\":3}",
+		"{\"level\":info,\"id\":3}",
+		"{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{,\"id\":3}",
+		"{\"jsonrpc\":\"2.0\",\"result\":{,\"id\":99}",
+		"{\"jsonrpc\":\"2.0\",\"result\":{",
+		"{",
+		"",
+	};
+	struct world w = {0};
+	(void)state;
+	world_ready(&w);
+	call(&w, "{}");
+	for (size_t i = 0; i < COUNT_OF(junk); i++)
+		say(&w, junk[i]);
+	assert_int_equal(w.ends, 0);
+	assert_int_equal(session_facts(w.session)->junk_lines, COUNT_OF(junk));
+	assert_int_equal(session_facts(w.session)->late_answers, 0);
+	world_close(&w);
+}
+
 static void session_overlong__fails_one_request_or_breaks(void **state)
 {
 	struct world w = {0};
@@ -102,6 +144,8 @@ int main(void)
 		cmocka_unit_test(session_call__error_answers_are_worded),
 		cmocka_unit_test(session_cancel__tells_and_ignores_the_late_answer),
 		cmocka_unit_test(session__answers_their_requests_with_their_ids),
+		cmocka_unit_test(session__broken_answer_ends_its_request),
+		cmocka_unit_test(session__junk_that_names_an_id_ends_nothing),
 		cmocka_unit_test(session_overlong__fails_one_request_or_breaks),
 	};
 	return cmocka_run_group_tests_name("session_wire", tests, NULL, NULL);
