@@ -23,15 +23,6 @@ enum err fd_set_nonblock(int fd, struct error *e)
 	return ERR_NONE;
 }
 
-enum err fd_set_cloexec(int fd, bool on, struct error *e)
-{
-	int flags = fcntl(fd, F_GETFD);
-
-	if (flags < 0 || fcntl(fd, F_SETFD, on ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC) < 0)
-		return err_set_errno(e, errno, "cannot set close-on-exec of descriptor %d", fd);
-	return ERR_NONE;
-}
-
 void fd_close(int *fd)
 {
 	int saved = errno;

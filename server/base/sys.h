@@ -12,7 +12,6 @@
 
 /* --- descriptors --- */
 must_check enum err fd_set_nonblock(int fd, struct error *e);
-must_check enum err fd_set_cloexec(int fd, bool on, struct error *e);
 /* Closes *fd if it is >= 0 and sets it to -1. */
 void fd_close(int *fd);
 /* A pair of connected, non-blocking, close-on-exec AF_UNIX SOCK_STREAM sockets. */

@@ -172,8 +172,10 @@ static pid_t victim_start(const struct scene *c, const struct mutation *m, int c
 	atomic_store(&proc_at(c->created, VICTIM)->pid, pid);
 	if (WIFSTOPPED(status))
 		return pid;
-	if (WEXITSTATUS(status) == 99)
-		skip(); /* a sandbox without ptrace */
+	if (WEXITSTATUS(status) == 99) {
+		print_message("skipped: this sandbox forbids ptrace\n");
+		skip();
+	}
 	assert_int_equal(WEXITSTATUS(status), 0);
 	return 0;
 }

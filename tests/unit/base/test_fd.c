@@ -24,8 +24,6 @@ static void fd_set_flags__switches_both_ways(void **state)
 	assert_int_equal(fd_socketpair(pair, &e), ERR_NONE);
 	assert_true(fcntl(pair[0], F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(pair[1], F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(fd_set_cloexec(pair[1], false, &e), ERR_NONE);
-	assert_false(fcntl(pair[1], F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(fd_write_all(pair[0], "hello", 5, &e), ERR_NONE);
 	char text[8];
 	assert_int_equal(read(pair[1], text, sizeof(text)), 5);
@@ -35,7 +33,6 @@ static void fd_set_flags__switches_both_ways(void **state)
 	fd_close(&pair[1]);
 	assert_int_equal(fd_set_nonblock(-1, &e), ERR_IO);
 	assert_string_equal(e.msg, "cannot make descriptor -1 non-blocking: Bad file descriptor");
-	assert_int_equal(fd_set_cloexec(-1, true, &e), ERR_IO);
 	assert_int_equal(fd_write_all(-1, "x", 1, &e), ERR_IO);
 }
 

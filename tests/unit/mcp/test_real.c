@@ -13,8 +13,10 @@ static void real__reads_a_file_through_the_filesystem_server(void **state)
 	const char *args[] = {script, folder, NULL};
 	char arguments[128];
 	(void)state;
-	if (access(script, R_OK) != 0)
+	if (access(script, R_OK) != 0) {
+		print_message("skipped: %s is not installed (make deps)\n", script);
 		skip();
+	}
 	rig_init(&r);
 	rig_add(&r, "fs", "node", args);
 	rig_start(&r);
@@ -47,8 +49,10 @@ static void real__everything_leaks_no_environment_and_is_cancelled(void **state)
 	struct outcome o;
 	const char *args[] = {everything, NULL};
 	(void)state;
-	if (access(everything, R_OK) != 0)
+	if (access(everything, R_OK) != 0) {
+		print_message("skipped: %s is not installed (make deps)\n", everything);
 		skip();
+	}
 	setenv("OPENAI_API_KEY", "sk-not-for-children", 1);
 	rig_init(&r);
 	rig_add(&r, "fake", "node", args);
