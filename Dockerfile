@@ -34,7 +34,7 @@ CMD ["make", "check"]
 FROM ${DEBIAN_IMAGE} AS production
 # Libraries of the service, authorities for TLS, and curl for the health check.
 RUN apt-get update -q && apt-get install -y -q --no-install-recommends \
-		ca-certificates curl libcjson1 libcurl4 libevent-2.1-7 libssl3 libyaml-0-2 \
+		ca-certificates curl libcjson1 libcurl4 libevent-2.1-7 libsqlite3-0 libssl3 libyaml-0-2 \
 	&& rm -rf /var/lib/apt/lists/* \
 	&& groupadd --gid 10001 agent-runtime \
 	&& useradd --uid 10001 --gid 10001 --create-home --home-dir /var/lib/agent-runtime --shell /usr/sbin/nologin agent-runtime

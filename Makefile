@@ -8,7 +8,7 @@ CC      ?= cc
 Q       := $(if $(V),,@)
 export PATH := $(CURDIR)/build/node/bin:$(PATH)
 
-PKGS    := libevent libcurl libcjson yaml-0.1 libcrypto
+PKGS    := libevent libcurl libcjson yaml-0.1 libcrypto sqlite3
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wundef \
            -Wformat=2 -Wvla -Wimplicit-fallthrough -Wnull-dereference -Wcast-qual $(if $(WERROR),-Werror)
 CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
@@ -35,7 +35,7 @@ DIR_role    := server/role
 USES_base   := base
 USES_conf   := conf base
 USES_ipc    := ipc base
-USES_store  := store base
+USES_store  := store ipc base
 USES_llm    := llm base
 USES_mcp    := mcp ipc base
 USES_agent  := agent mcp ipc llm store base

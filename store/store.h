@@ -46,6 +46,7 @@ bool event_type_live(enum event_type t);
 /* --- the mapping: made by the master before any fork, never unmapped while the service lives --- */
 
 enum { STORE_PROCS_MAX = 64 };
+#define STORE_NO_KEEPER UINT32_MAX
 
 struct store_options {
 	size_t bytes;             /* size of the whole mapping */
@@ -55,6 +56,9 @@ struct store_options {
 	size_t task_bytes_max;    /* bytes of events one task may keep; likewise */
 	size_t live_ring_bytes;   /* per participant, power of two, 1024 or more */
 	size_t bytes_at_start;    /* of `bytes`, taken by store_create; the rest by store_grow. 0: all */
+	uint32_t keeper_proc;  /* the participant that writes changes to a database; STORE_NO_KEEPER: nobody
+				  does, and what is published is shown at once */
+	uint32_t requests_max; /* keys of requests remembered in the mapping */
 };
 
 struct store;
@@ -84,6 +88,25 @@ void store_proc_died(struct store *s, uint32_t proc);
  * becomes free; 0: none. Tells each once. */
 int store_stuck_take(struct store *s, uint32_t *proc);
 
+/* --- what is durable ---
+ *
+ * With a keeper the table is its own journal: the mover publishes a change, marks the task as unsaved and
+ * wakes the keeper, which copies what is new of all unsaved tasks, commits it in one transaction and then
+ * makes it visible (store_db.h). What is not durable yet is seen by those who change a task, never by those
+ * who read it. */
+
+enum store_health {
+	STORE_STARTING, /* the keeper has not restored the tasks yet */
+	STORE_WORKS,
+	STORE_NO_SPACE, /* the disk, or store.max_bytes, is full: nothing new is taken until there is room */
+	STORE_BROKEN,   /* a write or sync failed: nothing becomes durable any more in this boot */
+};
+/* Any participant; why (may be NULL) gets a text for people, "" when it works. */
+enum store_health store_health(const struct store *s, char why[ERROR_MSG_MAX]);
+/* ERR_NONE, or ERR_NO_SPACE / ERR_UNAVAILABLE with the reason: whether something new may be begun. */
+must_check enum err store_accepts(const struct store *s, struct error *e);
+bool store_has_keeper(const struct store *s);
+
 /* --- tasks --- */
 
 struct task_ref {
@@ -94,8 +117,11 @@ struct task_ref {
 struct task_head {
 	struct id id;
 	enum task_state state;
-	uint64_t last_seq;  /* also the version of the document: every change is an event */
-	uint64_t first_seq; /* oldest event still kept here; 1 unless trimmed */
+	uint64_t last_seq;    /* also the version of the document: every change is an event */
+	uint64_t first_seq;   /* oldest event kept in the table, last_seq + 1 when none is; older ones are in
+				 the   archive */
+	uint64_t durable_seq; /* up to here it is durable; last_seq without a keeper */
+	enum task_state durable_state; /* as of durable_seq */
 	int64_t created_ms;
 	int64_t updated_ms;
 	bool leased; /* by a living process */
@@ -111,19 +137,24 @@ struct task_head {
 must_check enum err task_create(struct store *s, const struct id *id, struct slice created,
 				struct task_ref *out, struct error *e);
 bool task_find(struct store *s, const struct id *id, struct task_ref *out);
-/* ERR_GONE when the task is no longer in the table. */
+/* ERR_GONE when the task is no longer in the table. state and last_seq are the newest, durable or not. */
 must_check enum err task_head_get(struct store *s, struct task_ref ref, struct task_head *out);
-/* Appends the document (compact JSON, no newline) to *out; head may be NULL. ERR_GONE, ERR_MEMORY. A copy,
+/* Appends the durable document (compact JSON, no newline) to *out; head may be NULL: its state and last_seq
+ * are those of this document. ERR_GONE (also while nothing of the task is durable yet), ERR_MEMORY. A copy,
  * but for a task that ended when no memory was left for its document: then it is folded from the events. */
 must_check enum err task_doc_copy(struct store *s, struct task_ref ref, struct buf *out,
 				  struct task_head *head);
+/* The same of the newest document, durable or not: for who changes the task, or shows it when head->last_seq
+ * has become durable. */
+must_check enum err task_doc_copy_newest(struct store *s, struct task_ref ref, struct buf *out,
+					 struct task_head *head);
 
 struct task_query {
 	uint32_t states;         /* bit (1 << state); 0 means all */
 	const struct id *before; /* only tasks older than this id; NULL: from the newest */
 	size_t limit;
 };
-/* Newest first by id; returns how many refs were written to out[limit]. */
+/* Newest first by id, by durable state; returns how many refs were written to out[limit]. */
 size_t task_list(struct store *s, const struct task_query *q, struct task_ref *out);
 
 /* --- leases: who runs a task --- */
@@ -179,13 +210,16 @@ must_check enum err task_move(struct store *s, struct task_ref ref, const struct
 /* A reader's place in one task's events. Plain value; only next_seq is public. */
 struct event_cursor {
 	uint64_t next_seq;
+	bool newest;                 /* also events that are not durable yet */
 	uint32_t block, offset, gen; /* where it was found last time; the store checks them */
 	uint64_t position;
 };
 void event_cursor_init(struct event_cursor *c, uint64_t after_seq);
+void event_cursor_init_newest(struct event_cursor *c, uint64_t after_seq);
 /* Appends whole events as ready-made SSE bytes ("id: 5\nevent: step.started\ndata: {...}\n\n") until
  * bytes_max would be exceeded (at least one event if there is any), and moves the cursor. ERR_GONE when the
- * task or the events asked for are no longer kept. head may be NULL; it is of the same instant. */
+ * task, or the events asked for, are not in the table (any more): with a keeper the archive has them. head
+ * may be NULL; it is of the same instant. */
 must_check enum err task_events_copy(struct store *s, struct task_ref ref, struct event_cursor *c,
 				     size_t bytes_max, struct buf *out, struct task_head *head);
 
@@ -213,17 +247,66 @@ uint64_t live_drain(struct store *s, void (*fn)(const struct live_view *v, void 
 
 /* --- waking --- */
 
-/* A participant that watches a task is woken when it changes. Counted: as many unwatch as watch calls. A
- * worker that holds the lease is always woken when somebody else changes its task. */
+/* A participant that watches a task is woken when more of it has become durable. Counted: as many unwatch as
+ * watch calls. A worker that holds the lease is always woken, at once, when somebody else changes its task.
+ */
 must_check enum err task_watch(struct store *s, struct task_ref ref);
 void task_unwatch(struct store *s, struct task_ref ref);
 
 /* Becomes readable when there is something to do; owned by the store. */
 int store_wake_fd(struct store *s);
-enum { WAKE_TASKS = 1, WAKE_WORK = 2, WAKE_LIVE = 4, WAKE_PEER_DIED = 8 };
+enum {
+	WAKE_TASKS = 1,
+	WAKE_WORK = 2,
+	WAKE_LIVE = 4,
+	WAKE_PEER_DIED = 8,
+	WAKE_UNSAVED = 16,  /* keeper: there are changes to commit */
+	WAKE_HEALTH = 32,   /* store_health is another */
+	WAKE_REQUESTS = 64, /* a request that was in progress is settled */
+};
 /* Clears the descriptor and returns what happened since the last call. on_task is called for every task that
  * changed (by anybody, this participant too) and is watched or leased by this participant. */
 unsigned wake_take(struct store *s, void (*on_task)(struct task_ref ref, void *arg), void *arg);
+
+/* --- requests that must not take effect twice (Idempotency-Key) ---
+ *
+ * A key is claimed before its request is carried out. The change it makes names the request's digest in one
+ * of its events ("request": hex of key), and the claim names the task and the event after which to look: so
+ * that whoever meets the key again, after whatever death, finds out from the task's events whether it took
+ * effect. */
+
+enum { REQUEST_DIGEST = 16, REQUEST_HEX_SIZE = 2 * REQUEST_DIGEST + 1 };
+
+struct request_key {
+	uint8_t key[REQUEST_DIGEST];  /* of method, path and Idempotency-Key */
+	uint8_t body[REQUEST_DIGEST]; /* of the body */
+};
+enum request_status {
+	REQUEST_NEW,   /* claimed by us: look into the archive, then request_key_begin or request_key_drop */
+	REQUEST_BUSY,  /* claimed by a living participant; WAKE_REQUESTS tells when to ask again */
+	REQUEST_BEGUN, /* look at *place; if it took no effect there, request_key_reclaim and carry it out */
+	REQUEST_OTHER, /* the key was used with another body */
+};
+struct request_place {
+	struct id task;
+	uint64_t after_seq; /* its event, if there is one, has a higher number */
+	int64_t at_ms;
+};
+/* ERR_FULL when all keys in the table are in use and none is durable yet (the message names
+ * store.idempotency_keys). */
+must_check enum err request_key_claim(struct store *s, const struct request_key *k,
+				      enum request_status *status, struct request_place *place,
+				      struct error *e);
+/* Before the change is made: where it will be found. Ours only. */
+void request_key_begin(struct store *s, const struct request_key *k, const struct request_place *place);
+/* The change was made, or the archive knows of it (saved: it is durable there). Others are woken. */
+void request_key_settle(struct store *s, const struct request_key *k, const struct request_place *place,
+			bool saved);
+/* It took no effect. Others are woken. */
+void request_key_drop(struct store *s, const struct request_key *k);
+/* Of a BEGUN one that was found without effect; false: somebody else was quicker, claim again. */
+must_check bool request_key_reclaim(struct store *s, const struct request_key *k);
+void request_key_hex(const struct request_key *k, char out[REQUEST_HEX_SIZE]);
 
 /* --- figures --- */
 
@@ -248,7 +331,10 @@ void store_usage_get(struct store *s, struct store_usage *out);
  * with what is wrong. */
 must_check enum err store_check(struct store *s, struct error *e);
 
-/* Fold by itself: the document after all events of `sse` (as read by task_events_copy from the first). */
+/* Fold by itself: the document after all events of `sse` (as read by task_events_copy from the first).
+ * task_fold_on: after those that follow the ones `from` is the fold of. ERR_INTERNAL when they do not follow.
+ */
 must_check enum err task_fold(struct slice sse, struct buf *doc, struct error *e);
+must_check enum err task_fold_on(struct slice from, struct slice sse, struct buf *doc, struct error *e);
 
 #endif

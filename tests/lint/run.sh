@@ -29,7 +29,7 @@ allowed() {
 	server/base) echo 'base' ;;
 	server/conf) echo 'base|conf' ;;
 	server/ipc) echo 'base|ipc' ;;
-	store) echo 'base|store' ;;
+	store) echo 'base|ipc|store' ;;
 	llm) echo 'base|llm' ;;
 	mcp) echo 'base|ipc|mcp' ;;
 	server/agent) echo 'base|store|llm|mcp|agent' ;;
@@ -53,6 +53,7 @@ only() { # pattern, allowed files (regex), what
 }
 only '#include <curl/' '/(curl|fetch)\.c$' 'curl is one file'
 only '#include <cjson/' '^server/base/json[a-z_]*\.c$|^server/base/base_int\.h$' 'cJSON is behind base/json.h'
+only '#include <sqlite3\.h>' '^store/db_sqlite[a-z_]*\.c$|^store/db_sqlite_int\.h$' 'SQLite is behind store_db.h'
 only '#include <yaml\.h>' '^server/conf/' 'YAML is in conf'
 only 'pthread_mutex_[a-z]+\(' '^store/lock\.c$|^server/base/log\.c$' 'locks are taken in one file'
 check 'a third-party type in a face' "$(grep -nE '#include <(event2|curl|cjson|openssl|yaml|sqlite3)' server/*/[a-z]*.h store/*.h \

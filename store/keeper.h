@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keeper's parts among themselves: keeper.c commits what is unsaved, keeper_restore.c fills the table,
+ * keeper_trim.c deletes what is over its time, keeper_serve.c answers archive requests. */
+#ifndef STORE_KEEPER_H
+#define STORE_KEEPER_H
+
+#include "store/store_int.h"
+#include "store/store_db.h"
+
+#include <sys/queue.h>
+
+struct keeper_client; /* keeper_serve.c: one socket */
+
+struct keeper {
+	struct loop *loop;
+	struct store *store;
+	struct db *db;
+	struct keeper_options options;
+	struct loop_timer *timer; /* batch delay, the next try after a full disk */
+	struct loop_timer *trim_timer;
+	LIST_HEAD(, keeper_client) clients;
+	int listen_fd; /* of socket_path; -1 */
+	struct loop_io *listener;
+	bool held;   /* a client reads the database file: no checkpoint */
+	bool broken; /* a write or sync failed: the database is not touched any more */
+};
+
+/* Runs fn in a transaction of its own, between two commits. What it failed with; ERR_NO_SPACE and ERR_IO have
+ * set the health. */
+typedef enum err keeper_change_fn(struct db *d, void *arg, struct error *e);
+must_check enum err keeper_transact(struct keeper *k, keeper_change_fn *fn, void *arg, struct error *e);
+/* Commits everything that is unsaved now. */
+must_check enum err keeper_flush(struct keeper *k, struct error *e);
+/* Takes note of an error of the database; returns it. */
+enum err keeper_failed(struct keeper *k, enum err code, const struct error *e);
+
+void keeper_serve_open(struct keeper *k); /* listens on options.socket_path */
+void keeper_serve_close(struct keeper *k);
+
+/* Deletes a finished task from the database in small transactions, then from the table. ERR_NOT_FOUND,
+ * ERR_CONFLICT when it is unfinished. */
+must_check enum err keeper_delete(struct keeper *k, const struct id *task, struct error *e);
+void keeper_trim_open(struct keeper *k);
+void keeper_trim_close(struct keeper *k);
+
+#endif
