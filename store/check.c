@@ -57,16 +57,24 @@ static enum err check_slot(struct store *s, uint32_t i, uint8_t *seen, uint32_t 
 	const struct version *v = slot_version(t);
 	if (!atomic_load(&t->used))
 		return ERR_NONE;
-	uint32_t doc = blocks_for(v->doc_bytes), events = blocks_for(v->events_bytes);
-	if (atomic_load(&v->state) >= TASK_STATE_COUNT || v->last_seq == 0 || events == 0 ||
-	    (doc == 0 && !task_state_terminal((enum task_state)atomic_load(&v->state))))
+	struct chain chains[SLOT_CHAINS];
+	version_chains(v, chains);
+	bool terminal = task_state_terminal((enum task_state)atomic_load(&v->state));
+	if (atomic_load(&v->state) >= TASK_STATE_COUNT || v->last_seq == 0 ||
+	    (v->events_bytes == 0) != (v->first_seq > v->last_seq) ||
+	    (v->doc_bytes == 0 && (!terminal || v->first_seq != 1)))
 		return wrong(e, "a task without state, events or document", i);
+	uint64_t durable = atomic_load(&v->durable_seq);
+	if (durable > v->last_seq ||
+	    (chains[2].blocks > 0 && (durable == v->last_seq || v->shown_seq > durable)))
+		return wrong(e, "what is durable, what is shown and what is newest do not fit", i);
 	if (!task_state_works((enum task_state)atomic_load(&v->state)) && lease_alive(s, &v->lease))
 		return wrong(e, "a lease on a task that needs no worker", i);
-	enum err code = check_chain(s, i, v->doc_head, doc, seen, e);
-	if (code == ERR_NONE)
-		code = check_chain(s, i, v->events_head, events, seen, e);
-	*blocks += doc + events;
+	enum err code = ERR_NONE;
+	for (int k = 0; k < SLOT_CHAINS && code == ERR_NONE; k++) {
+		code = check_chain(s, i, chains[k].head, chains[k].blocks, seen, e);
+		*blocks += chains[k].blocks;
+	}
 	return code;
 }
 
@@ -95,17 +103,18 @@ static bool id_is(const struct task_doc *d, const struct id *id)
 	       memcmp(d->id + 1, text, ID_TEXT_SIZE - 1) == 0;
 }
 
+/* Of a task whose older events are not here, only that the others are in order. */
 static enum err check_fold(struct store *s, struct task_ref ref, struct error *e)
 {
 	struct buf doc = BUF_INIT, sse = BUF_INIT, folded = BUF_INIT;
 	struct task_doc *d = doc_new();
 	struct event_cursor c;
 	struct task_head head;
-	uint64_t seq = 0;
-	event_cursor_init(&c, 0);
-	enum err code = task_doc_copy(s, ref, &doc, &head);
+	enum err code = task_doc_copy_newest(s, ref, &doc, &head);
 	if (code != ERR_NONE)
 		wrong(e, "its document cannot be read", ref.slot);
+	uint64_t seq = code == ERR_NONE ? head.first_seq - 1 : 0;
+	event_cursor_init_newest(&c, seq);
 	while (code == ERR_NONE && c.next_seq <= head.last_seq) {
 		buf_reset(&sse);
 		code = task_events_copy(s, ref, &c, FOLD_STEP_BYTES, &sse, NULL);
@@ -113,9 +122,10 @@ static enum err check_fold(struct store *s, struct task_ref ref, struct error *e
 					: wrong(e, "its events cannot be read", ref.slot);
 	}
 	doc_render(d, &folded);
-	if (code == ERR_NONE && !slice_eq(buf_slice(&doc), buf_slice(&folded)))
+	bool whole = head.first_seq == 1;
+	if (code == ERR_NONE && whole && !slice_eq(buf_slice(&doc), buf_slice(&folded)))
 		code = wrong(e, "the document is not the fold of its events", ref.slot);
-	if (code == ERR_NONE && !id_is(d, &head.id))
+	if (code == ERR_NONE && whole && !id_is(d, &head.id))
 		code = wrong(e, "its events are those of another task", ref.slot);
 	doc_free(d);
 	buf_release(&doc);

@@ -43,7 +43,11 @@ static bool slot_fill(struct store *s, uint32_t i, int64_t at_ms)
 	v->last_seq = 1;
 	v->updated_ms = at_ms;
 	v->events_bytes = 0;
-	v->events_head = v->events_tail = NONE;
+	v->first_seq = 1;
+	v->events_head = v->events_tail = v->shown_head = NONE;
+	v->shown_bytes = 0;
+	atomic_store(&v->durable_seq, keeper_is(s) ? 0 : 1);
+	atomic_store(&v->durable_state, TASK_QUEUED);
 	if (room_fill(s, i, v, &f))
 		return true;
 	index_slot_put(s, i);
@@ -52,21 +56,22 @@ static bool slot_fill(struct store *s, uint32_t i, int64_t at_ms)
 }
 
 /* Holds the slot's lock. */
-static struct task_ref slot_use(struct store *s, uint32_t i, const struct id *id, int64_t at_ms)
+struct task_ref slot_use(struct store *s, uint32_t i, const struct id *id, int64_t created_ms, bool works)
 {
 	struct slot *t = slot_at(s, i);
 	uint64_t age = 0;
 	for (int k = 0; k < 8; k++)
 		age = age << 8 | id->b[k];
 	t->id = *id;
-	t->created_ms = at_ms;
+	t->created_ms = created_ms;
 	atomic_store(&t->watchers, 0);
 	atomic_store(&t->age, age);
+	unsaved_mark(s, i);
 	KILL_POINT("create-before-publish");
 	slot_publish(t);
 	atomic_store(&t->used, 1);
 	atomic_fetch_add(&s->map->slots_used, 1);
-	work_mark(s, i, true);
+	work_mark(s, i, works);
 	KILL_POINT("create-used");
 	index_add(s, i);
 	KILL_POINT("create-indexed");
@@ -100,7 +105,7 @@ static enum err slot_make(struct store *s, const struct id *id, int64_t at_ms, s
 		KILL_POINT("create-slot-taken");
 		if (!slot_fill(s, slot, at_ms))
 			continue;
-		*out = slot_use(s, slot, id, at_ms);
+		*out = slot_use(s, slot, id, at_ms, true);
 		slot_give(s, slot);
 		return ERR_NONE;
 	}
@@ -112,7 +117,9 @@ enum err task_create(struct store *s, const struct id *id, struct slice created,
 {
 	struct task_doc *doc = doc_new();
 	int64_t at_ms = clock_wall_ms();
-	enum err code = draft_make(s, doc, at_ms, created, e);
+	enum err code = store_accepts(s, e);
+	if (code == ERR_NONE)
+		code = draft_make(s, doc, at_ms, created, e);
 	if (code == ERR_NONE) {
 		index_take(s);
 		code = slot_make(s, id, at_ms, out, e);
@@ -127,6 +134,7 @@ enum err task_create(struct store *s, const struct id *id, struct slice created,
 	scratch_trim(s);
 	store_count(s, COUNTER_TASKS_CREATED, 1);
 	store_count(s, COUNTER_EVENTS, 1);
+	unsaved_tell(s);
 	work_offer(s);
 	return ERR_NONE;
 }

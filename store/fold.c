@@ -99,8 +99,15 @@ enum err doc_fold(struct task_doc *d, struct slice sse, uint64_t *seq, struct er
 
 enum err task_fold(struct slice sse, struct buf *doc, struct error *e)
 {
-	struct task_doc *d = doc_new();
-	uint64_t seq = 0;
+	return task_fold_on((struct slice){0}, sse, doc, e);
+}
+
+enum err task_fold_on(struct slice from, struct slice sse, struct buf *doc, struct error *e)
+{
+	struct task_doc *d = from.len > 0 ? doc_parse(from, e) : doc_new();
+	if (d == NULL)
+		return ERR_INTERNAL;
+	uint64_t seq = d->last_seq;
 	enum err code = doc_fold(d, sse, &seq, e);
 	if (code == ERR_NONE)
 		doc_render(d, doc);

@@ -52,8 +52,14 @@ void index_add(struct store *s, uint32_t slot)
 	uint32_t *bucket = bucket_of(s, &t->id);
 	t->hash_next = *bucket;
 	*bucket = slot;
-	/* Nearly always the newest; clocks of processes differ by a little. */
-	uint32_t older = m->newest, newer = NONE;
+	/* Nearly always the newest; clocks of processes differ by a little. Restored ones come in order, each
+	 * older than the one before. */
+	uint32_t older = m->newest, newer = NONE, hint = s->index_hint;
+	if (hint != NONE && atomic_load(&slot_at(s, hint)->used) &&
+	    id_compare(&slot_at(s, hint)->id, &t->id) > 0) {
+		newer = hint;
+		older = slot_at(s, hint)->older;
+	}
 	while (older != NONE && id_compare(&slot_at(s, older)->id, &t->id) > 0) {
 		newer = older;
 		older = slot_at(s, older)->older;
@@ -62,6 +68,7 @@ void index_add(struct store *s, uint32_t slot)
 	t->newer = newer;
 	*(newer == NONE ? &m->newest : &slot_at(s, newer)->older) = slot;
 	*(older == NONE ? &m->oldest : &slot_at(s, older)->newer) = slot;
+	s->index_hint = slot;
 }
 
 uint32_t index_slot_free(struct store *s)
@@ -93,6 +100,12 @@ static void index_remove(struct store *s, uint32_t slot)
 	index_slot_put(s, slot);
 }
 
+bool index_done_with(const struct version *v)
+{
+	return task_state_terminal((enum task_state)atomic_load(&v->state)) &&
+	       atomic_load(&v->durable_seq) == v->last_seq;
+}
+
 /* Looks without the slot's lock first, which may show a state that is being written and never will be
  * published; only what the lock confirms counts. true: the lock is held. */
 static bool take_if_finished(struct store *s, uint32_t i)
@@ -102,35 +115,41 @@ static bool take_if_finished(struct store *s, uint32_t i)
 		return false;
 	slot_take_any(s, i);
 	const struct version *v = &t->versions[atomic_load(&t->current) & 1];
-	if (task_state_terminal((enum task_state)atomic_load(&v->state)))
+	if (index_done_with(v))
 		return true;
 	slot_give(s, i);
 	return false;
 }
 
+void index_evict_slot(struct store *s, uint32_t i)
+{
+	struct slot *t = slot_at(s, i);
+	struct chain chains[SLOT_CHAINS];
+	version_chains(slot_version(t), chains);
+	atomic_fetch_add(&t->gen, 1);
+	KILL_POINT("evict-gen");
+	atomic_store(&t->used, 0);
+	atomic_fetch_sub(&s->map->slots_used, 1);
+	KILL_POINT("evict-unused");
+	for (int k = 0; k < SLOT_CHAINS; k++) {
+		pool_give(s, chains[k].head, chains[k].blocks);
+		KILL_POINT("evict-half-freed");
+	}
+	index_remove(s, i);
+	KILL_POINT("evict-removed");
+	slot_give(s, i);
+	store_count(s, COUNTER_TASKS_EVICTED, 1);
+}
+
 bool index_evict(struct store *s, uint32_t *at)
 {
-	struct map *m = s->map;
 	uint32_t i = *at;
 	while (i != NONE && !take_if_finished(s, i))
 		i = slot_at(s, i)->newer;
 	*at = i == NONE ? NONE : slot_at(s, i)->newer;
 	if (i == NONE)
 		return false;
-	struct slot *t = slot_at(s, i);
-	const struct version *v = slot_version(t);
-	atomic_fetch_add(&t->gen, 1);
-	KILL_POINT("evict-gen");
-	atomic_store(&t->used, 0);
-	atomic_fetch_sub(&m->slots_used, 1);
-	KILL_POINT("evict-unused");
-	pool_give(s, v->doc_head, blocks_for(v->doc_bytes));
-	KILL_POINT("evict-half-freed");
-	pool_give(s, v->events_head, blocks_for(v->events_bytes));
-	index_remove(s, i);
-	KILL_POINT("evict-removed");
-	slot_give(s, i);
-	store_count(s, COUNTER_TASKS_EVICTED, 1);
+	index_evict_slot(s, i);
 	return true;
 }
 

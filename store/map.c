@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LAYOUT = 3, PAGE = 4096, RESERVE_PART = 32, BLOCKS_MIN = 256, LIVE_RING_MIN = 1024 };
+enum { LAYOUT = 4, PAGE = 4096, RESERVE_PART = 32, BLOCKS_MIN = 256, LIVE_RING_MIN = 1024, KEYS_MIN = 64 };
 static const uint64_t MAGIC = 0x6b736174746e6761; /* "agnttask" */
 
 static enum err layout_plan(const struct store_options *o, struct map *m, struct error *e);
@@ -85,6 +85,8 @@ struct store *store_attach(struct store *created, uint32_t proc)
 	ensure(proc < created->map->procs_max);
 	struct store *s = handle_new(created->map, proc, created->wake_fds);
 	s->watches = xcalloc(created->map->tasks_max, sizeof *s->watches);
+	if (proc == created->map->keeper_proc)
+		s->unsaved_from = xcalloc(created->map->tasks_max, sizeof *s->unsaved_from);
 	for (uint32_t i = 0; i < created->map->procs_max; i++) {
 		/* In this order: what is published in between is found to be missing, not to be negative. */
 		s->live_seen_count[i] = atomic_load(&proc_at(s, i)->live_count);
@@ -99,6 +101,7 @@ void store_detach(struct store *s)
 	buf_release(&s->scratch_doc);
 	buf_release(&s->scratch_events);
 	buf_release(&s->scratch_live);
+	free(s->unsaved_from);
 	free(s->watches);
 	free(s->stale);
 	free(s);
@@ -163,6 +166,8 @@ static enum err layout_plan(const struct store_options *o, struct map *m, struct
 	m->tasks_max = o->tasks_max;
 	m->procs_max = o->procs_max;
 	m->buckets = o->tasks_max * 2 + 1;
+	m->keeper_proc = o->keeper ? o->procs_max - 1 : NONE;
+	m->keys_max = (uint32_t)round_up(o->requests_max > KEYS_MIN ? o->requests_max : KEYS_MIN, KEY_WAYS);
 	m->task_events_max = o->task_events_max;
 	m->task_bytes_max = o->task_bytes_max;
 	m->live_ring_bytes = o->live_ring_bytes;
@@ -171,11 +176,14 @@ static enum err layout_plan(const struct store_options *o, struct map *m, struct
 	uint64_t bitmap = (uint64_t)((o->tasks_max + 63) / 64) * sizeof(uint64_t);
 	m->dirty_at = at;
 	m->works_at = at += o->procs_max * bitmap;
+	m->unsaved_at = at += bitmap;
 	at += bitmap;
 	m->slots_at = at = round_up(at, 64);
 	at += (uint64_t)o->tasks_max * sizeof(struct slot);
 	m->buckets_at = at = round_up(at, 64);
 	at += m->buckets * sizeof(uint32_t);
+	m->keys_at = at = round_up(at, 64);
+	at += (uint64_t)m->keys_max * sizeof(struct key_entry);
 	m->live_at = at = round_up(at, PAGE);
 	at += (uint64_t)o->procs_max * o->live_ring_bytes;
 	m->blocks_at = at = round_up(at, 64);
@@ -264,11 +272,13 @@ static void mapping_format(const struct map *plan, struct map *m)
 	atomic_store(&m->work_seq, 1);
 	lock_init(&m->index_lock);
 	lock_init(&m->pool_lock);
+	lock_init(&m->keys_lock);
+	atomic_store(&m->health, (m->keeper_proc != NONE ? STORE_STARTING : STORE_WORKS) * 2);
 	struct slot *slots = (struct slot *)((char *)m + m->slots_at);
 	for (uint32_t i = 0; i < m->tasks_max; i++) {
 		lock_init(&slots[i].lock);
 		slots[i].versions[0].doc_head = slots[i].versions[0].events_head = NONE;
-		slots[i].versions[0].events_tail = NONE;
+		slots[i].versions[0].events_tail = slots[i].versions[0].shown_head = NONE;
 		lease_clear(&slots[i].versions[0].lease);
 	}
 	index_format(m);
@@ -281,6 +291,7 @@ static struct store *handle_new(struct map *m, uint32_t proc, const int *wake_fd
 	s->map = m;
 	s->proc = proc;
 	s->wake_fds = wake_fds;
+	s->index_hint = NONE;
 	s->fd = -1;
 	return s;
 }

@@ -2,7 +2,8 @@
 /*
  * The one mover, and creation. The new document and the event bytes are made aside, without any lock; then
  * the slot is locked, what the work was based on is checked again, blocks are filled, and one store publishes
- * everything. Nothing else in the program writes a task.
+ * everything. Nothing else in the program writes a task. With a keeper, what is published is for the eyes of
+ * those who change tasks until it is durable: the document that readers see stays beside it.
  */
 #include "base/base.h"
 #include "store/doc.h"
@@ -13,7 +14,7 @@ enum { ATTEMPTS_MAX = 32 };
 
 /* What a change is based on, as it was when it was looked at. */
 struct basis {
-	uint64_t last_seq, events_bytes;
+	uint64_t last_seq, first_seq, events_bytes;
 	enum task_state state;
 	uint32_t epoch;
 };
@@ -24,7 +25,8 @@ struct draft {
 	uint64_t last_seq;
 	int64_t at_ms;
 	enum task_state to;
-	bool bare; /* there was no room for a document */
+	bool bare;     /* there was no room for a document */
+	bool foldable; /* the table has all of its events */
 };
 
 static enum err basis_look(struct store *s, struct task_ref ref, const struct task_change *c, struct basis *b,
@@ -46,6 +48,7 @@ static enum err move_try(struct store *s, struct task_ref ref, const struct task
 	struct basis b = {0};
 	enum err code = basis_look(s, ref, c, &b, &d->doc, e);
 	d->last_seq = b.last_seq;
+	d->foldable = b.first_seq == 1;
 	/* A change of nothing asks whether a change would be allowed. */
 	if (code == ERR_NONE && c->to == TASK_SAME && c->events_count == 0)
 		return ERR_NONE;
@@ -66,6 +69,8 @@ enum err task_move(struct store *s, struct task_ref ref, const struct task_chang
 	enum err code = ERR_NONE;
 	bool bare = false, again = true;
 	ensure(c->lease == NULL || (c->lease->ref.slot == ref.slot && c->lease->ref.gen == ref.gen));
+	if (c->lease == NULL)
+		code = store_accepts(s, e);
 	for (int attempt = 0; again && code == ERR_NONE && attempt < ATTEMPTS_MAX; attempt++) {
 		struct draft d = {.bare = bare};
 		again = false;
@@ -98,6 +103,7 @@ static bool basis_read(struct store *s, struct task_ref ref, const struct task_c
 	const struct version *v = &t->versions[atomic_load(&t->current) & 1];
 	*code = change_check(s, t, c, e);
 	*b = (struct basis){.last_seq = v->last_seq,
+			    .first_seq = v->first_seq,
 			    .events_bytes = v->events_bytes,
 			    .state = (enum task_state)atomic_load(&v->state),
 			    .epoch = atomic_load(&v->lease.epoch)};
@@ -239,24 +245,27 @@ static enum err draft_publish(struct store *s, struct task_ref ref, const struct
 		return *moved_on ? ERR_NONE : ERR_FULL;
 	}
 	uint32_t holder = lease_alive(s, &old->lease) ? atomic_load(&old->lease.proc) : NONE;
-	uint32_t old_doc = old->doc_head, old_blocks = blocks_for(old->doc_bytes);
 	v->last_seq = d->last_seq;
 	v->updated_ms = d->at_ms;
 	atomic_store(&v->state, d->to);
+	/* Read before it is published: from then on the keeper may change what is shown. */
+	struct chain left = {old->doc_head, durable_carry(s, old, v) ? 0 : blocks_for(old->doc_bytes)};
 	if (works)
 		work_mark(s, ref.slot, true);
 	else
 		lease_clear(&v->lease);
-	/* Whoever runs the task is told of changes by others only. */
-	uint64_t told = wake_mark(s, ref.slot, c->lease == NULL ? holder : NONE);
+	/* Whoever runs the task is told of changes by others only; who watches it, when they are durable. */
+	uint64_t told = wake_mark(s, ref.slot, !keeper_is(s), c->lease == NULL ? holder : NONE);
+	unsaved_mark(s, ref.slot);
 	KILL_POINT("move-before-publish");
 	slot_publish(t);
 	KILL_POINT("move-after-publish");
-	pool_give(s, old_doc, old_blocks);
+	pool_give(s, left.head, left.blocks);
 	if (!works)
 		work_mark(s, ref.slot, false);
 	slot_give(s, ref.slot);
 	KILL_POINT("move-before-wake");
+	unsaved_tell(s);
 	wake_marked(s, told);
 	if (works && holder == NONE) {
 		work_again(s);
@@ -280,7 +289,7 @@ static enum err room_find(struct store *s, struct draft *d, struct error *e)
 	index_give(s);
 	if (made)
 		return ERR_NONE;
-	if (task_state_terminal(d->to) && !d->bare) {
+	if (task_state_terminal(d->to) && !d->bare && d->foldable) {
 		d->bare = true;
 		return ERR_NONE;
 	}

@@ -112,7 +112,7 @@ static void chain_keep(struct store *s, uint32_t slot, struct chain c)
 }
 
 /* What is reached is marked in the blocks themselves, so that nothing is allocated under the locks. */
-void pool_reclaim(struct store *s, uint32_t slot, struct chain doc, struct chain events)
+void pool_reclaim(struct store *s, uint32_t slot, const struct chain chains[SLOT_CHAINS])
 {
 	pool_lock(s);
 	uint32_t n = s->map->blocks_fresh;
@@ -120,8 +120,8 @@ void pool_reclaim(struct store *s, uint32_t slot, struct chain doc, struct chain
 	for (uint32_t i = 0; i < n; i++)
 		if (block_is(s, i, slot, BLOCK_KEPT))
 			atomic_store(&block_at(s, i)->used, BLOCK_USED);
-	chain_keep(s, slot, doc);
-	chain_keep(s, slot, events);
+	for (int i = 0; i < SLOT_CHAINS; i++)
+		chain_keep(s, slot, chains[i]);
 	KILL_POINT("reclaim-marked");
 	for (uint32_t i = 0; i < n; i++) {
 		if (block_is(s, i, slot, BLOCK_USED))

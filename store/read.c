@@ -20,6 +20,9 @@ static enum err doc_refold(struct store *s, struct task_ref ref, struct buf *out
 static bool cursor_fits(const struct store *s, struct task_ref ref, const struct event_cursor *c);
 static bool record_next(struct store *s, struct event_cursor *c, size_t bytes_max, struct buf *out,
 			size_t *need);
+static enum err doc_copy(struct store *s, struct task_ref ref, bool newest, struct buf *out,
+			 struct task_head *head);
+static bool text_read(const struct store *s, uint32_t block, uint32_t bytes, struct buf *out);
 
 bool task_find(struct store *s, const struct id *id, struct task_ref *out)
 {
@@ -42,33 +45,17 @@ enum err task_head_get(struct store *s, struct task_ref ref, struct task_head *o
 
 bool doc_read(const struct store *s, const struct version *v, struct buf *out)
 {
-	uint32_t block = v->doc_head, offset = 0;
-	if (out->cap < out->len + v->doc_bytes + 1)
-		return false;
-	ensure(chain_read(s, &block, &offset, out->data + out->len, v->doc_bytes));
-	out->len += v->doc_bytes;
-	out->data[out->len] = '\0';
-	return true;
+	return text_read(s, v->doc_head, v->doc_bytes, out);
 }
 
 enum err task_doc_copy(struct store *s, struct task_ref ref, struct buf *out, struct task_head *head)
 {
-	struct task_head seen;
-	size_t room = DOC_BYTES_USUAL;
-	/* Room first. A document that needs more, or grew meanwhile, is tried again. */
-	for (bool done = false; !done;) {
-		if (buf_grow(out, room) == NULL)
-			return ERR_MEMORY;
-		if (!slot_take(s, ref))
-			return ERR_GONE;
-		struct slot *t = slot_at(s, ref.slot);
-		const struct version *v = slot_version(t);
-		room = v->doc_bytes;
-		done = doc_read(s, v, out);
-		head_fill(s, t, head != NULL ? head : &seen);
-		slot_give(s, ref.slot);
-	}
-	return room > 0 ? ERR_NONE : doc_refold(s, ref, out);
+	return doc_copy(s, ref, false, out, head);
+}
+
+enum err task_doc_copy_newest(struct store *s, struct task_ref ref, struct buf *out, struct task_head *head)
+{
+	return doc_copy(s, ref, true, out, head);
 }
 
 size_t task_list(struct store *s, const struct task_query *q, struct task_ref *out)
@@ -92,8 +79,9 @@ size_t task_list(struct store *s, const struct task_query *q, struct task_ref *o
 		int step = 0;
 		for (; i != NONE && n < q->limit && step < LIST_STEP; i = slot_at(s, i)->older, step++) {
 			struct slot *t = slot_at(s, i);
-			uint32_t bit = 1u << atomic_load(&slot_version(t)->state);
-			if (q->states == 0 || (q->states & bit))
+			const struct version *v = slot_version(t);
+			uint32_t bit = 1u << atomic_load(&v->durable_state);
+			if (atomic_load(&v->durable_seq) > 0 && (q->states == 0 || (q->states & bit)))
 				out[n++] = (struct task_ref){i, atomic_load(&t->gen)};
 			last = t->id;
 			started = true;
@@ -109,27 +97,36 @@ void event_cursor_init(struct event_cursor *c, uint64_t after_seq)
 	*c = (struct event_cursor){.next_seq = after_seq + 1, .block = NONE};
 }
 
-/* What one taking of the slot's lock came to. */
-enum copy_end { COPY_DONE, COPY_ON, COPY_STUCK };
+void event_cursor_init_newest(struct event_cursor *c, uint64_t after_seq)
+{
+	event_cursor_init(c, after_seq);
+	c->newest = true;
+}
 
-/* Under the slot lock: passes over events before c->next_seq (at most SEEK_STEP), then appends whole events
- * until `end` would be passed. COPY_STUCK: the next one alone is longer, *need says how long. */
-static enum copy_end events_read(struct store *s, struct task_ref ref, const struct version *v,
-				 struct event_cursor *c, struct event_cursor *at, size_t end, struct buf *out,
-				 size_t *need)
+/* Passes over events before c->next_seq (at most SEEK_STEP), then appends whole events until `end` would be
+ * passed. */
+enum copy_end events_read(struct store *s, struct task_ref ref, const struct version *v,
+			  struct event_cursor *c, struct event_cursor *at, size_t end, struct buf *out,
+			  size_t *need)
 {
 	size_t before = out->len;
 	int steps = 0;
-	if (c->next_seq > v->last_seq)
+	uint64_t last_seq = c->newest ? v->last_seq : atomic_load(&v->durable_seq);
+	if (c->next_seq > last_seq)
 		return COPY_DONE;
+	if (c->next_seq < v->first_seq)
+		return COPY_GONE;
 	if (at->block == NONE || at->next_seq > c->next_seq || !cursor_fits(s, ref, at))
-		*at = (struct event_cursor){.next_seq = 1, .block = v->events_head, .gen = ref.gen};
+		*at = (struct event_cursor){.next_seq = v->first_seq,
+					    .newest = c->newest,
+					    .block = v->events_head,
+					    .gen = ref.gen};
 	for (; at->next_seq < c->next_seq && steps < SEEK_STEP; steps++)
 		ensure(record_next(s, at, SIZE_MAX, NULL, need));
 	if (at->next_seq < c->next_seq)
 		return COPY_ON;
 	bool fit = true;
-	while (at->next_seq <= v->last_seq && (fit = record_next(s, at, end - out->len, out, need)))
+	while (at->next_seq <= last_seq && (fit = record_next(s, at, end - out->len, out, need)))
 		;
 	*c = *at;
 	return !fit && out->len == before ? COPY_STUCK : COPY_DONE;
@@ -151,11 +148,69 @@ enum err task_events_copy(struct store *s, struct task_ref ref, struct event_cur
 		head_fill(s, t, head != NULL ? head : &seen);
 		end = events_read(s, ref, slot_version(t), c, &at, out->len + room, out, &need);
 		slot_give(s, ref.slot);
+		if (end == COPY_GONE)
+			return ERR_GONE;
 	}
 	return ERR_NONE;
 }
 
 /* --- helpers --- */
+
+static bool text_read(const struct store *s, uint32_t block, uint32_t bytes, struct buf *out)
+{
+	uint32_t offset = 0;
+	if (out->cap < out->len + bytes + 1)
+		return false;
+	ensure(chain_read(s, &block, &offset, out->data + out->len, bytes));
+	out->len += bytes;
+	out->data[out->len] = '\0';
+	return true;
+}
+
+/* Under the slot lock: the document as readers see it. false: *out has not the room; *bytes is what it takes
+ * (0: the document has to be folded). */
+static bool shown_read(struct store *s, const struct version *v, struct buf *out, struct task_head *head,
+		       size_t *bytes)
+{
+	if (atomic_load(&v->durable_seq) == v->last_seq) {
+		*bytes = v->doc_bytes;
+		return doc_read(s, v, out);
+	}
+	head->last_seq = v->shown_seq;
+	head->state = (enum task_state)v->shown_state;
+	*bytes = v->shown_bytes;
+	return text_read(s, v->shown_head, v->shown_bytes, out);
+}
+
+static enum err doc_copy(struct store *s, struct task_ref ref, bool newest, struct buf *out,
+			 struct task_head *head)
+{
+	struct task_head seen;
+	size_t room = DOC_BYTES_USUAL;
+	/* Room first. A document that needs more, or grew meanwhile, is tried again. */
+	for (bool done = false; !done;) {
+		if (buf_grow(out, room) == NULL)
+			return ERR_MEMORY;
+		if (!slot_take(s, ref))
+			return ERR_GONE;
+		struct slot *t = slot_at(s, ref.slot);
+		const struct version *v = slot_version(t);
+		bool hidden = !newest && atomic_load(&v->durable_seq) < v->last_seq && v->shown_head == NONE;
+		head_fill(s, t, &seen);
+		if (newest) {
+			room = v->doc_bytes;
+			done = doc_read(s, v, out);
+		} else if (!hidden) {
+			done = shown_read(s, v, out, &seen, &room);
+		}
+		slot_give(s, ref.slot);
+		if (hidden)
+			return ERR_GONE;
+	}
+	if (head != NULL)
+		*head = seen;
+	return room > 0 ? ERR_NONE : doc_refold(s, ref, out);
+}
 
 static void head_fill(struct store *s, struct slot *t, struct task_head *out)
 {
@@ -163,7 +218,9 @@ static void head_fill(struct store *s, struct slot *t, struct task_head *out)
 	*out = (struct task_head){.id = t->id,
 				  .state = (enum task_state)atomic_load(&v->state),
 				  .last_seq = v->last_seq,
-				  .first_seq = 1,
+				  .first_seq = v->first_seq,
+				  .durable_seq = atomic_load(&v->durable_seq),
+				  .durable_state = (enum task_state)atomic_load(&v->durable_state),
 				  .created_ms = t->created_ms,
 				  .updated_ms = v->updated_ms,
 				  .leased = lease_alive(s, &v->lease),
@@ -181,7 +238,7 @@ static enum err doc_refold(struct store *s, struct task_ref ref, struct buf *out
 	struct error e;
 	enum err code = ERR_NONE;
 	uint64_t seq = 0;
-	event_cursor_init(&c, 0);
+	event_cursor_init_newest(&c, 0);
 	do {
 		buf_reset(&sse);
 		code = task_events_copy(s, ref, &c, REFOLD_BYTES, &sse, &head);

@@ -51,8 +51,15 @@ struct version *slot_begin(struct slot *t)
 	to->updated_ms = from->updated_ms;
 	to->doc_head = from->doc_head;
 	to->doc_bytes = from->doc_bytes;
+	to->first_seq = from->first_seq;
 	to->events_head = from->events_head;
 	to->events_tail = from->events_tail;
+	atomic_store(&to->durable_seq, atomic_load(&from->durable_seq));
+	atomic_store(&to->durable_state, atomic_load(&from->durable_state));
+	to->shown_head = from->shown_head;
+	to->shown_bytes = from->shown_bytes;
+	to->shown_state = from->shown_state;
+	to->shown_seq = from->shown_seq;
 	return to;
 }
 
@@ -98,6 +105,13 @@ bool chain_read(const struct store *s, uint32_t *block, uint32_t *offset, void *
 	return true;
 }
 
+void version_chains(const struct version *v, struct chain out[SLOT_CHAINS])
+{
+	out[0] = (struct chain){v->doc_head, blocks_for(v->doc_bytes)};
+	out[1] = (struct chain){v->events_head, blocks_for(v->events_bytes)};
+	out[2] = (struct chain){v->shown_head, blocks_for(v->shown_bytes)};
+}
+
 bool lease_alive(const struct store *s, const struct lease_word *l)
 {
 	uint32_t proc = atomic_load(&l->proc);
@@ -118,11 +132,8 @@ static void slot_repair(struct store *s, void *arg)
 {
 	uint32_t i = *(const uint32_t *)arg;
 	struct slot *t = slot_at(s, i);
-	struct chain doc = {NONE, 0}, events = {NONE, 0};
-	if (atomic_load(&t->used)) {
-		const struct version *v = slot_version(t);
-		doc = (struct chain){v->doc_head, blocks_for(v->doc_bytes)};
-		events = (struct chain){v->events_head, blocks_for(v->events_bytes)};
-	}
-	pool_reclaim(s, i, doc, events);
+	struct chain chains[SLOT_CHAINS] = {{NONE, 0}, {NONE, 0}, {NONE, 0}};
+	if (atomic_load(&t->used))
+		version_chains(slot_version(t), chains);
+	pool_reclaim(s, i, chains);
 }

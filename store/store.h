@@ -46,7 +46,6 @@ bool event_type_live(enum event_type t);
 /* --- the mapping: made by the master before any fork, never unmapped while the service lives --- */
 
 enum { STORE_PROCS_MAX = 64 };
-#define STORE_NO_KEEPER UINT32_MAX
 
 struct store_options {
 	size_t bytes;             /* size of the whole mapping */
@@ -56,9 +55,9 @@ struct store_options {
 	size_t task_bytes_max;    /* bytes of events one task may keep; likewise */
 	size_t live_ring_bytes;   /* per participant, power of two, 1024 or more */
 	size_t bytes_at_start;    /* of `bytes`, taken by store_create; the rest by store_grow. 0: all */
-	uint32_t keeper_proc;  /* the participant that writes changes to a database; STORE_NO_KEEPER: nobody
-				  does, and what is published is shown at once */
-	uint32_t requests_max; /* keys of requests remembered in the mapping */
+	bool keeper;              /* the last participant (procs_max - 1) writes changes to a database; false:
+				     nobody does, and what is published is shown at once */
+	uint32_t requests_max;    /* keys of requests remembered in the mapping */
 };
 
 struct store;

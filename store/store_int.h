@@ -31,13 +31,14 @@ enum {
 	NONE = UINT32_MAX, /* no slot, no block, no participant */
 	DOC_CACHE = 64,    /* fold states kept per handle */
 	WORK_KEPT = 64,    /* tasks one look for work brings home */
+	KEY_WAYS = 16,     /* keys of requests that may stand in the place of one */
 	LENGTH_BYTES = 4,  /* before each event of a chain */
 };
 
 /* --- lock.c --- */
 
 /* Order of taking; a thread may only take a lock of a higher rank than those it holds. */
-enum lock_rank { LOCK_INDEX = 1, LOCK_SLOT, LOCK_POOL };
+enum lock_rank { LOCK_INDEX = 1, LOCK_SLOT, LOCK_POOL, LOCK_KEYS };
 
 struct lock {
 	pthread_mutex_t mutex;
@@ -61,7 +62,14 @@ struct version {
 	uint64_t events_bytes; /* of the event chain, with length prefixes */
 	int64_t updated_ms;
 	uint32_t doc_head, doc_bytes; /* 0: no room was left; the document is folded when it is asked for */
+	uint64_t first_seq;           /* of the event chain; last_seq + 1 when it is empty */
 	uint32_t events_head, events_tail; /* NONE: no events */
+	/* Up to here it is durable; without a keeper all of it. While that is less than all, shown is the
+	 * document for readers, of shown_seq; NONE: there is none, since nothing is durable yet. */
+	_Atomic uint64_t durable_seq;
+	_Atomic uint32_t durable_state;
+	uint32_t shown_head, shown_bytes, shown_state;
+	uint64_t shown_seq;
 };
 
 struct slot {
@@ -87,6 +95,18 @@ struct block {
 	_Atomic uint32_t used;
 };
 
+/* A key of a request (keys.c), under the keys lock; status is written last. */
+enum { KEY_FREE, KEY_CLAIMED, KEY_BEGUN, KEY_DONE };
+struct key_entry {
+	_Atomic uint32_t status;
+	uint32_t proc, proc_gen; /* whose claim it is */
+	bool saved;              /* durable; without a keeper as much as it can be */
+	bool taken;              /* being saved */
+	bool awaited;            /* somebody wants to know of its end */
+	struct request_key key;
+	struct request_place place;
+};
+
 struct proc {
 	_Atomic uint32_t gen;
 	_Atomic uint32_t alive;
@@ -101,14 +121,21 @@ struct proc {
 struct map {
 	uint64_t magic;
 	uint32_t layout;
-	uint32_t tasks_max, procs_max, blocks_max, buckets;
+	uint32_t tasks_max, procs_max, blocks_max, buckets, keys_max;
+	uint32_t keeper_proc; /* NONE: what is published is shown at once */
 	uint64_t bytes;
 	uint32_t task_events_max;
 	uint64_t task_bytes_max, live_ring_bytes;
 	uint32_t reserve_blocks; /* only for moves into terminal states */
 	/* offsets from the start of the mapping */
-	uint64_t procs_at, dirty_at, works_at, slots_at, buckets_at, blocks_at, payload_at, live_at;
-	_Atomic uint64_t work_seq;   /* counts what may have made a task need a worker */
+	uint64_t procs_at, dirty_at, works_at, unsaved_at, slots_at, buckets_at, keys_at, blocks_at,
+		payload_at, live_at;
+	/* enum store_health times two, and which text is the reason of it (health.c) */
+	_Atomic uint32_t health;
+	char health_why[2][ERROR_MSG_MAX];
+	struct lock keys_lock;
+	_Atomic uint32_t keys_unsaved; /* 1: there may be some */
+	_Atomic uint64_t work_seq;     /* counts what may have made a task need a worker */
 	_Atomic uint64_t work_again; /* of these, the tasks that are not new: they may be older than others */
 	_Atomic uint32_t stuck;      /* participant that held a lock for too long; NONE */
 	_Atomic uint64_t bytes_backed;  /* the system has given memory for so many */
@@ -163,7 +190,10 @@ struct store {
 	uint64_t cache_clock;
 	size_t cache_bytes;
 	struct buf scratch_doc, scratch_events, scratch_live;
-	int fd; /* of the creator, until all of the mapping is backed; -1 */
+	uint32_t index_hint;               /* where the last task was listed; NONE */
+	uint32_t unsaved_at;               /* keeper: where to go on looking */
+	struct event_cursor *unsaved_from; /* keeper, by slot: behind what was taken */
+	int fd;                            /* of the creator, until all of the mapping is backed; -1 */
 };
 
 static inline void *map_at(const struct store *s, uint64_t offset)
@@ -221,11 +251,12 @@ uint32_t pool_take(struct store *s, uint32_t slot, uint32_t n, uint32_t leave);
 uint32_t pool_unused(const struct store *s); /* a glance, without the lock */
 /* Gives back n blocks of the chain at `head` (the last one's next is not looked at). */
 void pool_give(struct store *s, uint32_t head, uint32_t n);
-/* After a death: frees the blocks of `slot` that are in none of the two chains. */
+/* After a death: frees the blocks of `slot` that are in none of the chains. */
 struct chain {
 	uint32_t head, blocks;
 };
-void pool_reclaim(struct store *s, uint32_t slot, struct chain doc, struct chain events);
+enum { SLOT_CHAINS = 3 };
+void pool_reclaim(struct store *s, uint32_t slot, const struct chain chains[SLOT_CHAINS]);
 void pool_format(struct map *m);
 static inline uint32_t blocks_for(uint64_t bytes)
 {
@@ -244,6 +275,8 @@ void slot_publish(struct slot *t);
 /* Copies bytes into the chain that starts `offset` bytes into block `head`; reads likewise. */
 void chain_write(struct store *s, uint32_t head, size_t offset, const void *p, size_t n);
 bool chain_read(const struct store *s, uint32_t *block, uint32_t *offset, void *p, size_t n);
+/* All blocks of a version. */
+void version_chains(const struct version *v, struct chain out[SLOT_CHAINS]);
 bool lease_alive(const struct store *s, const struct lease_word *l);
 void lease_clear(struct lease_word *l);
 
@@ -257,9 +290,17 @@ void index_slot_put(struct store *s, uint32_t slot);
 /* Takes out the first finished task from slot *at (map->oldest to begin with) towards newer ones, and moves
  * *at behind it; false when there is none. Takes and gives the slot lock itself. */
 bool index_evict(struct store *s, uint32_t *at);
+/* Over, and durable. */
+bool index_done_with(const struct version *v);
+/* Takes such a task in slot i out of the table, and gives the slot's lock. */
+void index_evict_slot(struct store *s, uint32_t i);
 /* Blocks that index_evict could free; stops counting at `enough`. *slots: how many tasks that would be. */
 uint64_t index_evictable(struct store *s, uint64_t enough, uint32_t *slots);
 void index_format(struct map *m);
+
+/* --- create.c --- */
+/* Makes the filled slot i a task: publishes, marks, lists. Under the index lock and the slot's. */
+struct task_ref slot_use(struct store *s, uint32_t i, const struct id *id, int64_t created_ms, bool works);
 
 /* --- room.c --- */
 /* Under the index lock: makes room for `blocks` beyond the reserve, and for a task when `slot`, by evicting
@@ -309,18 +350,40 @@ void cache_put(struct store *s, struct task_ref ref, uint64_t last_seq, struct t
 void cache_release(struct store *s);
 
 /* --- read.c --- */
-/* Under the slot lock: appends the document if it fits into what *out has room for. */
+/* Under the slot lock: appends the newest document if it fits into what *out has room for. */
 bool doc_read(const struct store *s, const struct version *v, struct buf *out);
+/* Under the slot lock. What one taking of it came to: DONE; ON, c has come nearer to its place: again; STUCK:
+ * the next event alone is larger than the room, *need says how large. GONE: it is before first_seq. */
+enum copy_end { COPY_DONE, COPY_ON, COPY_STUCK, COPY_GONE };
+enum copy_end events_read(struct store *s, struct task_ref ref, const struct version *v,
+			  struct event_cursor *c, struct event_cursor *at, size_t end, struct buf *out,
+			  size_t *need);
+
+/* --- unsaved.c --- */
+static inline bool keeper_is(const struct store *s)
+{
+	return s->map->keeper_proc != NONE;
+}
+/* Under the slot lock, before v follows old: what of it is durable and what is shown. true: old's document
+ * stays in use. */
+bool durable_carry(const struct store *s, const struct version *old, struct version *v);
+/* Before a change is published, under the slot lock; unsaved_tell after it. Nothing without a keeper. */
+void unsaved_mark(struct store *s, uint32_t slot);
+void unsaved_tell(struct store *s);
 
 /* --- lease.c --- */
 /* Under the slot lock. Set before a state that works is published, cleared after one that does not. */
 void work_mark(struct store *s, uint32_t slot, bool works);
 
+/* --- keys.c --- */
+/* A keeper that takes over: what its predecessor was saving is not saved. */
+void keys_mark_all(struct store *s);
+
 /* --- wake.c --- */
-/* Under the slot lock, before the change is published: marks the task for its watchers and `also` (NONE:
- * nobody) and returns who they are. wake_marked, after the lock, wakes them. Whoever dies in between leaves
- * the marks, and the news of its death makes the others look at them. */
-uint64_t wake_mark(struct store *s, uint32_t slot, uint32_t also);
+/* Under the slot lock, before the change is published: marks the task for `also` (NONE: nobody) and, if so
+ * asked, for its watchers, and returns who they are. wake_marked, after the lock, wakes them. Whoever dies in
+ * between leaves the marks, and the news of its death makes the others look at them. */
+uint64_t wake_mark(struct store *s, uint32_t slot, bool watchers, uint32_t also);
 void wake_marked(struct store *s, uint64_t procs);
 void wake_proc(struct store *s, uint32_t proc, uint32_t flags);
 void wake_all(struct store *s, uint32_t flags); /* but this participant */

@@ -51,9 +51,9 @@ void wake_all(struct store *s, uint32_t flags)
 			wake_proc(s, i, flags);
 }
 
-uint64_t wake_mark(struct store *s, uint32_t slot, uint32_t also)
+uint64_t wake_mark(struct store *s, uint32_t slot, bool watchers, uint32_t also)
 {
-	uint64_t procs = atomic_load(&slot_at(s, slot)->watchers);
+	uint64_t procs = watchers ? atomic_load(&slot_at(s, slot)->watchers) : 0;
 	if (also != NONE)
 		procs |= (uint64_t)1 << also;
 	for (uint32_t i = 0; i < s->map->procs_max; i++)
@@ -156,7 +156,7 @@ void store_proc_started(struct store *s, uint32_t proc, int pid)
 	struct proc *p = proc_at(s, proc);
 	atomic_fetch_add(&p->gen, 1);
 	atomic_store(&p->pid, pid);
-	atomic_store(&p->hungry, 1);
+	atomic_store(&p->hungry, proc != s->map->keeper_proc);
 	atomic_store(&p->alive, 1);
 	/* It may be running already and have flags up that it has not taken: none is cleared. Those of its
 	 * predecessor would keep it from ever being woken, so the descriptor is written in any case. */
@@ -174,7 +174,7 @@ void store_proc_died(struct store *s, uint32_t proc)
 	for (uint32_t i = 0; i < s->map->procs_max; i++) {
 		if (i == s->proc || !atomic_load(&proc_at(s, i)->alive))
 			continue;
-		atomic_fetch_or(&proc_at(s, i)->flags, WAKE_PEER_DIED | WAKE_WORK);
+		atomic_fetch_or(&proc_at(s, i)->flags, WAKE_PEER_DIED | WAKE_WORK | WAKE_REQUESTS);
 		eventfd_raise(s, i);
 	}
 }

@@ -34,11 +34,11 @@ static void pool_reclaim__frees_what_the_chains_do_not_reach(void **state)
 	/* whoever repaired before us died after it had marked some, one of them not to be kept */
 	atomic_store(&block_at(t.a, doc.head)->used, BLOCK_KEPT);
 	atomic_store(&block_at(t.a, lost)->used, BLOCK_KEPT);
-	pool_reclaim(t.a, 2, doc, events);
+	pool_reclaim(t.a, 2, (struct chain[SLOT_CHAINS]){doc, events, {NONE, 0}});
 	assert_int_equal(pool_unused(t.a), all - 15);
 	assert_int_equal(atomic_load(&block_at(t.a, doc.head)->used), BLOCK_USED);
 	assert_int_equal(atomic_load(&block_at(t.a, lost)->used), BLOCK_FREE);
-	pool_reclaim(t.a, 2, (struct chain){NONE, 0}, (struct chain){NONE, 0});
+	pool_reclaim(t.a, 2, (struct chain[SLOT_CHAINS]){{NONE, 0}, {NONE, 0}, {NONE, 0}});
 	assert_int_equal(pool_unused(t.a), all - 7);
 	pool_give(t.a, other, 7);
 	table_close(&t);

@@ -77,7 +77,7 @@ static void store_proc_died__wakes_whom_the_dead_left_with_a_flag_up(void **stat
 	assert_int_equal(task_watch(t.b, ref), ERR_NONE);
 	wake(t.b, NULL);
 	slot_take_any(t.a, ref.slot);
-	uint64_t procs = wake_mark(t.a, ref.slot, NONE);
+	uint64_t procs = wake_mark(t.a, ref.slot, true, NONE);
 	slot_give(t.a, ref.slot);
 	assert_int_equal(procs, 1 << 1);
 	atomic_fetch_or(&proc_at(t.a, 1)->flags, WAKE_TASKS); /* dies here */
@@ -103,8 +103,8 @@ static void store_proc_died__tells_watchers_and_holder_what_the_dead_had_marked(
 	struct task_ref run = create(t.a);
 	assert_int_equal(lease_take(t.b, run, &held, &(struct error){0}), ERR_NONE);
 	wake(t.b, NULL);
-	wake_mark(t.a, watched.slot, NONE);
-	wake_mark(t.a, run.slot, 1);
+	wake_mark(t.a, watched.slot, true, NONE);
+	wake_mark(t.a, run.slot, true, 1);
 	store_proc_died(t.created, 0);
 	struct told told = wake(t.b, NULL);
 	assert_true(told_has(&told, watched));

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tasks that come from the database and go back to it: the keeper puts them into the table when the service
+ * starts, with their document and without their events, and takes one out that is deleted. What is restored
+ * evicts nothing.
+ */
+#include "base/base.h"
+#include "store/store_int.h"
+#include "store/store_db.h"
+
+static bool slot_restore(struct store *s, uint32_t i, const struct task_saved *t)
+{
+	slot_take_any(s, i);
+	struct version *v = slot_begin(slot_at(s, i));
+	uint32_t head = pool_take(s, i, blocks_for(t->doc.len), s->map->reserve_blocks);
+	if (head == NONE) {
+		index_slot_put(s, i);
+		slot_give(s, i);
+		return false;
+	}
+	chain_write(s, head, 0, t->doc.ptr, t->doc.len);
+	v->doc_head = head;
+	v->doc_bytes = (uint32_t)t->doc.len;
+	v->last_seq = t->last_seq;
+	v->first_seq = t->last_seq + 1;
+	v->updated_ms = t->updated_ms;
+	v->events_bytes = v->shown_bytes = 0;
+	v->events_head = v->events_tail = v->shown_head = NONE;
+	atomic_store(&v->state, t->state);
+	atomic_store(&v->durable_seq, t->last_seq);
+	atomic_store(&v->durable_state, t->state);
+	lease_clear(&v->lease);
+	atomic_store(&v->lease.epoch, 0);
+	slot_use(s, i, &t->id, t->created_ms, task_state_works(t->state));
+	slot_give(s, i);
+	return true;
+}
+
+enum err task_restore(struct store *s, const struct task_saved *t, struct error *e)
+{
+	enum err code = ERR_NONE;
+	ensure(t->doc.len > 0 && t->last_seq > 0);
+	index_take(s);
+	if (index_find(s, &t->id) != NONE) {
+		code = err_set(e, ERR_CONFLICT, "the task is in the table already");
+	} else {
+		uint32_t i = index_slot_free(s);
+		if (i == NONE || !slot_restore(s, i, t))
+			code = err_set(e, ERR_FULL, "the task table has no room for another task (%s)",
+				       i == NONE ? "store.tasks_max" : "store.size_mb");
+	}
+	index_give(s);
+	if (code == ERR_NONE && task_state_works(t->state)) {
+		work_again(s);
+		work_offer(s);
+	}
+	return code;
+}
+
+enum err task_forget(struct store *s, const struct id *id, struct error *e)
+{
+	enum err code = ERR_NONE;
+	index_take(s);
+	uint32_t i = index_find(s, id);
+	if (i != NONE) {
+		slot_take_any(s, i);
+		if (index_done_with(slot_version(slot_at(s, i)))) {
+			index_evict_slot(s, i);
+		} else {
+			slot_give(s, i);
+			code = err_set(e, ERR_CONFLICT, "the task is not over");
+		}
+	}
+	index_give(s);
+	return code;
+}
