@@ -83,14 +83,15 @@ export async function eventually(fn, what, ms = 5000) {
 }
 
 export class Server {
-  /** options: config (object by section), tools (registry entries), env, args (further words), registryText (of the registry file),
-   *  shared (lives longer than one test: whoever starts it stops it in an after hook) */
+  /** options: config (object by section; store.path is in the server's own folder when it does not say), tools (registry entries),
+   *  env, args (further words), registryText (of the registry file), shared (lives longer than one test: whoever starts it stops it in an after hook) */
   static async start({ config = {}, tools = [], env = {}, args = [], registryText, expectReady = true, shared = false } = {}) {
     const s = new Server();
     s.dir = tempDir();
-    const full = { ...config, server: { port: 0, workers: 2, ...config.server }, log: { level: 'debug', format: 'json', ...config.log } };
+    const full = { ...config, server: { port: 0, workers: 2, ...config.server }, store: { path: path.join(s.dir, 'data'), ...config.store }, log: { level: 'debug', format: 'json', ...config.log } };
     fs.writeFileSync(path.join(s.dir, 'config.yaml'), JSON.stringify(full));
     fs.writeFileSync(path.join(s.dir, 'tool_registry.yaml'), registryText ?? JSON.stringify({ tool_registry: tools }));
+    s.storePath = full.store.path;
     s.logs = [];
     s.waiters = [];
     const clean = { PATH: process.env.PATH, HOME: s.dir, ...(process.env.ASAN_OPTIONS ? { ASAN_OPTIONS: process.env.ASAN_OPTIONS } : {}), ...env };
@@ -137,18 +138,19 @@ export class Server {
     });
   }
 
-  /** Our processes by role, from their titles: {master, workers: [], supervisor, tools: []} */
+  /** Our processes by role, from their titles: {workers: [], supervisor, keeper, tools: []}; keeper: undefined with store.backend memory */
   processes() {
     const all = descendants(this.pid);
     return {
       workers: all.filter((p) => p.title.includes('agent-runtime: worker')),
       supervisor: all.find((p) => p.title.includes('agent-runtime: supervisor')),
+      keeper: all.find((p) => p.title.includes('agent-runtime: keeper')),
       tools: all.filter((p) => !p.title.includes('agent-runtime:')),
       all,
     };
   }
 
-  /** SIGTERM, then: exit code 0, no descendant left, no AddressSanitizer report. */
+  /** SIGTERM, then: exit code 0, no descendant and no socket left, no AddressSanitizer report. */
   async stop({ signal = 'SIGTERM' } = {}) {
     const before = descendants(this.pid);
     if (!this.exit) this.process.kill(signal);
@@ -158,6 +160,7 @@ export class Server {
     let left;
     await eventually(() => { left = before.filter((p) => alive(p.pid)); return left.length === 0; }, 'no process left over', 1000).catch(() => {});
     assert.deepEqual(left, [], 'processes left over');
+    assert.ok(!fs.existsSync(path.join(this.storePath, 'keeper.sock')), 'the keeper left its socket');
     assert.ok(!/Sanitizer|runtime error:/.test(this.stderr), this.stderr.slice(-6000));
     this.forget();
     fs.rmSync(this.dir, { recursive: true, force: true });
