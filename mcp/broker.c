@@ -26,10 +26,10 @@ static void catalog_make(struct mcp_broker *b)
 	for (size_t i = 0; i < b->options.servers_count; i++) {
 		const struct server *s = &b->servers[i];
 		for (size_t k = 0; k < s->tools.count; k++)
-			sources[at++] =
-				(struct catalog_source){.server = s->options->id,
-							.tool = &s->tools.tools[k],
-							.trusted = s->options->transport == MCP_STDIO};
+			sources[at++] = (struct catalog_source){
+				.server = s->options->id,
+				.tool = &s->tools.tools[k],
+				.effect = tool_effect_of(s->options, &s->tools.tools[k])};
 	}
 	catalog_name(sources, count);
 	buf_reset(&b->catalog);

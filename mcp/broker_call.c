@@ -100,6 +100,7 @@ void broker_call_received(struct worker *w, const struct ipc_frame *f)
 	const char *task_id = unpack_text(&u);
 	uint64_t timeout_ms = unpack_u64(&u);
 	bool want_progress = unpack_u32(&u) != 0;
+	const char *key = unpack_text(&u);
 	struct server *s = server ? server_find(w->broker, server) : NULL;
 	if (!unpack_end(&u) || !server || !tool) {
 		worker_cut(w, "its CALL cannot be read");
@@ -115,6 +116,7 @@ void broker_call_received(struct worker *w, const struct ipc_frame *f)
 		c->tool = xstrdup(tool);
 		c->task_id = xstrdup(task_id);
 		c->want_progress = want_progress;
+		c->idempotency_key = xstrdup(key);
 		buf_add_slice(&c->arguments, arguments.len ? arguments : SLICE_LIT("{}"));
 		call_start(w, f->id, s, c, timeout_ms);
 	}

@@ -117,7 +117,7 @@ void catalog_write(const struct catalog_source *sources, size_t count, struct bu
 	jw_array(&w);
 	for (size_t i = 0; i < count; i++) {
 		const struct tool_entry *t = sources[i].tool;
-		bool read_only = sources[i].trusted && t->read_only;
+		enum mcp_effect effect = sources[i].effect.effect;
 		jw_object(&w);
 		jw_kv_text(&w, "name", sources[i].exposed);
 		jw_kv_text(&w, "server", sources[i].server);
@@ -127,9 +127,10 @@ void catalog_write(const struct catalog_source *sources, size_t count, struct bu
 		jw_kv_raw(&w, "input_schema", t->input_schema.data, t->input_schema.len);
 		if (t->output_schema.len)
 			jw_kv_raw(&w, "output_schema", t->output_schema.data, t->output_schema.len);
-		jw_kv_bool(&w, "read_only", read_only);
-		jw_kv_bool(&w, "destructive", !read_only);
-		jw_kv_bool(&w, "idempotent", false);
+		jw_kv_bool(&w, "read_only", effect == MCP_READS);
+		jw_kv_bool(&w, "destructive", effect != MCP_READS);
+		jw_kv_bool(&w, "idempotent", effect != MCP_WRITES);
+		jw_kv_text(&w, "effect_source", sources[i].effect.source);
 		jw_kv_bool(&w, "open_world", true);
 		jw_object_end(&w);
 	}

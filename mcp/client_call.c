@@ -95,6 +95,7 @@ static enum err call_send(struct mcp_call *call, const struct mcp_call_request *
 	pack_text(&body, r->task_id);
 	pack_u64(&body, r->timeout_ms > 0 ? (uint64_t)r->timeout_ms : 0);
 	pack_u32(&body, r->want_progress);
+	pack_text(&body, r->idempotency_key);
 	enum err rc = body.overflow
 			      ? err_set(e, ERR_MEMORY, "no memory for the arguments of the tool call")
 			      : ipc_send(call->client->channel, IPC_CALL, call->id, buf_slice(&body), -1, e);

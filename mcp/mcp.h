@@ -26,8 +26,9 @@ struct mcp_tool {
 	struct slice input_schema;  /* JSON text as the server sent it */
 	const struct json *schema;  /* the same, parsed */
 	struct slice output_schema; /* empty when there is none */
-	bool read_only, destructive, idempotent,
-		open_world; /* as trusted here: read-only hints of local servers only */
+	bool read_only, idempotent; /* as the operator says, or as the server does where it is trusted; what
+				       reads is idempotent, too */
+	bool destructive, open_world;
 };
 
 /* Immutable, counted by references; tools sorted by `exposed`. */
@@ -73,6 +74,8 @@ struct mcp_call_request {
 	const char *task_id;    /* for logs */
 	int64_t timeout_ms;     /* 0: the server's own */
 	bool want_progress;
+	/* NULL: none. Told to the server in the request's _meta; the same for each sending of one call. */
+	const char *idempotency_key;
 };
 
 struct mcp_call_end {
@@ -115,6 +118,16 @@ struct mcp_env {
 	const char *name, *value;
 };
 
+/* What a call of a tool does: whether it may be made again when nobody knows what became of it. */
+enum mcp_effect { MCP_WRITES, MCP_WRITES_ONCE /* idempotent */, MCP_READS };
+/* Which of a server's annotations are believed. */
+enum mcp_trust { MCP_TRUST_LOCAL_READS /* readOnlyHint of a local server */, MCP_TRUST_ALL, MCP_TRUST_NONE };
+
+struct mcp_tool_effect {
+	const char *tool; /* the server's own name of it */
+	enum mcp_effect effect;
+};
+
 /* One row of the registry. All strings are borrowed for the broker's life. */
 struct mcp_server_options {
 	const char *id;
@@ -126,6 +139,9 @@ struct mcp_server_options {
 	size_t env_count;
 	const char *cwd; /* NULL: "/" is used for nothing; the service's own directory */
 	const char *url;
+	enum mcp_trust trust;
+	const struct mcp_tool_effect *effects; /* the operator's word, before any annotation */
+	size_t effects_count;
 };
 
 struct mcp_broker_options {

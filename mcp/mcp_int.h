@@ -111,7 +111,7 @@ enum { TOOLS_MAX = 2000, TOOL_FAULTS_MAX = 100, TOOL_NAME_BYTES_MAX = 256 };
 struct tool_entry {
 	char *name, *title, *description; /* title may be NULL */
 	struct buf input_schema, output_schema;
-	bool read_only;
+	bool read_only, idempotent; /* the server's hints */
 };
 
 /* A tool that was left out, alone, and why. */
@@ -129,12 +129,23 @@ void tool_list_release(struct tool_list *l);
 /* Adds the elements of a raw "tools" array; a bad one is quarantined. ERR_UPSTREAM when it is no array. */
 must_check enum err tool_list_add(struct tool_list *l, struct slice array, struct error *e);
 
+/* --- effect.c --- */
+
+struct tool_effect {
+	enum mcp_effect effect;
+	const char *source; /* "operator", "annotation", "default" */
+};
+struct tool_effect tool_effect_of(const struct mcp_server_options *o, const struct tool_entry *t);
+/* Warns of names among the operator's effects that the server does not offer; of each once, which `told`
+ * (one for each effect) remembers. */
+void tool_effects_check(const struct mcp_server_options *o, const struct tool_list *l, bool *told);
+
 /* --- catalog.c, catalog_write.c --- */
 
 struct catalog_source {
 	const char *server;
 	const struct tool_entry *tool;
-	bool trusted; /* readOnlyHint of this server is believed */
+	struct tool_effect effect;
 	char exposed[MCP_TOOL_NAME_MAX + 1];
 };
 /* Gives each its exposed name and sorts by it. The names depend on the set only, not on its order. */
@@ -228,9 +239,9 @@ struct session *session_open(struct loop *l, struct link *link, const char *serv
 void session_close(struct session *s);
 void session_receive(struct session *s, struct slice text);
 void session_overlong(struct session *s, const struct frame_line *line);
-/* Returns the request's id, or 0 with e set: then nothing was written. */
-uint64_t session_call(struct session *s, const char *tool, struct slice arguments, struct request_handler h,
-		      struct error *e);
+/* Returns the request's id, or 0 with e set: then nothing was written. idempotency_key may be NULL. */
+uint64_t session_call(struct session *s, const char *tool, struct slice arguments,
+		      const char *idempotency_key, struct request_handler h, struct error *e);
 /* Forgets the request (on_end is not called) and tells the server. */
 void session_cancel(struct session *s, uint64_t id, const char *reason);
 /* The list that on_ready or on_tools told of; the caller releases it. */
@@ -264,7 +275,7 @@ struct tool_call {
 	struct tool_call *worker_prev, *worker_next;
 	struct server *server;
 	struct tool_call *prev, *next;
-	char *tool, *task_id;
+	char *tool, *task_id, *idempotency_key; /* the key may be NULL */
 	struct buf arguments;
 	bool want_progress;
 	uint64_t request_id; /* the session's number for it; 0 while it waits for the server to start */
@@ -283,6 +294,7 @@ struct server {
 	struct session *session; /* from start to lost */
 	struct session_facts facts;
 	struct tool_list tools;  /* the last good list; kept while the server restarts */
+	bool *effects_told;      /* of the operator's effects: it was warned that there is no such tool */
 	struct tool_call *calls; /* waiting and in flight, newest first */
 	size_t calls_count;
 	struct loop_timer *timer; /* starting: the deadline; backoff: the next start */

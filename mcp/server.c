@@ -31,6 +31,7 @@ void server_init(struct server *s, struct mcp_broker *b, struct loop *l, const s
 	*s = (struct server){.broker = b, .loop = l, .options = o, .limits = limits};
 	s->settled = !o->enabled;
 	s->timer = loop_timer_new(l, timer_fired, s);
+	s->effects_told = xcalloc(o->effects_count + 1, sizeof(*s->effects_told));
 	tail_init(&s->tail, limits->stderr_tail_bytes);
 	err_set(&s->last_error, ERR_NONE, "%s", "");
 }
@@ -43,6 +44,7 @@ void server_release(struct server *s)
 		s->link->ops->free(s->link);
 	loop_timer_free(s->timer);
 	tool_list_release(&s->tools);
+	free(s->effects_told);
 	tail_release(&s->tail);
 }
 
@@ -70,6 +72,7 @@ static void tools_take(struct server *s)
 {
 	tool_list_release(&s->tools);
 	s->tools = session_tools_take(s->session);
+	tool_effects_check(s->options, &s->tools, s->effects_told);
 	facts_keep(s);
 	broker_tools_changed(s->broker);
 }

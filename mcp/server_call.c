@@ -36,6 +36,7 @@ static void call_free(struct tool_call *c)
 	buf_release(&c->arguments);
 	free(c->tool);
 	free(c->task_id);
+	free(c->idempotency_key);
 	free(c);
 }
 
@@ -143,7 +144,8 @@ static void call_send(struct server *s, struct tool_call *c)
 {
 	struct error e;
 	struct request_handler h = {call_progress, call_answered, c};
-	c->request_id = session_call(s->session, c->tool, buf_slice(&c->arguments), h, &e);
+	c->request_id =
+		session_call(s->session, c->tool, buf_slice(&c->arguments), c->idempotency_key, h, &e);
 	if (!c->request_id) {
 		call_fail(c, &e);
 		return;

@@ -186,8 +186,8 @@ const struct session_facts *session_facts(const struct session *s)
 	return &s->facts;
 }
 
-uint64_t session_call(struct session *s, const char *tool, struct slice arguments, struct request_handler h,
-		      struct error *e)
+uint64_t session_call(struct session *s, const char *tool, struct slice arguments,
+		      const char *idempotency_key, struct request_handler h, struct error *e)
 {
 	struct buf params = BUF_INIT;
 	struct jw w = JW(&params);
@@ -199,6 +199,8 @@ uint64_t session_call(struct session *s, const char *tool, struct slice argument
 	jw_name(&w, "_meta");
 	jw_object(&w);
 	jw_kv_int(&w, "progressToken", (int64_t)s->id_last + 1);
+	if (idempotency_key)
+		jw_kv_text(&w, "agent-runtime/idempotencyKey", idempotency_key);
 	jw_object_end(&w);
 	jw_object_end(&w);
 	uint64_t id = wire_request(s, "tools/call", buf_slice(&params), h, e);

@@ -97,6 +97,7 @@ static void entry_fill(struct tool_entry *t, const struct json *tool, struct sli
 	t->title = xstrdup(title ? title : json_get_text(notes, "title", NULL));
 	t->description = xstrdup(json_get_text(tool, "description", ""));
 	t->read_only = json_get_bool(notes, "readOnlyHint", false);
+	t->idempotent = json_get_bool(notes, "idempotentHint", false);
 	buf_add_slice(&t->input_schema, scan_member(raw, "inputSchema"));
 	/* An output schema that cannot be used does not make the tool unusable. */
 	if (output.len && schema_usable(json_get(tool, "outputSchema"), "outputSchema", &e) == ERR_NONE)

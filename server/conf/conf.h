@@ -55,6 +55,16 @@ void conf_print_effective(const struct conf *c, struct buf *out);
 enum conf_tool_type { CONF_TOOL_STDIO, CONF_TOOL_HTTP };
 enum { CONF_TOOL_ID_MAX = 48, CONF_TOOL_SERVERS_MAX = 256 };
 
+/* Which of a server's annotations are believed. */
+enum conf_trust { CONF_TRUST_LOCAL_READS, CONF_TRUST_ALL, CONF_TRUST_NONE };
+enum conf_effect { CONF_EFFECT_WRITE, CONF_EFFECT_IDEMPOTENT, CONF_EFFECT_READ };
+enum { CONF_TOOL_EFFECTS_MAX = 2000 }; /* of one server */
+
+struct conf_tool_effect {
+	const char *tool;
+	enum conf_effect effect;
+};
+
 struct conf_env_pair {
 	const char *name, *value;
 };
@@ -69,6 +79,9 @@ struct conf_tool_server {
 	size_t env_count;
 	const char *cwd; /* NULL: the service's */
 	const char *url; /* CONF_TOOL_HTTP; else NULL */
+	enum conf_trust trust;
+	const struct conf_tool_effect *effects; /* what calls of these tools do, whatever the server says */
+	size_t effects_count;
 };
 
 struct conf_registry {

@@ -21,14 +21,15 @@
 
 static const char FILE_NAME[] = "tool_registry.yaml";
 
-static const char *const ENTRY_KEYS[] = {"id", "enabled", "type", "config"};
+static const char *const ENTRY_KEYS[] = {"id", "enabled", "type", "config", "trust_annotations", "tools"};
 static const char *const CONFIG_KEYS[] = {"command", "args", "env", "cwd", "url"};
-static const char *const HOST_KEYS[] = {"command", "args", "env", "cwd", "url", "type", "disabled"};
+static const char *const HOST_KEYS[] = {"command",           "args", "env", "cwd", "url", "type", "disabled",
+					"trust_annotations", "tools"};
 
 /* --- small checks on nodes --- */
 
-static enum err keys_check(const struct registry_read *r, const struct conf_node *map, const char *what,
-			   const char *const *keys, size_t count, struct error *e)
+enum err registry_keys_check(const struct registry_read *r, const struct conf_node *map, const char *what,
+			     const char *const *keys, size_t count, struct error *e)
 {
 	if (map->kind != CONF_MAP)
 		return conf_error_at(&r->tree, map->place, e, "%s must be a map, is %s", what,
@@ -46,15 +47,13 @@ static enum err keys_check(const struct registry_read *r, const struct conf_node
 	return ERR_NONE;
 }
 
-/* A member that is there and not empty. */
-static const struct conf_node *member(const struct conf_node *map, const char *key)
+const struct conf_node *registry_member(const struct conf_node *map, const char *key)
 {
 	const struct conf_node *n = map ? conf_node_find(map, key) : NULL;
 	return n && !conf_node_is_null(n) ? n : NULL;
 }
 
-static enum err bool_read(const struct registry_read *r, const struct conf_node *n, bool *out,
-			  struct error *e)
+enum err registry_bool(const struct registry_read *r, const struct conf_node *n, bool *out, struct error *e)
 {
 	bool yes = n->kind == CONF_SCALAR && !n->quoted && !strcasecmp(n->text, "true");
 	bool no = n->kind == CONF_SCALAR && !n->quoted && !strcasecmp(n->text, "false");
@@ -133,7 +132,7 @@ static enum err env_read(struct registry_read *r, const struct conf_node *n, str
 static enum err optional_text(struct registry_read *r, const struct conf_node *map, const char *key,
 			      const struct conf_tool_server *s, const char **out, struct error *e)
 {
-	const struct conf_node *n = member(map, key);
+	const struct conf_node *n = registry_member(map, key);
 	return n ? registry_text(r, n, s, out, e) : ERR_NONE;
 }
 
@@ -168,7 +167,7 @@ static enum err type_check(const struct registry_read *r, const struct conf_node
 			   const struct conf_node *config, const struct conf_tool_server *s, struct error *e)
 {
 	static const char *const OF_STDIO[] = {"command", "args", "env", "cwd"};
-	const struct conf_node *url = member(config, "url");
+	const struct conf_node *url = registry_member(config, "url");
 	if (s->type == CONF_TOOL_STDIO) {
 		if (url)
 			return conf_error_at(&r->tree, url->key_place, e,
@@ -178,7 +177,7 @@ static enum err type_check(const struct registry_read *r, const struct conf_node
 		return ERR_NONE;
 	}
 	for (size_t i = 0; i < COUNT_OF(OF_STDIO); i++) {
-		const struct conf_node *n = member(config, OF_STDIO[i]);
+		const struct conf_node *n = registry_member(config, OF_STDIO[i]);
 		if (n)
 			return conf_error_at(&r->tree, n->key_place, e,
 					     "%s is reached by its url and takes no %s", s->id, n->key);
@@ -195,7 +194,8 @@ static enum err server_read(struct registry_read *r, const struct conf_node *ent
 			    const struct conf_node *type, const struct conf_node *config,
 			    struct conf_tool_server *s, struct error *e)
 {
-	enum err rc = type_read(r, type, member(config, "url") && !member(config, "command"), &s->type, e);
+	enum err rc = type_read(
+		r, type, registry_member(config, "url") && !registry_member(config, "command"), &s->type, e);
 	if (!rc)
 		rc = optional_text(r, config, "command", s, &s->command, e);
 	if (!rc)
@@ -203,9 +203,11 @@ static enum err server_read(struct registry_read *r, const struct conf_node *ent
 	if (!rc)
 		rc = optional_text(r, config, "url", s, &s->url, e);
 	if (!rc)
-		rc = args_read(r, member(config, "args"), s, e);
+		rc = args_read(r, registry_member(config, "args"), s, e);
 	if (!rc)
-		rc = env_read(r, member(config, "env"), s, e);
+		rc = env_read(r, registry_member(config, "env"), s, e);
+	if (!rc)
+		rc = registry_effects_read(r, entry, s, e);
 	return rc ? rc : type_check(r, entry, config, s, e);
 }
 
@@ -231,11 +233,12 @@ static enum err server_add(struct registry_read *r, const char *id, struct conf_
 static enum err entry_read(struct registry_read *r, const struct conf_node *entry, struct error *e)
 {
 	struct conf_tool_server *s;
-	enum err rc = keys_check(r, entry, "an entry of tool_registry", ENTRY_KEYS, COUNT_OF(ENTRY_KEYS), e);
+	enum err rc = registry_keys_check(r, entry, "an entry of tool_registry", ENTRY_KEYS,
+					  COUNT_OF(ENTRY_KEYS), e);
 	if (rc)
 		return rc;
-	const struct conf_node *id = member(entry, "id"), *config = member(entry, "config");
-	const struct conf_node *enabled = member(entry, "enabled");
+	const struct conf_node *id = registry_member(entry, "id"), *config = registry_member(entry, "config");
+	const struct conf_node *enabled = registry_member(entry, "enabled");
 	if (!id || id->kind != CONF_SCALAR)
 		return conf_error_at(&r->tree, entry->place, e, "an entry of tool_registry needs an id");
 	rc = server_add(r, id->text, id->place, &s, e);
@@ -244,27 +247,28 @@ static enum err entry_read(struct registry_read *r, const struct conf_node *entr
 	if (!config)
 		return conf_error_at(&r->tree, entry->place, e, "%s needs a config with a command or a url",
 				     s->id);
-	rc = keys_check(r, config, "config", CONFIG_KEYS, COUNT_OF(CONFIG_KEYS), e);
+	rc = registry_keys_check(r, config, "config", CONFIG_KEYS, COUNT_OF(CONFIG_KEYS), e);
 	if (!rc && enabled)
-		rc = bool_read(r, enabled, &s->enabled, e);
-	return rc ? rc : server_read(r, entry, member(entry, "type"), config, s, e);
+		rc = registry_bool(r, enabled, &s->enabled, e);
+	return rc ? rc : server_read(r, entry, registry_member(entry, "type"), config, s, e);
 }
 
 /* "name": {command, args, env, ..., disabled} */
 static enum err host_entry_read(struct registry_read *r, const struct conf_node *entry, struct error *e)
 {
 	struct conf_tool_server *s;
-	enum err rc = keys_check(r, entry, "an entry of mcpServers", HOST_KEYS, COUNT_OF(HOST_KEYS), e);
+	enum err rc =
+		registry_keys_check(r, entry, "an entry of mcpServers", HOST_KEYS, COUNT_OF(HOST_KEYS), e);
 	if (!rc)
 		rc = server_add(r, entry->key, entry->key_place, &s, e);
 	if (rc)
 		return rc;
-	const struct conf_node *disabled = member(entry, "disabled");
+	const struct conf_node *disabled = registry_member(entry, "disabled");
 	bool off = false;
 	if (disabled)
-		rc = bool_read(r, disabled, &off, e);
+		rc = registry_bool(r, disabled, &off, e);
 	s->enabled = !off;
-	return rc ? rc : server_read(r, entry, member(entry, "type"), entry, s, e);
+	return rc ? rc : server_read(r, entry, registry_member(entry, "type"), entry, s, e);
 }
 
 static enum err root_read(struct registry_read *r, struct error *e)
@@ -274,14 +278,14 @@ static enum err root_read(struct registry_read *r, struct error *e)
 	if (!root)
 		return ERR_NONE;
 	bool is_host = root->kind == CONF_MAP && conf_node_find(root, "mcpServers");
-	enum err rc =
-		is_host ? ERR_NONE : keys_check(r, root, "a registry", ROOT_KEYS, COUNT_OF(ROOT_KEYS), e);
+	enum err rc = is_host ? ERR_NONE
+			      : registry_keys_check(r, root, "a registry", ROOT_KEYS, COUNT_OF(ROOT_KEYS), e);
 	if (rc)
 		return rc;
 	if (is_host && conf_node_find(root, "tool_registry"))
 		return conf_error_at(&r->tree, root->place, e,
 				     "there must be tool_registry or mcpServers, not both");
-	const struct conf_node *list = member(root, is_host ? "mcpServers" : "tool_registry");
+	const struct conf_node *list = registry_member(root, is_host ? "mcpServers" : "tool_registry");
 	if (!list)
 		return ERR_NONE;
 	if (list->kind != (is_host ? CONF_MAP : CONF_LIST))

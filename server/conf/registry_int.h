@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to the two files of the registry: what is carried along while one is read, and its texts. */
+/* Private to the files of the registry: what is carried along while one is read, and its texts. */
 #ifndef CONF_REGISTRY_INT_H
 #define CONF_REGISTRY_INT_H
 
@@ -12,6 +12,25 @@ struct registry_read {
 	void *env_arg;
 	char *folder; /* absolute; what ${REGISTRY_DIR} stands for; owned by the reader */
 };
+
+/* --- registry.c: small checks on nodes --- */
+
+/* Everything in a map must be one of these. `what` names the map in the message. */
+must_check enum err registry_keys_check(const struct registry_read *r, const struct conf_node *map,
+					const char *what, const char *const *keys, size_t count,
+					struct error *e);
+/* A member that is there and not empty; NULL also for a NULL map. */
+const struct conf_node *registry_member(const struct conf_node *map, const char *key);
+must_check enum err registry_bool(const struct registry_read *r, const struct conf_node *n, bool *out,
+				  struct error *e);
+
+/* --- registry_effect.c --- */
+
+/* `trust_annotations` and `tools` of an entry. */
+must_check enum err registry_effects_read(struct registry_read *r, const struct conf_node *entry,
+					  struct conf_tool_server *s, struct error *e);
+
+/* --- registry_text.c --- */
 
 struct conf_registry *registry_new(void);
 /* A copy that lives as long as the registry. */

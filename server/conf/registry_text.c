@@ -55,6 +55,7 @@ void conf_registry_free(struct conf_registry *r)
 	for (size_t i = 0; i < r->servers_count; i++) {
 		free((void *)(uintptr_t)r->servers[i].args);
 		free((void *)(uintptr_t)r->servers[i].env);
+		free((void *)(uintptr_t)r->servers[i].effects);
 	}
 	free(r->servers);
 	for (struct text *t = own->texts, *next; t; t = next) {

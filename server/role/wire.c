@@ -103,6 +103,17 @@ void wire_client(const struct conf *c, struct mcp_client_options *o)
 							SECOND_MS};
 }
 
+static const enum mcp_trust TRUST[] = {
+	[CONF_TRUST_LOCAL_READS] = MCP_TRUST_LOCAL_READS,
+	[CONF_TRUST_ALL] = MCP_TRUST_ALL,
+	[CONF_TRUST_NONE] = MCP_TRUST_NONE,
+};
+static const enum mcp_effect EFFECT[] = {
+	[CONF_EFFECT_WRITE] = MCP_WRITES,
+	[CONF_EFFECT_IDEMPOTENT] = MCP_WRITES_ONCE,
+	[CONF_EFFECT_READ] = MCP_READS,
+};
+
 void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp_broker_options *o,
 		 struct mcp_server_options **servers)
 {
@@ -112,6 +123,10 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 		struct mcp_env *env = xcalloc(s->env_count + 1, sizeof *env);
 		for (size_t k = 0; k < s->env_count; k++)
 			env[k] = (struct mcp_env){s->env[k].name, s->env[k].value};
+		struct mcp_tool_effect *effects = xcalloc(s->effects_count + 1, sizeof *effects);
+		for (size_t k = 0; k < s->effects_count; k++)
+			effects[k] =
+				(struct mcp_tool_effect){s->effects[k].tool, EFFECT[s->effects[k].effect]};
 		list[i] = (struct mcp_server_options){.id = s->id,
 						      .enabled = s->enabled,
 						      .transport = s->type == CONF_TOOL_STDIO ? MCP_STDIO
@@ -121,7 +136,10 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 						      .env = env,
 						      .env_count = s->env_count,
 						      .cwd = s->cwd,
-						      .url = s->url};
+						      .url = s->url,
+						      .trust = TRUST[s->trust],
+						      .effects = effects,
+						      .effects_count = s->effects_count};
 	}
 	*o = (struct mcp_broker_options){.servers = list,
 					 .servers_count = r->servers_count,
@@ -142,7 +160,9 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 
 void wire_broker_release(struct mcp_server_options *servers, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		free((void *)(uintptr_t)servers[i].env);
+		free((void *)(uintptr_t)servers[i].effects);
+	}
 	free(servers);
 }

@@ -3,7 +3,8 @@
  * A scripted tool server on stdin and stdout: argv[1] names how it behaves, well or badly. Every mode lists
  * the tools of the table below that belong to it; the modes that break something break only that.
  *
- *   echo                 echo{text} count{file, ms} sleep{ms} fail{} env{} cancelled{}: behaves
+ *   echo                 echo{text} count{file, ms} sleep{ms} fail{} env{} cancelled{}: behaves; count adds
+ *                        "called KEY" to the file, with the call's idempotency key
  *   paged                15 tools on five pages; the first cursor is the empty string
  *   slow-start MS        answers initialize after MS
  *   never-init           answers nothing
@@ -147,6 +148,8 @@ static void call_answer(const char *id, const struct json *params)
 		pause();
 	raw_print(json_pointer(params, "/_meta/progressToken"), &token);
 	json_set(args, "_token", json_new_text(buf_cstr(&token)));
+	json_set(args, "_key",
+		 json_new_text(json_get_text(json_get(params, "_meta"), "agent-runtime/idempotencyKey", "")));
 	for (size_t i = 0; i < COUNT_OF(tools) && !mode_is("silent"); i++) {
 		if (!tool_is_here(&tools[i]) || strcmp(tools[i].name, name) != 0)
 			continue;

@@ -148,7 +148,9 @@ static void tool_count(const char *id, const struct json *args)
 		answer_text(id, strerror(errno), true);
 		return;
 	}
-	out_write(fd, "called\n", 7);
+	char *line = xasprintf("called %s\n", json_get_text(args, "_key", "without a key"));
+	out_write_text(fd, line);
+	free(line);
 	if (fsync(fd) != 0)
 		_exit(9);
 	close(fd);

@@ -122,7 +122,8 @@ static void list_check(struct slice text)
 		goto out;
 	struct catalog_source *sources = xcalloc(l.count + 1, sizeof(*sources));
 	for (size_t i = 0; i < l.count; i++)
-		sources[i] = (struct catalog_source){.server = "fuzz", .tool = &l.tools[i], .trusted = true};
+		sources[i] = (struct catalog_source){
+			.server = "fuzz", .tool = &l.tools[i], .effect = {MCP_READS, "annotation"}};
 	catalog_name(sources, l.count);
 	catalog_write(sources, l.count, &out);
 	const struct mcp_catalog *c = catalog_read(buf_slice(&out), 1, &e);

@@ -150,7 +150,7 @@ static inline void call_end(const struct mcp_call_end *end, void *arg)
 
 static inline struct mcp_call *call_start(struct world *w)
 {
-	struct mcp_call_request r = {"s", "t", SLICE_LIT("{}"), "task", 0, true};
+	struct mcp_call_request r = {"s", "t", SLICE_LIT("{}"), "task", 0, true, NULL};
 	struct mcp_call_handler h = {call_progress, call_end, w};
 	int before = w->ends;
 	struct mcp_call *call = mcp_call_start(w->client, &r, h);

@@ -190,7 +190,7 @@ static inline void outcome_end(const struct mcp_call_end *end, void *arg)
 static inline struct mcp_call *rig_call(struct rig *r, const char *server, const char *tool,
 					const char *arguments, int64_t timeout_ms, struct outcome *o)
 {
-	struct mcp_call_request q = {server, tool, slice_str(arguments), "task", timeout_ms, true};
+	struct mcp_call_request q = {server, tool, slice_str(arguments), "task", timeout_ms, true, "task:c1"};
 	struct mcp_call_handler h = {outcome_progress, outcome_end, o};
 	*o = (struct outcome){0};
 	struct mcp_call *call = mcp_call_start(r->client, &q, h);

@@ -130,7 +130,7 @@ static inline uint64_t call(struct world *w, const char *arguments)
 {
 	struct error e;
 	struct request_handler h = {told_progress, told_end, w};
-	return session_call(w->session, "a", slice_str(arguments), h, &e);
+	return session_call(w->session, "a", slice_str(arguments), "t:c1", h, &e);
 }
 
 #endif

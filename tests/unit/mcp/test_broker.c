@@ -113,6 +113,7 @@ static void raw_call(int fd, uint64_t id)
 	pack_text(&body, "task");
 	pack_u64(&body, 0);
 	pack_u32(&body, 0);
+	pack_text(&body, NULL);
 	pack_u32(&frame, (uint32_t)body.len);
 	pack_u32(&frame, IPC_CALL);
 	pack_u64(&frame, id);
@@ -208,7 +209,8 @@ static void broker__texts_are_what_the_routes_show(void **state)
 		"tool\",\"description\":\"Does count.\",\"input_schema\":{\"type\":\"object\","
 		"\"properties\":{\"file\":{\"type\":\"string\"},\"ms\":{\"type\":\"integer\"}}},\"read_"
 		"only\":false,"
-		"\"destructive\":true,\"idempotent\":false,\"open_world\":true}"));
+		"\"destructive\":true,\"idempotent\":false,\"effect_source\":\"default\",\"open_world\":"
+		"true}"));
 	mcp_catalog_drop(c);
 	buf_release(&text);
 	rig_free(&r);

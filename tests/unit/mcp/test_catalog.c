@@ -21,7 +21,8 @@ static size_t sources_make(struct catalog_source *s, struct tool_entry *t, char 
 		*bar = '\0';
 		t[n] = (struct tool_entry){.name = bar + 1, .description = text[n]};
 		buf_add_str(&t[n].input_schema, "{\"type\":\"object\"}");
-		s[n] = (struct catalog_source){.server = text[n], .tool = &t[n], .trusted = true};
+		s[n] = (struct catalog_source){
+			.server = text[n], .tool = &t[n], .effect = {MCP_WRITES, "default"}};
 	}
 	return n;
 }
@@ -155,22 +156,25 @@ static void mcp_catalog__lives_until_the_last_reference(void **state)
 	mcp_catalog_drop(NULL);
 }
 
-static void catalog_write__believes_trusted_servers_only(void **state)
+static void catalog_write__tells_the_effect_and_whence(void **state)
 {
-	struct tool_entry t = {.name = (char[]){"t"}, .description = (char[]){"d"}, .read_only = true};
-	struct catalog_source s[2] = {{.server = "near", .tool = &t, .trusted = true},
-				      {.server = "far", .tool = &t, .trusted = false}};
+	struct tool_entry t = {.name = (char[]){"t"}, .description = (char[]){"d"}};
+	struct catalog_source s[3] = {{.server = "a", .tool = &t, .effect = {MCP_READS, "annotation"}},
+				      {.server = "b", .tool = &t, .effect = {MCP_WRITES_ONCE, "operator"}},
+				      {.server = "c", .tool = &t, .effect = {MCP_WRITES, "default"}}};
 	struct buf out = BUF_INIT;
 	struct error e;
 	(void)state;
 	buf_add_str(&t.input_schema, "{}");
-	catalog_name(s, 2);
-	catalog_write(s, 2, &out);
+	catalog_name(s, 3);
+	catalog_write(s, 3, &out);
 	const struct mcp_catalog *c = catalog_read(buf_slice(&out), 1, &e);
-	assert_true(mcp_catalog_find(c, "near__t")->read_only);
-	assert_false(mcp_catalog_find(c, "near__t")->destructive);
-	assert_false(mcp_catalog_find(c, "far__t")->read_only);
-	assert_true(mcp_catalog_find(c, "far__t")->destructive);
+	const struct mcp_tool *reads = mcp_catalog_find(c, "a__t"), *once = mcp_catalog_find(c, "b__t"),
+			      *writes = mcp_catalog_find(c, "c__t");
+	assert_true(reads->read_only && reads->idempotent && !reads->destructive);
+	assert_true(!once->read_only && once->idempotent && once->destructive);
+	assert_true(!writes->read_only && !writes->idempotent && writes->destructive);
+	assert_non_null(strstr(buf_cstr(&out), "\"idempotent\":true,\"effect_source\":\"operator\""));
 	mcp_catalog_drop(c);
 	buf_release(&out);
 	buf_release(&t.input_schema);
@@ -200,7 +204,7 @@ int main(void)
 		cmocka_unit_test(catalog_name__does_not_depend_on_the_order),
 		cmocka_unit_test(mcp_catalog_find__takes_every_spelling),
 		cmocka_unit_test(mcp_catalog__lives_until_the_last_reference),
-		cmocka_unit_test(catalog_write__believes_trusted_servers_only),
+		cmocka_unit_test(catalog_write__tells_the_effect_and_whence),
 		cmocka_unit_test(catalog_read__refuses_what_is_none),
 	};
 	return cmocka_run_group_tests_name("catalog", tests, NULL, NULL);

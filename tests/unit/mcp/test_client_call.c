@@ -132,7 +132,7 @@ static void call__over_the_frame_limit_fails_unsent(void **state)
 	supervisor_connect(&w);
 	char *wide = xcalloc(1, 1 << 17);
 	memset(wide, ' ', 1 << 17);
-	struct mcp_call_request r = {"s", "t", {wide, 1 << 17}, "task", 0, true};
+	struct mcp_call_request r = {"s", "t", {wide, 1 << 17}, "task", 0, true, NULL};
 	mcp_call_start(w.client, &r, h);
 	turns(&w);
 	assert_int_equal(w.end.error.code, ERR_TOO_LARGE);

@@ -2,6 +2,8 @@
 /* Calls of one server: waiting, progress, both time limits, cancelling, bounds, the end of the worker. */
 #include "tests/unit/mcp/rig.h"
 
+#include <fcntl.h>
+
 static void rig_ready(struct rig *r, const char *const *args)
 {
 	rig_init(r);
@@ -34,6 +36,29 @@ static void call__answers_and_tool_errors_are_told_apart(void **state)
 	rig_call_wait(&r, "fake", "fail", "", &o);
 	assert_int_equal(o.error.code, ERR_NONE);
 	assert_true(o.is_error);
+	rig_free(&r);
+}
+
+/* The server finds the call's key in the request, to tell a repeat from a new call. */
+static void call__carries_its_key(void **state)
+{
+	struct rig r;
+	struct outcome o;
+	char dir[] = "/tmp/mcp-test-XXXXXX", text[64] = "";
+	const char *args[] = {"echo", NULL};
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	char *file = xasprintf("%s/count", dir), *arguments = xasprintf("{\"file\":\"%s\"}", file);
+	rig_ready(&r, args);
+	rig_call_wait(&r, "fake", "count", arguments, &o);
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	assert_true(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	assert_string_equal(text, "called task:c1\n");
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(dir), 0);
+	free(arguments);
+	free(file);
 	rig_free(&r);
 }
 
@@ -289,6 +314,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(call__answers_and_tool_errors_are_told_apart),
+		cmocka_unit_test(call__carries_its_key),
 		cmocka_unit_test(call__escapes_that_are_no_text_are_replaced),
 		cmocka_unit_test(call__result_that_is_no_object_is_an_error),
 		cmocka_unit_test(call__waits_while_the_server_starts),

@@ -2,14 +2,15 @@
 /* Requests, answers and ids of a session: one line each, ends once, theirs apart from ours. */
 #include "tests/unit/mcp/session_world.h"
 
-static void session_call__is_one_line_with_a_progress_token(void **state)
+static void session_call__is_one_line_with_token_and_key(void **state)
 {
 	struct world w = {0};
 	(void)state;
 	world_ready(&w);
 	assert_int_equal(call(&w, "{\r\n\"x\": [1,\n2]}"), 3);
 	sent_is(&w, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"params\":{\"name\":\"a\","
-		    "\"arguments\":{  \"x\": [1, 2]},\"_meta\":{\"progressToken\":3}}}\n");
+		    "\"arguments\":{  \"x\": [1, 2]},\"_meta\":{\"progressToken\":3,\"agent-runtime/"
+		    "idempotencyKey\":\"t:c1\"}}}\n");
 	say(&w, "{\"method\":\"notifications/progress\",\"params\":{\"progressToken\":3,\"progress\":1}}");
 	say(&w, "{\"method\":\"notifications/progress\",\"params\":{\"progressToken\":99,\"progress\":1}}");
 	say(&w, "{\"method\":\"notifications/progress\"}");
@@ -140,7 +141,7 @@ static void session_overlong__fails_one_request_or_breaks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(session_call__is_one_line_with_a_progress_token),
+		cmocka_unit_test(session_call__is_one_line_with_token_and_key),
 		cmocka_unit_test(session_call__error_answers_are_worded),
 		cmocka_unit_test(session_cancel__tells_and_ignores_the_late_answer),
 		cmocka_unit_test(session__answers_their_requests_with_their_ids),

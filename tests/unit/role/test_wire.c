@@ -160,15 +160,19 @@ static void wire__tool_servers(void **state)
 {
 	const char *args[] = {"a", NULL};
 	struct conf_env_pair env[] = {{"KEY", "value"}};
-	struct conf_tool_server rows[] = {{.id = "one",
-					   .enabled = true,
-					   .type = CONF_TOOL_STDIO,
-					   .command = "cmd",
-					   .args = args,
-					   .env = env,
-					   .env_count = 1,
-					   .cwd = "/tmp"},
-					  {.id = "two", .type = CONF_TOOL_HTTP, .url = "http://x"}};
+	struct conf_tool_effect effects[] = {{"look", CONF_EFFECT_READ}, {"put", CONF_EFFECT_IDEMPOTENT}};
+	struct conf_tool_server rows[] = {
+		{.id = "one",
+		 .enabled = true,
+		 .type = CONF_TOOL_STDIO,
+		 .command = "cmd",
+		 .args = args,
+		 .env = env,
+		 .env_count = 1,
+		 .cwd = "/tmp",
+		 .effects = effects,
+		 .effects_count = 2},
+		{.id = "two", .type = CONF_TOOL_HTTP, .url = "http://x", .trust = CONF_TRUST_ALL}};
 	struct conf_registry registry = {.servers = rows, .servers_count = 2};
 	struct conf c = {0};
 	struct mcp_broker_options o;
@@ -183,6 +187,12 @@ static void wire__tool_servers(void **state)
 	assert_string_equal(servers[0].env[0].name, "KEY");
 	assert_string_equal(servers[0].env[0].value, "value");
 	assert_string_equal(servers[0].cwd, "/tmp");
+	assert_int_equal(servers[0].trust, MCP_TRUST_LOCAL_READS);
+	assert_int_equal(servers[0].effects_count, 2);
+	assert_string_equal(servers[0].effects[1].tool, "put");
+	assert_int_equal(servers[0].effects[0].effect, MCP_READS);
+	assert_int_equal(servers[0].effects[1].effect, MCP_WRITES_ONCE);
+	assert_int_equal(servers[1].trust, MCP_TRUST_ALL);
 	assert_int_equal(servers[1].transport, MCP_REMOTE);
 	assert_string_equal(servers[1].url, "http://x");
 	wire_broker_release(servers, 2);
