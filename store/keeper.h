@@ -10,6 +10,7 @@
 #include <sys/queue.h>
 
 struct keeper_client; /* keeper_serve.c: one socket */
+struct batch;         /* keeper.c: the transaction that is being made */
 
 struct keeper {
 	struct loop *loop;
@@ -18,6 +19,8 @@ struct keeper {
 	struct keeper_options options;
 	struct loop_timer *timer; /* batch delay, the next try after a full disk */
 	struct loop_timer *trim_timer;
+	struct batch *batch;
+	size_t left_out; /* unfinished tasks that the table had no room for */
 	LIST_HEAD(, keeper_client) clients;
 	int listen_fd; /* of socket_path; -1 */
 	struct loop_io *listener;
@@ -31,14 +34,17 @@ typedef enum err keeper_change_fn(struct db *d, void *arg, struct error *e);
 must_check enum err keeper_transact(struct keeper *k, keeper_change_fn *fn, void *arg, struct error *e);
 /* Commits everything that is unsaved now. */
 must_check enum err keeper_flush(struct keeper *k, struct error *e);
-/* Takes note of an error of the database; returns it. */
+/* Takes note of an error of the database (ERR_NO_SPACE, ERR_IO; others are the caller's); returns it. */
 enum err keeper_failed(struct keeper *k, enum err code, const struct error *e);
+
+/* Unfinished tasks that are not in the table yet. */
+must_check enum err keeper_restore_rest(struct keeper *k, struct error *e);
 
 void keeper_serve_open(struct keeper *k); /* listens on options.socket_path */
 void keeper_serve_close(struct keeper *k);
 
-/* Deletes a finished task from the database in small transactions, then from the table. ERR_NOT_FOUND,
- * ERR_CONFLICT when it is unfinished. */
+/* Hides a finished task for good and takes it out of the table; its rows are deleted by and by.
+ * ERR_NOT_FOUND, ERR_CONFLICT when it is unfinished. */
 must_check enum err keeper_delete(struct keeper *k, const struct id *task, struct error *e);
 void keeper_trim_open(struct keeper *k);
 void keeper_trim_close(struct keeper *k);

@@ -138,11 +138,13 @@ struct db_backend {
 	enum err (*artifact_read)(struct db *d, const struct id *task, uint32_t number, uint64_t offset,
 				  size_t bytes_max, struct buf *out, struct error *e);
 
-	/* Deletes at most rows_max rows of a finished task: parts of artifacts, events, at last itself with
-	 * its keys; *done when nothing is left. */
+	/* The first call hides a finished task from everything but task_delete and task_oldest. Each deletes
+	 * at most rows_max rows of it: parts of artifacts, events, at last itself with its keys; *done when
+	 * nothing is left. */
 	enum err (*task_delete)(struct db *d, const struct id *task, size_t rows_max, bool *done,
 				struct error *e);
-	/* Oldest finished task by updated_ms, if it ended before before_ms; ERR_NOT_FOUND. */
+	/* A task whose deletion has begun; else the oldest finished one by updated_ms, if it ended before
+	 * before_ms; ERR_NOT_FOUND. */
 	enum err (*task_oldest)(struct db *d, int64_t before_ms, struct id *out, struct error *e);
 	/* At most rows_max keys from before before_ms; and parts of artifacts that never were completed. */
 	enum err (*requests_expire)(struct db *d, int64_t before_ms, size_t rows_max, size_t *gone,

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The keeper: copies what is new in the table, commits it in one transaction, then makes it visible. As soon
+ * as a commit is done the next one takes what has come meanwhile (or after options.batch_delay_ms).
+ *
+ * A full disk rolls the transaction back: the changes stay in the table, marked as unsaved, nothing new is
+ * taken (STORE_NO_SPACE), and it is tried again every second. Any other failed write or sync ends it for
+ * good: what the kernel has dropped cannot be told, so the database is not touched again (STORE_BROKEN).
+ */
+#include "base/base.h"
+#include "store/keeper.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	NO_SPACE_RETRY_MS = 1000,
+	REQUESTS_BATCH = 1024,
+	DOC_LAG_BYTES = 64 << 10, /* documents above it are not rewritten for each event */
+};
+
+/* One task of the transaction that is being made. */
+struct batch_task {
+	struct task_ref ref;
+	uint64_t last_seq;
+	enum task_state state;
+	size_t doc_at, doc_bytes; /* into batch.docs */
+};
+
+struct batch {
+	struct keeper *keeper;
+	struct batch_task *tasks; /* options.batch_tasks_max */
+	size_t count;
+	struct buf docs;
+	struct request_unsaved requests[REQUESTS_BATCH];
+	size_t requests_count;
+	enum err code; /* of the first write that failed */
+	struct error error;
+};
+
+static void on_timer(void *keeper);
+static enum err batch_commit(struct keeper *k, bool *more, struct error *e);
+static void task_write(const struct task_unsaved *t, void *batch);
+static void batch_done(struct batch *b);
+static void batch_again(struct batch *b);
+
+struct keeper *keeper_new(struct loop *l, struct store *s, struct db *db, const struct keeper_options *o)
+{
+	struct keeper *k = xcalloc(1, sizeof *k);
+	k->loop = l;
+	k->store = s;
+	k->db = db;
+	k->options = *o;
+	k->listen_fd = -1;
+	LIST_INIT(&k->clients);
+	k->batch = xcalloc(1, sizeof *k->batch);
+	k->batch->keeper = k;
+	k->batch->tasks = xcalloc(o->batch_tasks_max, sizeof *k->batch->tasks);
+	k->timer = loop_timer_new(l, on_timer, k);
+	unsaved_mark_all(s);
+	keeper_trim_open(k);
+	keeper_serve_open(k);
+	return k;
+}
+
+void keeper_free(struct keeper *k)
+{
+	struct error e;
+	keeper_serve_close(k);
+	keeper_trim_close(k);
+	if (!k->broken && keeper_flush(k, &e) != ERR_NONE)
+		log_error("the last changes could not be stored", LF_STR("error", e.msg));
+	if (k->broken)
+		k->db->backend->abandon(k->db);
+	else
+		k->db->backend->close(k->db);
+	loop_defer_cancel(k->loop, k);
+	loop_timer_free(k->timer);
+	buf_release(&k->batch->docs);
+	free(k->batch->tasks);
+	free(k->batch);
+	free(k);
+}
+
+void keeper_on_wake(struct keeper *k)
+{
+	unsigned what = wake_take(k->store, NULL, NULL);
+	if (k->broken || !(what & (WAKE_UNSAVED | WAKE_PEER_DIED)))
+		return;
+	/* While the disk is full the timer tries. */
+	if (loop_timer_armed(k->timer))
+		return;
+	if (k->options.batch_delay_ms > 0)
+		loop_timer_set(k->timer, k->options.batch_delay_ms);
+	else
+		on_timer(k);
+}
+
+enum err keeper_flush(struct keeper *k, struct error *e)
+{
+	enum err code = ERR_NONE;
+	for (bool more = true; more && code == ERR_NONE;)
+		code = batch_commit(k, &more, e);
+	return code;
+}
+
+enum err keeper_transact(struct keeper *k, keeper_change_fn *fn, void *arg, struct error *e)
+{
+	const struct db_backend *b = k->db->backend;
+	if (k->broken)
+		return err_set(e, ERR_UNAVAILABLE,
+			       "nothing can be stored any more in this run of the service");
+	enum err code = b->begin(k->db, e);
+	if (code != ERR_NONE)
+		return keeper_failed(k, code, e);
+	code = fn(k->db, arg, e);
+	if (code == ERR_NONE)
+		code = b->commit(k->db, e);
+	else if (code != ERR_IO)
+		b->rollback(k->db);
+	if (code == ERR_NONE && !k->held)
+		code = b->checkpoint(k->db, false, e);
+	return code == ERR_NONE ? ERR_NONE : keeper_failed(k, code, e);
+}
+
+enum err keeper_failed(struct keeper *k, enum err code, const struct error *e)
+{
+	if (code == ERR_NO_SPACE) {
+		if (store_health(k->store, NULL) == STORE_WORKS)
+			log_error(
+				"nothing can be stored for want of room; reads go on, and it is tried again",
+				LF_STR("error", e->msg));
+		store_health_set(k->store, STORE_NO_SPACE, e->msg);
+		if (!loop_timer_armed(k->timer))
+			loop_timer_set(k->timer, NO_SPACE_RETRY_MS);
+	} else if (code == ERR_IO && !k->broken) {
+		k->broken = true;
+		loop_timer_set(k->timer, -1);
+		log_error(
+			"the database cannot be written any more; nothing is tried again on it: look at the "
+			"disk, then restart the service",
+			LF_STR("error", e->msg));
+		store_health_set(k->store, STORE_BROKEN, e->msg);
+		k->options.on_broken(k->options.arg);
+	}
+	return code;
+}
+
+/* --- helpers --- */
+
+/* One transaction; when there is more, or something came meanwhile, another turn of the loop makes the next:
+ * reads of others get theirs in between. */
+static void on_timer(void *keeper)
+{
+	struct keeper *k = keeper;
+	struct error e;
+	bool more = false;
+	loop_defer_cancel(k->loop, k);
+	if (batch_commit(k, &more, &e) == ERR_NONE && more)
+		loop_defer(k->loop, on_timer, k);
+}
+
+/* *more: the bounds of a batch were reached. */
+static enum err batch_commit(struct keeper *k, bool *more, struct error *e)
+{
+	const struct db_backend *db = k->db->backend;
+	struct batch *b = k->batch;
+	struct keeper_options *o = &k->options;
+	*more = false;
+	if (k->broken)
+		return err_set(e, ERR_IO, "the database cannot be written any more");
+	b->count = b->requests_count = 0;
+	b->code = db->begin(k->db, &b->error);
+	buf_reset(&b->docs);
+	if (b->code == ERR_NONE)
+		*more = unsaved_take(k->store, o->batch_tasks_max, o->batch_bytes_max, task_write, b) ==
+			o->batch_tasks_max;
+	*more = *more || b->docs.len >= o->batch_bytes_max;
+	/* After the tasks: the key of an event that was seen has been seen, too. */
+	if (b->code == ERR_NONE)
+		b->requests_count = requests_take(k->store, REQUESTS_BATCH, b->requests);
+	for (size_t i = 0; i < b->requests_count && b->code == ERR_NONE; i++) {
+		struct db_request r = {b->requests[i].key, b->requests[i].place};
+		b->code = db->request_put(k->db, &r, &b->error);
+	}
+	if (b->code == ERR_NONE) {
+		KILL_POINT("commit-before");
+		b->code = db->commit(k->db, &b->error);
+	} else if (b->code != ERR_IO) {
+		db->rollback(k->db);
+	}
+	if (b->code != ERR_NONE) {
+		/* What else can go wrong here does so again next time. */
+		b->code = b->code == ERR_NO_SPACE ? ERR_NO_SPACE : ERR_IO;
+		batch_again(b);
+		*e = b->error;
+		return keeper_failed(k, b->code, e);
+	}
+	KILL_POINT("commit-after");
+	batch_done(b);
+	if (store_health(k->store, NULL) == STORE_NO_SPACE) {
+		log_info("there is room again: what was waiting is stored");
+		store_health_set(k->store, STORE_WORKS, "");
+	}
+	enum err code = k->held ? ERR_NONE : db->checkpoint(k->db, false, e);
+	return code == ERR_NONE ? ERR_NONE : keeper_failed(k, code, e);
+}
+
+/* The document of a task that ended when the table had no room for it. */
+static void doc_fold_in(struct batch *b, const struct task_unsaved *t)
+{
+	const struct db_backend *db = b->keeper->db->backend;
+	struct task_saved before;
+	struct buf doc = BUF_INIT;
+	enum err code = db->task_get(b->keeper->db, &t->id, &before, &doc, &b->error);
+	if (code == ERR_NOT_FOUND)
+		code = ERR_NONE;
+	if (code == ERR_NONE)
+		code = task_fold_on(buf_slice(&doc), t->events, &b->docs, &b->error);
+	buf_release(&doc);
+	if (b->code == ERR_NONE)
+		b->code = code;
+}
+
+/* Large documents of tasks that go on are left behind their events. */
+static bool doc_waits(const struct task_unsaved *t)
+{
+	return t->doc.len > DOC_LAG_BYTES && t->after_seq > 0 && task_state_works(t->state);
+}
+
+static void task_write(const struct task_unsaved *t, void *batch)
+{
+	struct batch *b = batch;
+	const struct db_backend *db = b->keeper->db->backend;
+	struct batch_task *bt = &b->tasks[b->count++];
+	*bt = (struct batch_task){
+		.ref = t->ref, .last_seq = t->last_seq, .state = t->state, .doc_at = b->docs.len};
+	if (b->code != ERR_NONE)
+		return;
+	if (t->doc.len > 0)
+		buf_add_slice(&b->docs, t->doc);
+	else
+		doc_fold_in(b, t);
+	ensure(!b->docs.overflow);
+	bt->doc_bytes = b->docs.len - bt->doc_at;
+	struct task_saved saved = {.id = t->id,
+				   .state = t->state,
+				   .last_seq = t->last_seq,
+				   .created_ms = t->created_ms,
+				   .updated_ms = t->updated_ms,
+				   .doc = {b->docs.data + bt->doc_at, doc_waits(t) ? 0 : bt->doc_bytes}};
+	if (b->code == ERR_NONE)
+		b->code = db->task_put(b->keeper->db, &saved, &b->error);
+	if (b->code == ERR_NONE)
+		b->code = db->events_put(b->keeper->db, &t->id, t->events, &b->error);
+}
+
+static void batch_done(struct batch *b)
+{
+	struct store *s = b->keeper->store;
+	for (size_t i = 0; i < b->count; i++) {
+		const struct batch_task *t = &b->tasks[i];
+		unsaved_done(s, t->ref, t->last_seq, t->state,
+			     (struct slice){b->docs.data + t->doc_at, t->doc_bytes});
+		KILL_POINT("commit-told");
+	}
+	requests_done(s, b->requests, b->requests_count);
+	store_count(s, COUNTER_COMMITS, 1);
+}
+
+static void batch_again(struct batch *b)
+{
+	struct store *s = b->keeper->store;
+	for (size_t i = 0; i < b->count; i++)
+		unsaved_again(s, b->tasks[i].ref);
+	requests_again(s, b->requests, b->requests_count);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the table gets from the database when the service starts: every unfinished task, then the latest
+ * finished ones as long as there is room to spare. Unfinished ones that find no room are not lost: they wait
+ * in the database, and are tried again while the service runs.
+ */
+#include "base/base.h"
+#include "store/keeper.h"
+
+#include <unistd.h>
+
+enum {
+	ORPHANS_STEP = 1000,
+	GROW_WAIT_US = 500,    /* the table gets its memory while the service starts ... */
+	GROW_WAITS_MAX = 2000, /* ... and if it gets no more for a second, it will not */
+};
+
+struct restoring {
+	struct keeper *keeper;
+	bool finished; /* of these only as many as leave room for others */
+	size_t count, left_out;
+};
+
+/* Three quarters, so that new tasks need not evict at once. */
+static bool table_filled(const struct store *s)
+{
+	const struct map *m = s->map;
+	return atomic_load(&m->slots_used) >= m->tasks_max / 4 * 3 ||
+	       atomic_load(&m->blocks_used) >= m->blocks_max / 4 * 3;
+}
+
+static bool table_grew(const struct store *s)
+{
+	uint64_t before = atomic_load(&s->map->bytes_backed);
+	for (int i = 0; i < GROW_WAITS_MAX && !store_whole(s); i++) {
+		if (atomic_load(&s->map->bytes_backed) != before)
+			return true;
+		usleep(GROW_WAIT_US);
+	}
+	return atomic_load(&s->map->bytes_backed) != before;
+}
+
+static bool task_take(const struct task_saved *t, void *arg)
+{
+	struct restoring *r = arg;
+	struct store *s = r->keeper->store;
+	struct error e;
+	if (r->finished && table_filled(s))
+		return false;
+	enum err code = task_restore(s, t, &e);
+	while (code == ERR_FULL && table_grew(s))
+		code = task_restore(s, t, &e);
+	r->count += code == ERR_NONE;
+	r->left_out += code == ERR_FULL && !r->finished;
+	return code != ERR_FULL || !r->finished;
+}
+
+static uint32_t states_of(bool terminal)
+{
+	uint32_t states = 0;
+	for (int i = 0; i < TASK_STATE_COUNT; i++)
+		if (task_state_terminal((enum task_state)i) == terminal)
+			states |= 1u << i;
+	return states;
+}
+
+enum err keeper_restore_rest(struct keeper *k, struct error *e)
+{
+	struct restoring r = {.keeper = k};
+	enum err code = k->db->backend->tasks_each(k->db, states_of(false), NULL, task_take, &r, e);
+	if (r.left_out > 0 && r.left_out != k->left_out)
+		log_error("unfinished tasks wait in the database for room in the task table; raise "
+			  "store.size_mb or store.tasks_max",
+			  LF_INT("tasks", r.left_out));
+	k->left_out = r.left_out;
+	if (r.count > 0)
+		log_info("unfinished tasks go on", LF_INT("tasks", r.count));
+	return code;
+}
+
+enum err keeper_restore(struct keeper *k, struct error *e)
+{
+	const struct db_backend *db = k->db->backend;
+	struct restoring finished = {.keeper = k, .finished = true};
+	int64_t begun_ms = clock_mono_ms();
+	enum err code = ERR_NONE;
+	/* Where a keeper died the table is as it was. */
+	if (store_health(k->store, NULL) != STORE_STARTING)
+		return ERR_NONE;
+	for (size_t gone = ORPHANS_STEP; gone == ORPHANS_STEP && code == ERR_NONE;) {
+		code = db->begin(k->db, e);
+		if (code == ERR_NONE)
+			code = db->orphans_delete(k->db, ORPHANS_STEP, &gone, e);
+		if (code == ERR_NONE)
+			code = db->commit(k->db, e);
+		else if (code != ERR_IO)
+			db->rollback(k->db);
+	}
+	/* A full disk keeps nobody from reading. */
+	if (code == ERR_NONE || code == ERR_NO_SPACE)
+		code = keeper_restore_rest(k, e);
+	if (code == ERR_NONE)
+		code = db->tasks_each(k->db, states_of(true), NULL, task_take, &finished, e);
+	if (code != ERR_NONE)
+		return code;
+	store_health_set(k->store, STORE_WORKS, "");
+	log_info("tasks restored", LF_INT("finished", finished.count),
+		 LF_INT("ms", clock_mono_ms() - begun_ms));
+	return ERR_NONE;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What leaves the database: finished tasks over their time, the oldest finished ones when it is nearly full,
+ * keys of requests over theirs, and tasks that a person deletes. A task is hidden in one small transaction
+ * and its rows go in further ones, with a pause after each, so that no commit waits long.
+ */
+#include "base/base.h"
+#include "store/keeper.h"
+
+#include <string.h>
+
+enum {
+	ROWS_STEP = 256,
+	PAUSE_MS = 2, /* after a step that found something */
+	IDLE_MS = 1000,
+	FULL_PERCENT = 90, /* of max_bytes: from here on the oldest make room */
+};
+
+static enum err trim_step(struct keeper *k, bool *more, struct error *e);
+
+static void on_trim(void *keeper)
+{
+	struct keeper *k = keeper;
+	struct error e;
+	bool more = false;
+	if (k->broken)
+		return;
+	enum err code = trim_step(k, &more, &e);
+	if (code == ERR_NONE && !more && k->left_out > 0)
+		code = keeper_restore_rest(k, &e);
+	if (code != ERR_NONE && code != ERR_NO_SPACE && !k->broken)
+		log_error("old tasks could not be deleted; it is tried again", LF_STR("error", e.msg));
+	loop_timer_set(k->trim_timer, code == ERR_NONE && more ? PAUSE_MS : IDLE_MS);
+}
+
+void keeper_trim_open(struct keeper *k)
+{
+	k->trim_timer = loop_timer_new(k->loop, on_trim, k);
+	loop_timer_set(k->trim_timer, IDLE_MS);
+}
+
+void keeper_trim_close(struct keeper *k)
+{
+	loop_timer_free(k->trim_timer);
+}
+
+/* --- helpers --- */
+
+struct deletion {
+	struct id task;
+	bool done;
+};
+
+static enum err delete_rows(struct db *d, void *arg, struct error *e)
+{
+	struct deletion *x = arg;
+	return d->backend->task_delete(d, &x->task, ROWS_STEP, &x->done, e);
+}
+
+static enum err keys_expire(struct db *d, void *arg, struct error *e)
+{
+	const struct keeper *k = arg;
+	size_t gone;
+	return d->backend->requests_expire(d, clock_wall_ms() - k->options.request_ms, ROWS_STEP, &gone, e);
+}
+
+/* The next task that has to go, if there is one. */
+static enum err victim_find(struct keeper *k, struct id *out, struct error *e)
+{
+	const struct db_backend *db = k->db->backend;
+	int64_t bytes_max = k->options.bytes_max, retention_ms = k->options.retention_ms;
+	int64_t before_ms = retention_ms > 0 ? clock_wall_ms() - retention_ms : INT64_MIN;
+	if (bytes_max > 0 && db->bytes_used(k->db) > (uint64_t)bytes_max / 100 * FULL_PERCENT)
+		before_ms = INT64_MAX;
+	return db->task_oldest(k->db, before_ms, out, e);
+}
+
+/* Deletes a few rows of one task, or expires a few keys. */
+static enum err trim_step(struct keeper *k, bool *more, struct error *e)
+{
+	struct deletion x = {.done = false};
+	enum err code = victim_find(k, &x.task, e);
+	if (code == ERR_NOT_FOUND)
+		return keeper_transact(k, keys_expire, k, e);
+	if (code != ERR_NONE)
+		return keeper_failed(k, code, e);
+	code = keeper_transact(k, delete_rows, &x, e);
+	/* One that is just being looked at from the table leaves it by and by. */
+	if (code == ERR_NONE && task_forget(k->store, &x.task, e) == ERR_NONE)
+		*more = true;
+	return code;
+}
+
+/* Whether it is over, wherever it is. */
+static enum err deletable(struct keeper *k, const struct id *task, struct error *e)
+{
+	struct task_saved saved;
+	struct buf doc = BUF_INIT;
+	enum err code = keeper_flush(k, e);
+	if (code == ERR_NONE)
+		code = k->db->backend->task_get(k->db, task, &saved, &doc, e);
+	buf_release(&doc);
+	if (code == ERR_NONE && !task_state_terminal(saved.state))
+		code = err_set(e, ERR_CONFLICT, "the task is %s: only a task that is over can be deleted",
+			       task_state_text(saved.state));
+	return code;
+}
+
+enum err keeper_delete(struct keeper *k, const struct id *task, struct error *e)
+{
+	struct deletion x = {.task = *task};
+	enum err code = deletable(k, task, e);
+	if (code == ERR_NONE)
+		code = keeper_transact(k, delete_rows, &x, e);
+	if (code == ERR_NONE)
+		code = task_forget(k->store, task, e);
+	loop_timer_set(k->trim_timer, PAUSE_MS); /* the rest of its rows */
+	return code;
+}
