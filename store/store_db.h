@@ -71,6 +71,8 @@ struct db_options {
 	int64_t bytes_max; /* the database never grows beyond it; 0: no limit */
 	int64_t cache_bytes;
 	bool read_only; /* for the command line: no recovery, no migration */
+	bool snapshot;  /* likewise, and another process owns the file and has promised to leave it as it is:
+			   what that one has in its log only is not seen */
 };
 
 struct db_request {

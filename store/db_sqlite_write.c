@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the keeper writes: tasks, their events, keys of requests. All of it may be written again with no harm,
+ * since a keeper that takes over from a dead one does not know how far that one came.
+ */
+#include "base/base.h"
+#include "store/db_sqlite_int.h"
+
+#include <string.h>
+
+/* Values 2 to 7 are the same in all four statements. */
+static void task_bind(sqlite3_stmt *s, const struct task_saved *t)
+{
+	sqlite3_bind_int(s, 2, state_code(t->state));
+	sql_bind_u64(s, 3, t->last_seq);
+	if (t->doc.len > 0)
+		sql_bind_u64(s, 4, t->last_seq);
+	sqlite3_bind_int64(s, 6, t->updated_ms);
+	if (t->doc.len > 0)
+		sql_bind_bytes(s, 7, t->doc);
+}
+
+/* One that was not seen lately: most likely it is new. */
+static enum err task_insert(struct db_sqlite *d, const struct task_saved *t, struct error *e)
+{
+	sqlite3_stmt *s;
+	enum err code = sql_use(d, t->doc.len > 0 ? SQL_TASK_INSERT : SQL_TASK_INSERT_BARE, &s, e);
+	if (code != ERR_NONE)
+		return code;
+	sql_bind_id(s, 1, &t->id);
+	task_bind(s, t);
+	sqlite3_bind_int64(s, 5, t->created_ms);
+	sqlite3_set_last_insert_rowid(d->handle, 0);
+	code = sql_run(d, s, e);
+	/* Stays as it was when the task was there already. */
+	int64_t key = sqlite3_last_insert_rowid(d->handle);
+	if (code == ERR_NONE && key != 0)
+		key_note(d, &t->id, key);
+	return code;
+}
+
+enum err db_task_put(struct db *db, const struct task_saved *t, struct error *e)
+{
+	struct db_sqlite *d = db_of(db);
+	sqlite3_stmt *s;
+	db_wrote(d, t->doc.len + sizeof *t);
+	int64_t key = key_known(d, &t->id);
+	if (key == 0)
+		return task_insert(d, t, e);
+	enum err code = sql_use(d, t->doc.len > 0 ? SQL_TASK_UPDATE : SQL_TASK_UPDATE_BARE, &s, e);
+	if (code != ERR_NONE)
+		return code;
+	sqlite3_bind_int64(s, 1, key);
+	task_bind(s, t);
+	return sql_run(d, s, e);
+}
+
+enum err db_events_put(struct db *db, const struct id *task, struct slice sse, struct error *e)
+{
+	struct db_sqlite *d = db_of(db);
+	struct event_view v;
+	sqlite3_stmt *s;
+	int64_t key;
+	db_wrote(d, sse.len);
+	enum err code = key_find(d, task, &key, e);
+	if (code == ERR_NONE && key == 0)
+		code = err_set(e, ERR_NOT_FOUND, "%s: events of a task that is not there", d->path);
+	if (code == ERR_NONE)
+		code = sql_use(d, SQL_EVENT_PUT, &s, e);
+	for (struct slice rest = sse; code == ERR_NONE && rest.len > 0;) {
+		const char *from = rest.ptr;
+		if (!event_next(&rest, &v))
+			return err_set(e, ERR_INTERNAL, "%s: an event to be saved is damaged", d->path);
+		sqlite3_bind_int64(s, 1, key);
+		sql_bind_u64(s, 2, v.seq);
+		sql_bind_bytes(s, 3, (struct slice){from, (size_t)(rest.ptr - from)});
+		code = sql_run(d, s, e);
+	}
+	return code;
+}
+
+enum err db_request_put(struct db *db, const struct db_request *r, struct error *e)
+{
+	struct db_sqlite *d = db_of(db);
+	sqlite3_stmt *s;
+	db_wrote(d, sizeof *r);
+	enum err code = sql_use(d, SQL_REQUEST_PUT, &s, e);
+	if (code != ERR_NONE)
+		return code;
+	sql_bind_bytes(s, 1, (struct slice){(const char *)r->key.key, REQUEST_DIGEST});
+	sql_bind_bytes(s, 2, (struct slice){(const char *)r->key.body, REQUEST_DIGEST});
+	sql_bind_id(s, 3, &r->place.task);
+	sql_bind_u64(s, 4, r->place.after_seq);
+	sqlite3_bind_int64(s, 5, r->place.at_ms);
+	return sql_run(d, s, e);
+}
