@@ -148,9 +148,12 @@ struct db_backend {
 	/* A task whose deletion has begun; else the oldest finished one by updated_ms, if it ended before
 	 * before_ms; ERR_NOT_FOUND. */
 	enum err (*task_oldest)(struct db *d, int64_t before_ms, struct id *out, struct error *e);
-	/* At most rows_max keys from before before_ms; and parts of artifacts that never were completed. */
+	/* At most rows_max keys from before before_ms. */
 	enum err (*requests_expire)(struct db *d, int64_t before_ms, size_t rows_max, size_t *gone,
 				    struct error *e);
+	/* Parts of artifacts that never were completed, artifacts of tasks that are not there, and what is
+	 * left of interrupted deletions. Only before anybody works: parts that are just being written, or
+	 * whose task is not saved yet, would go too. */
 	enum err (*orphans_delete)(struct db *d, size_t rows_max, size_t *gone, struct error *e);
 	/* Bytes in use, without what is free inside the file. */
 	uint64_t (*bytes_used)(struct db *d);
