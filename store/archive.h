@@ -14,7 +14,9 @@
 struct archive;
 struct archive_call;
 
-/* Only where store_has_keeper. */
+/* Only where store_has_keeper. frame_bytes_max: more than any document or event, and the keeper's; answers
+ * have less than that (4 KiB) whatever bytes_max says. queue_bytes_max: more than a frame, and no more than
+ * the keeper's; so much is asked at once as has room in it. */
 struct archive *archive_new(struct loop *l, size_t frame_bytes_max, size_t queue_bytes_max);
 void archive_free(struct archive *a); /* no further callbacks */
 /* A (new) socket to the keeper; takes fd. */
@@ -26,7 +28,7 @@ void archive_lost(struct archive *a);
 struct archive_answer {
 	struct error error; /* ERR_NOT_FOUND, ERR_CONFLICT, ERR_FULL (too many requests), ERR_UNAVAILABLE,
 			       ERR_NO_SPACE, ERR_IO */
-	/* archive_task, archive_events: of the task as the database has it */
+	/* archive_task, archive_events: of the task as the database has it; first_seq is last_seq + 1 */
 	struct task_head head;
 	/* archive_task: the document; archive_events: SSE bytes; archive_list: documents, each with a
 	 * newline behind it; artifact_read: bytes of it */
