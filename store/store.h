@@ -156,6 +156,10 @@ struct task_query {
 /* Newest first by id, by durable state; returns how many refs were written to out[limit]. */
 size_t task_list(struct store *s, const struct task_query *q, struct task_ref *out);
 
+/* Takes a finished, durable task out of the table; ERR_NONE also when it is not there, ERR_CONFLICT when it
+ * is unfinished or not durable yet. */
+must_check enum err task_forget(struct store *s, const struct id *id, struct error *e);
+
 /* --- leases: who runs a task --- */
 
 struct lease {

@@ -57,9 +57,6 @@ struct task_saved {
  * already; ERR_FULL when there is no room without evicting (nothing is evicted). Wakes whoever looks for
  * work. */
 must_check enum err task_restore(struct store *s, const struct task_saved *t, struct error *e);
-/* Takes a finished, durable task out of the table; ERR_NONE also when it is not there, ERR_CONFLICT when it
- * is unfinished or not durable yet. */
-must_check enum err task_forget(struct store *s, const struct id *id, struct error *e);
 void store_health_set(struct store *s, enum store_health h, const char *why); /* wakes all when it changes */
 
 /* --- the database --- */

@@ -13,12 +13,17 @@
 
 static const uint64_t secret[] = {0xa0761d6478bd642fULL, 0xe7037ed1a0b428dbULL, 0x8ebc6af09c88c6e3ULL};
 
+void sha256_bytes(const void *p, size_t n, uint8_t out[SHA256_BYTES])
+{
+	ensure(SHA256(p ? p : "", n, out));
+}
+
 void sha256_hex(const void *p, size_t n, char out[SHA256_HEX_SIZE])
 {
 	static const char hex[] = "0123456789abcdef";
-	unsigned char md[SHA256_DIGEST_LENGTH];
+	uint8_t md[SHA256_BYTES];
 
-	ensure(SHA256(p ? p : "", n, md));
+	sha256_bytes(p, n, md);
 	for (size_t i = 0; i < sizeof(md); i++) {
 		out[2 * i] = hex[md[i] >> 4];
 		out[2 * i + 1] = hex[md[i] & 15];

@@ -52,7 +52,8 @@ int id_compare(const struct id *a, const struct id *b);
 bool id_is_zero(const struct id *id);
 
 /* --- digests and encodings --- */
-enum { SHA256_HEX_SIZE = 65 };
+enum { SHA256_BYTES = 32, SHA256_HEX_SIZE = 65 };
+void sha256_bytes(const void *p, size_t n, uint8_t out[SHA256_BYTES]);
 void sha256_hex(const void *p, size_t n, char out[SHA256_HEX_SIZE]);
 uint64_t hash64(const void *p,
 		size_t n); /* not for adversaries: seeded once at boot, the same in all processes */

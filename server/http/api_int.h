@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the API handlers (api_*.c, sse.c) share: the handlers that route.def names, small checks of requests,
- * and following a task. A check that fails answers the request itself, so that a handler just returns.
+ * following a task, waiting for the store, and what every POST goes through. A check that takes no struct
+ * error answers the request itself when it fails, so that a handler just returns.
  */
 #ifndef HTTP_API_INT_H
 #define HTTP_API_INT_H
@@ -14,21 +15,36 @@
 
 /* --- api_request.c: what a request may say --- */
 
-/* The task named by params[0]; false: answered (404). */
-must_check bool api_task_resolve(struct http_request *r, struct task_ref *ref);
+/* The task named by params[0]. ERR_NOT_FOUND: that is no id. */
+must_check enum err api_task_id(const struct http_request *r, struct id *id, struct error *e);
+/* Also in the table; ERR_NOT_FOUND otherwise (the archive may have it). */
+must_check enum err api_task_find(const struct http_request *r, struct id *id, struct task_ref *ref,
+				  struct error *e);
+/* Words that nobody has the task named by params[0]. */
+enum err api_task_missing(const struct http_request *r, struct error *e);
 /* true when every query parameter is one of `names` (NULL-terminated, may be empty); false: answered (400).
  */
 must_check bool api_query_check(struct http_request *r, const char *const *names);
-/* The body as a JSON object with no members but `names`; the caller frees it. NULL: answered, unless
- * `optional` and the body is empty: then *absent is true. */
-must_check struct json *api_body_object(struct http_request *r, const char *const *names, bool optional,
-					bool *absent);
-/* If-None-Match names this version (RFC 9110 section 13.1.2). */
+/* The event after which a stream is to begin: the header, which a reconnecting client sends by itself, goes
+ * before the parameter; *field is which one it was. false: answered. */
+must_check bool api_after_parse(struct http_request *r, uint64_t *after, const char **field);
+/* The body as a JSON object with no members but `names`; the caller frees it. NULL when there is no body and
+ * it is `optional`. */
+must_check enum err api_body_object(struct http_request *r, const char *const *names, bool optional,
+				    struct json **out, struct error *e);
+/* If-None-Match names this version of a task, this tag (RFC 9110 section 13.1.2). */
 bool api_etag_matches(const struct http_request *r, uint64_t last_seq);
+bool api_etag_matches_text(const struct http_request *r, const char *tag);
 
-/* Answers with the task's document and its ETag; `headers` are further lines or NULL. 410 when it is no
- * longer kept. */
-void api_reply_task(struct http_request *r, struct task_ref ref, int status, const char *headers);
+/* --- api_task_get.c --- */
+
+/* Answers with the durable document and its ETag, from the table or else from the archive; 404 when neither
+ * has it. ref NULL: it is not in the table. */
+void api_reply_task(struct http_request *r, const struct id *id, const struct task_ref *ref);
+/* The request is answered by the callback of this call, or forgotten when its client leaves. */
+void api_await(struct http_request *r, struct archive_call *call);
+/* At the start of such a callback. */
+void api_await_end(struct http_request *r);
 
 /* "500ms", "30s", "2m". false: not of that form. */
 must_check bool api_duration_parse(const char *text, int64_t *ms);
@@ -44,7 +60,7 @@ struct http_follower {
 	TAILQ_ENTRY(http_follower) link, beating;
 	struct http_watch *watch;                   /* NULL: follows nothing */
 	void (*on_change)(struct http_follower *f); /* the task may have changed, or is no longer kept */
-	void (*on_drain)(struct http_follower *f);  /* the server stops: must unfollow */
+	void (*on_drain)(struct http_follower *f);  /* the server stops: must unfollow; NULL: it stays */
 	/* Both or none (streams): live events that belong behind after_seq; every heartbeat_ms. */
 	void (*on_live)(struct http_follower *f, uint64_t after_seq, struct slice sse);
 	void (*on_beat)(struct http_follower *f);
@@ -53,6 +69,8 @@ struct http_follower {
 /* One watch of the store serves all followers of a task here. ERR_GONE: the task is no longer kept. Follow
  * first, read after: then no change is missed. */
 must_check enum err http_follow(struct http_watchers *w, struct task_ref ref, struct http_follower *f);
+/* The task is not in the table: only on_beat and on_drain will be called. */
+void http_follow_loose(struct http_watchers *w, struct http_follower *f);
 void http_unfollow(struct http_watchers *w, struct http_follower *f); /* nothing when it follows nothing */
 /* The server stops: nobody must begin to wait for news. */
 bool http_watchers_draining(const struct http_watchers *w);
@@ -70,10 +88,128 @@ struct sse_piece {
 };
 struct sse_piece *http_watchers_piece(struct http_watchers *w);
 
+/* --- waiter.c: requests that wait for the store, for options.ack_ms_max at most --- */
+
+/* Each callback may end its own wait, no other. */
+struct http_waiter {
+	TAILQ_ENTRY(http_waiter) link;
+	bool waiting;
+	int64_t until_ms;
+	void (*on_over)(struct http_waiter *w);     /* the time is over; it waits no longer */
+	void (*on_health)(struct http_waiter *w);   /* the health of the store is another; may be NULL */
+	void (*on_requests)(struct http_waiter *w); /* a request with a key was settled; may be NULL */
+};
+void http_wait(struct http_waiters *ws, struct http_waiter *w);
+void http_wait_end(struct http_waiters *ws, struct http_waiter *w); /* nothing when it does not wait */
+
+/* --- hold.c: until a change is durable --- */
+
+struct api_hold;
+/* e: why it will not be known, NULL when it is durable. */
+typedef void api_hold_fn(struct api_hold *h, const struct error *e);
+struct api_hold {
+	struct http_follower follower;
+	struct http_waiter waiter;
+	struct http_request *request; /* NULL: never begun */
+	struct task_ref ref;
+	uint64_t seq;
+	api_hold_fn *fn;
+};
+/* Calls fn once: at once, or later unless it is cancelled. */
+void api_hold(struct api_hold *h, struct http_request *r, struct task_ref ref, uint64_t seq, api_hold_fn *fn);
+void api_hold_cancel(struct api_hold *h); /* nothing when it was never begun or has ended */
+
+/* --- key.c --- */
+
+/* Idempotency-Key of a request. *given false: it has none. ERR_FIELD. */
+must_check enum err api_key_read(const struct http_request *r, struct request_key *key, bool *given,
+				 struct error *e);
+
+/* --- replay.c: a task as it was after one of its events --- */
+
+struct api_replay;
+/* e NULL: doc is the document as of event `folded`. ERR_NOT_FOUND: there is no such event and never will be.
+ * ERR_GONE: the events are no longer kept. */
+typedef void api_replay_fn(struct api_replay *p, const struct error *e);
+/* The caller sets what is named first, and takes doc. */
+struct api_replay {
+	struct http_request *request;
+	struct id task;
+	uint64_t seq; /* which event; 0: the first after after_seq that names the request `hex` */
+	uint64_t after_seq;
+	const char *hex;
+	api_replay_fn *fn;
+	struct buf doc;
+	uint64_t folded;
+	bool found;
+	struct archive_call *call;
+	struct api_hold hold;
+};
+void api_replay(struct api_replay *p); /* fn may be called from within */
+void api_replay_cancel(struct api_replay *p);
+
+/* --- post.c: what every POST goes through --- */
+
+struct api_post;
+/* What a POST has made: answered with the task as of last_seq. */
+struct api_made {
+	struct task_ref ref;
+	uint64_t last_seq;
+};
+/* Checks the request and carries it out, or refuses it. Between the two it calls api_post_begin, and the last
+ * event of the change (task.created or task.state) has the member "request" with api_post.hex, unless that is
+ * "". ERR_NOT_FOUND of a request for a task makes the archive be asked whether it is an old one. */
+typedef enum err api_post_fn(struct api_post *p, struct api_made *made, struct error *e);
+struct api_post {
+	struct http_request *request;
+	int status; /* of success; 202 also gets a Location */
+	api_post_fn *run;
+	bool keyed;   /* it has an Idempotency-Key */
+	bool claimed; /* the key is ours: settle or drop it */
+	bool repeated;
+	struct request_key key;
+	char hex[REQUEST_HEX_SIZE];
+	struct request_place place;
+	struct http_waiter busy;
+	struct archive_call *call;
+	struct api_hold hold;
+	struct api_replay replay;
+	struct buf doc; /* of the answer ... */
+	uint64_t seq;   /* ... and its version */
+};
+void api_post_start(struct http_request *r, int status, api_post_fn *run);
+/* The change will be found in this task, behind this event. */
+void api_post_begin(struct api_post *p, const struct id *task, uint64_t after_seq);
+
+/* --- api_task_act.c: what a person does to a task --- */
+
+struct act {
+	struct api_post *post;
+	struct json *body;     /* NULL when none was sent */
+	struct buf doc;        /* the task as it was read, the newest ... */
+	struct task_head head; /* ... with its head */
+	struct buf data, state_data;
+	struct task_event events[2];
+	struct task_change change;
+};
+/* Checks the body and the task as it is now, and fills a->change; called again when the task has changed. */
+typedef enum err act_prepare_fn(struct act *a, struct error *e);
+must_check enum err act_run(struct api_post *p, struct api_made *made, const char *const *members,
+			    bool optional, act_prepare_fn *prepare, struct error *e);
+/* The members of the task.state event that closes the change; reason may be NULL. */
+void act_state_data(struct act *a, const char *reason);
+
 /* --- api_task_wait.c --- */
 
 /* Answers with the document when the task's state is another than now, or after wait_ms; at once when it is
  * over. */
-void api_task_wait(struct http_request *r, struct task_ref ref, int64_t wait_ms);
+void api_task_wait(struct http_request *r, const struct id *id, struct task_ref ref, int64_t wait_ms);
+
+/* --- range.c: byte ranges (RFC 9110 section 14) --- */
+
+enum api_range { RANGE_WHOLE, RANGE_PART, RANGE_OUTSIDE };
+/* What a Range header asks of `size` bytes. PART: [*from, *end). What is malformed, of another unit, or more
+ * than one range is as if it was not sent: WHOLE. */
+enum api_range api_range_parse(struct slice value, uint64_t size, uint64_t *from, uint64_t *end);
 
 #endif

@@ -58,24 +58,61 @@ void api_livez(struct http_request *r)
 		   SLICE_LIT("{\"status\":\"ok\"}"));
 }
 
-/* Not ready while tool servers start (tasks would be planned without their tools) and when the server is
- * about to stop (a load balancer sends its clients elsewhere). */
+static const char *health_text(enum store_health health)
+{
+	switch (health) {
+	case STORE_STARTING: return "starting";
+	case STORE_WORKS: return "works";
+	case STORE_NO_SPACE: return "no_space";
+	case STORE_BROKEN: break;
+	}
+	return "broken";
+}
+
+/* What stands in the way, most lasting first. */
+static const char *readiness(const struct http_request *r, enum store_health health)
+{
+	if (r->http->draining)
+		return "draining";
+	if (health == STORE_BROKEN || health == STORE_NO_SPACE)
+		return health_text(health);
+	return health == STORE_WORKS && mcp_client_settled(r->http->mcp) ? "ready" : "starting";
+}
+
+static void store_write(struct jw *w, const struct http *h, enum store_health health)
+{
+	jw_object(w);
+	jw_kv_text(w, "backend", h->options.store_backend);
+	jw_kv_text(w, "health", health_text(health));
+	if (!store_has_keeper(h->store))
+		jw_kv_text(w, "note", "nothing is on disk: no task survives a restart of the whole service");
+	jw_object_end(w);
+}
+
+/* Not ready while tasks are restored, while tool servers start (tasks would be planned without their tools),
+ * while nothing can be stored, and when the server is about to stop: a load balancer sends its clients
+ * elsewhere. */
 void api_readyz(struct http_request *r)
 {
-	bool started = mcp_client_settled(r->http->mcp);
-	const char *status = r->http->draining ? "draining" : started ? "ready" : "starting";
+	char why[ERROR_MSG_MAX];
+	enum store_health health = store_health(r->http->store, why);
+	const char *status = readiness(r, health);
 	bool ready = strcmp(status, "ready") == 0;
 	struct buf body = BUF_INIT;
 	struct jw w = JW(&body);
 
 	jw_object(&w);
 	jw_kv_text(&w, "status", status);
-	jw_kv_text(&w, "store", "memory");
+	jw_name(&w, "store");
+	store_write(&w, r->http, health);
 	jw_kv_text(&w, "version", r->http->options.version);
 	jw_name(&w, "checks");
 	jw_object(&w);
-	jw_kv_bool(&w, "tool_servers_settled", started);
-	jw_kv_bool(&w, "accepting_tasks", !r->http->draining);
+	jw_kv_bool(&w, "tool_servers_settled", mcp_client_settled(r->http->mcp));
+	jw_kv_bool(&w, "accepting_tasks", !r->http->draining && health == STORE_WORKS);
+	jw_kv_bool(&w, "store_works", health == STORE_WORKS);
+	if (health != STORE_WORKS)
+		jw_kv_text(&w, "store_reason", why[0] ? why : "the tasks are being restored");
 	jw_object_end(&w);
 	jw_object_end(&w);
 	http_reply(r, ready ? 200 : 503, "application/json",

@@ -13,51 +13,39 @@
 
 /* --- the task --- */
 
-bool api_task_resolve(struct http_request *r, struct task_ref *ref)
+enum err api_task_id(const struct http_request *r, struct id *id, struct error *e)
 {
 	const char *text = r->params[0];
-	struct id id;
 
-	if (!id_parse(text, strlen(text), &id)) {
-		http_reply_errorf(r, ERR_NOT_FOUND, "id",
-				  "\"%.80s\" is no task id: those look like "
-				  "0193a5c2-7b1e-7c3d-8f00-5a6b7c8d9e0f",
-				  text);
-		return false;
-	}
-	if (!task_find(r->http->store, &id, ref)) {
-		http_reply_errorf(r, ERR_NOT_FOUND, "id",
-				  "there is no task %s: it never was, or it was finished and has made room",
-				  text);
-		return false;
-	}
-	return true;
+	if (id_parse(text, strlen(text), id))
+		return ERR_NONE;
+	return err_set_field(e, ERR_NOT_FOUND, "id",
+			     "\"%.80s\" is no task id: those look like 0193a5c2-7b1e-7c3d-8f00-5a6b7c8d9e0f",
+			     text);
 }
 
-void api_reply_task(struct http_request *r, struct task_ref ref, int status, const char *headers)
+enum err api_task_missing(const struct http_request *r, struct error *e)
 {
-	struct buf doc = BUF_INIT, lines = BUF_INIT;
-	struct task_head head;
-	enum err code = task_doc_copy(r->http->store, ref, &doc, &head);
-
-	if (code == ERR_NONE) {
-		buf_add_str(&lines, "ETag: \"");
-		buf_add_u64(&lines, head.last_seq);
-		buf_add_str(&lines, "\"\r\n");
-		if (headers)
-			buf_add_str(&lines, headers);
-		if (status == 200 && api_etag_matches(r, head.last_seq))
-			http_reply(r, 304, NULL, buf_cstr(&lines), (struct slice){0});
-		else
-			http_reply(r, status, "application/json", buf_cstr(&lines), buf_slice(&doc));
-	} else if (code == ERR_GONE) {
-		http_reply_errorf(r, ERR_GONE, NULL, "the task was finished and has made room for others");
-	} else {
-		http_reply_errorf(r, code, NULL, "no memory for the task's document");
-	}
-	buf_release(&doc);
-	buf_release(&lines);
+	return err_set_field(
+		e, ERR_NOT_FOUND, "id",
+		r->http->archive
+			? "there is no task %s: it never was, it was deleted, or it is past its "
+			  "retention time (store.retention_days)"
+			: "there is no task %s: it never was, it was deleted, or it was finished and "
+			  "has made room",
+		r->params[0]);
 }
+
+enum err api_task_find(const struct http_request *r, struct id *id, struct task_ref *ref, struct error *e)
+{
+	enum err code = api_task_id(r, id, e);
+
+	if (code == ERR_NONE && !task_find(r->http->store, id, ref))
+		code = api_task_missing(r, e);
+	return code;
+}
+
+/* --- entity tags --- */
 
 /* One element of the list at *rest: `"..."` or `W/"..."`, without the W/. false at the end or where it is no
  * such list. */
@@ -79,22 +67,28 @@ static bool etag_next(struct slice *rest, struct slice *tag)
 	return true;
 }
 
-bool api_etag_matches(const struct http_request *r, uint64_t last_seq)
+bool api_etag_matches_text(const struct http_request *r, const char *own)
 {
 	bool get = r->head->method == HTTP_GET || r->head->method == HTTP_HEAD;
 	struct slice list = get ? http_request_header(r, "If-None-Match") : (struct slice){0}, tag;
-	char own[24];
 
 	if (list.len == 0)
 		return false;
 	if (slice_eq_str(list, "*"))
 		return true;
-	snprintf(own, sizeof(own), "%llu", (unsigned long long)last_seq);
 	while (etag_next(&list, &tag)) {
 		if (slice_eq_str(tag, own))
 			return true;
 	}
 	return false;
+}
+
+bool api_etag_matches(const struct http_request *r, uint64_t last_seq)
+{
+	char own[24];
+
+	snprintf(own, sizeof(own), "%llu", (unsigned long long)last_seq);
+	return api_etag_matches_text(r, own);
 }
 
 /* --- lists of names, for messages --- */
@@ -198,6 +192,35 @@ bool api_duration_parse(const char *text, int64_t *ms)
 	return false;
 }
 
+/* --- streams --- */
+
+bool api_after_parse(struct http_request *r, uint64_t *after, const char **field)
+{
+	static const char *const names[] = {"after", NULL};
+	struct slice id = http_request_header(r, "Last-Event-ID");
+	struct error e;
+	char *text;
+
+	*after = 0;
+	*field = id.ptr ? "Last-Event-ID" : "after";
+	if (!api_query_check(r, names))
+		return false;
+	text = http_query_get(r->arena, r->query, "after", &e);
+	if (!text && e.code != ERR_NONE) {
+		http_reply_error(r, &e);
+		return false;
+	}
+	if (id.ptr)
+		text = arena_strndup(r->arena, id.ptr, id.len);
+	if (text && !api_uint_parse(text, UINT64_MAX - 1, after)) {
+		http_reply_errorf(r, ERR_FIELD, *field,
+				  "%s must be the number of an event, 0 for all of them, not \"%.40s\"",
+				  *field, text);
+		return false;
+	}
+	return true;
+}
+
 /* --- body --- */
 
 /* Takes what stands before the next `end` (or all) from *rest, without white space around it. */
@@ -232,22 +255,20 @@ static bool media_type_is_json(struct slice type)
 	return true;
 }
 
-static bool body_type_check(struct http_request *r)
+static enum err body_type_check(const struct http_request *r, struct error *e)
 {
 	struct slice type = http_request_header(r, "Content-Type");
 	struct slice coding = http_request_header(r, "Content-Encoding");
 
-	if (!type.ptr || !media_type_is_json(type)) {
-		http_reply_errorf(r, ERR_MEDIA_TYPE, "Content-Type",
-				  "the body must be sent as \"Content-Type: application/json\", in UTF-8%s",
-				  type.ptr ? "" : ", and no type was given");
-		return false;
-	}
-	if (coding.len && !slice_eq_nocase(coding, "identity")) {
-		http_reply_errorf(r, ERR_MEDIA_TYPE, "Content-Encoding", "the body must not be compressed");
-		return false;
-	}
-	return true;
+	if (!type.ptr || !media_type_is_json(type))
+		return err_set_field(
+			e, ERR_MEDIA_TYPE, "Content-Type",
+			"the body must be sent as \"Content-Type: application/json\", in UTF-8%s",
+			type.ptr ? "" : ", and no type was given");
+	if (coding.len && !slice_eq_nocase(coding, "identity"))
+		return err_set_field(e, ERR_MEDIA_TYPE, "Content-Encoding",
+				     "the body must not be compressed");
+	return ERR_NONE;
 }
 
 /* A JSON pointer to a member at the top (RFC 6901). */
@@ -264,11 +285,12 @@ static void pointer_format(const char *name, char *out, size_t size)
 	out[n] = '\0';
 }
 
-/* true when body has no member that is not in names; else answers, naming all that are not. */
-static bool members_check(struct http_request *r, const struct json *body, const char *const *names)
+/* Has body no member that is not in names? Else all that are not are named. */
+static enum err members_check(const struct json *body, const char *const *names, struct error *e)
 {
 	struct buf unknown = BUF_INIT, known = BUF_INIT;
 	char field[ERROR_FIELD_MAX] = "";
+	enum err code = ERR_NONE;
 	size_t count = 0;
 
 	for (const struct json *m = json_first(body); m; m = json_next(m)) {
@@ -280,38 +302,39 @@ static bool members_check(struct http_request *r, const struct json *body, const
 	}
 	names_list(&known, names);
 	if (count > 0)
-		http_reply_errorf(r, ERR_FIELD, field, "unknown field%s %.360s; known here: %s",
-				  count > 1 ? "s" : "", buf_cstr(&unknown),
-				  known.len ? buf_cstr(&known) : "none");
+		code = err_set_field(e, ERR_FIELD, field, "unknown field%s %.360s; known here: %s",
+				     count > 1 ? "s" : "", buf_cstr(&unknown),
+				     known.len ? buf_cstr(&known) : "none");
 	buf_release(&unknown);
 	buf_release(&known);
-	return count == 0;
+	return code;
 }
 
-struct json *api_body_object(struct http_request *r, const char *const *names, bool optional, bool *absent)
+enum err api_body_object(struct http_request *r, const char *const *names, bool optional, struct json **out,
+			 struct error *e)
 {
 	struct json *body;
-	struct error e;
+	enum err code;
 
-	*absent = optional && r->body.len == 0;
-	if (*absent || !body_type_check(r))
-		return NULL;
-	if (r->body.len == 0) {
-		http_reply_errorf(r, ERR_JSON, "", "the body is empty: a JSON object is expected");
-		return NULL;
-	}
-	body = json_parse(r->body.ptr, r->body.len, r->http->options.json_depth_max, &e);
-	if (!body) {
-		err_prefix(&e, "the body is not valid JSON");
-		http_reply_error(r, &e);
-		return NULL;
-	}
-	if (!json_is(body, JSON_OBJECT)) {
-		http_reply_errorf(r, ERR_FIELD, "", "the body must be a JSON object, not %s",
-				  json_type_name(json_type(body)));
-	} else if (members_check(r, body, names)) {
-		return body;
-	}
-	json_free(body);
-	return NULL;
+	*out = NULL;
+	if (optional && r->body.len == 0)
+		return ERR_NONE;
+	code = body_type_check(r, e);
+	if (code != ERR_NONE)
+		return code;
+	if (r->body.len == 0)
+		return err_set(e, ERR_JSON, "the body is empty: a JSON object is expected");
+	body = json_parse(r->body.ptr, r->body.len, r->http->options.json_depth_max, e);
+	if (!body)
+		return err_prefix(e, "the body is not valid JSON");
+	if (!json_is(body, JSON_OBJECT))
+		code = err_set(e, ERR_FIELD, "the body must be a JSON object, not %s",
+			       json_type_name(json_type(body)));
+	else
+		code = members_check(body, names, e);
+	if (code == ERR_NONE)
+		*out = body;
+	else
+		json_free(body);
+	return code;
 }

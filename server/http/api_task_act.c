@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a person does to a task: approve its plan, reject it, cancel. Each is one move of the store.
+ * What a person does to a task: approve its plan, reject it, cancel; giving input (api_task_input.c) is of
+ * the same kind. Each is one move of the store, of the task as it is, durable or not.
  *
  * What was checked (state, digest of the plan) is what is moved: the move names the event number of the
  * document that was read, and when the task has moved on in between everything is looked at again. Cancelling
@@ -15,26 +16,10 @@
 
 enum { ATTEMPTS_MAX = 16 };
 
-/* One request of this kind. */
-struct act {
-	struct http_request *request;
-	struct json *body;     /* NULL when none was sent */
-	struct buf doc;        /* the task as it was read ... */
-	struct task_head head; /* ... with its head */
-	const char *digest;    /* of the plan that is shown; into plan */
-	int64_t plan_version;
-	struct buf data; /* of the event */
-	struct task_event event;
-	struct task_change change;
-};
-
-typedef enum err act_prepare_fn(struct act *a, struct error *e);
-
-/* Only a plan that is waiting for a person can be approved or rejected. Leaves the document's tree to the
- * caller. */
+/* Only a plan that is waiting for a person can be approved or rejected. NULL, or the document's tree for the
+ * caller to free. */
 static struct json *plan_waiting(struct act *a, const char *verb, struct error *e)
 {
-	const struct json *plan;
 	struct json *doc;
 
 	if (a->head.state != TASK_AWAITING_APPROVAL) {
@@ -43,44 +28,50 @@ static struct json *plan_waiting(struct act *a, const char *verb, struct error *
 		return NULL;
 	}
 	doc = json_parse(a->doc.data, a->doc.len, JSON_DEPTH_MAX, e);
-	if (!doc) {
+	if (!doc)
 		err_set(e, ERR_INTERNAL, "the task's document cannot be read");
-		return NULL;
-	}
-	plan = json_get(doc, "plan");
-	a->digest = json_get_text(plan, "digest", "");
-	a->plan_version = json_get_integer(plan, "version", 0);
 	return doc;
 }
 
-/* Begins the data of an event about the plan; the caller adds one more member and ends it. */
-static struct jw plan_event(struct act *a, enum event_type type)
+void act_state_data(struct act *a, const char *reason)
 {
+	struct jw w = JW(&a->state_data);
+
+	buf_reset(&a->state_data);
+	jw_object(&w);
+	if (reason)
+		jw_kv_text(&w, "reason", reason);
+	if (a->post->hex[0])
+		jw_kv_text(&w, "request", a->post->hex);
+	jw_object_end(&w);
+	a->change.state_data = buf_slice(&a->state_data);
+}
+
+/* The change: an event about the plan with one more member, then the new state. */
+static void plan_change(struct act *a, const struct json *doc, enum event_type type, const char *name,
+			const char *text, enum task_state to)
+{
+	const struct json *plan = json_get(doc, "plan");
 	struct jw w = JW(&a->data);
 
 	buf_reset(&a->data);
 	jw_object(&w);
-	jw_kv_text(&w, "digest", a->digest);
-	jw_kv_int(&w, "version", a->plan_version);
-	a->event.type = type;
-	return w;
-}
-
-static void plan_event_end(struct act *a, struct jw *w, enum task_state to)
-{
-	jw_object_end(w);
-	a->event.data = buf_slice(&a->data);
+	jw_kv_text(&w, "digest", json_get_text(plan, "digest", ""));
+	jw_kv_int(&w, "version", json_get_integer(plan, "version", 0));
+	jw_kv_text(&w, name, text);
+	jw_object_end(&w);
+	a->events[0] = (struct task_event){type, buf_slice(&a->data)};
 	a->change = (struct task_change){
-		.events = &a->event, .events_count = 1, .to = to, .if_last_seq = a->head.last_seq};
+		.events = a->events, .events_count = 1, .to = to, .if_last_seq = a->head.last_seq};
+	act_state_data(a, NULL);
 }
 
 static enum err approve_prepare(struct act *a, struct error *e)
 {
 	const struct json *given = json_get(a->body, "plan_digest");
-	const char *wanted = json_text(given);
+	const char *wanted = json_text(given), *digest;
 	enum err code = ERR_NONE;
 	struct json *doc;
-	struct jw w;
 
 	if (given && !wanted)
 		return err_set_field(e, ERR_FIELD, "/plan_digest", "plan_digest must be a string, not %s",
@@ -88,16 +79,14 @@ static enum err approve_prepare(struct act *a, struct error *e)
 	doc = plan_waiting(a, "approved", e);
 	if (!doc)
 		return e->code;
-	if (wanted && strcmp(wanted, a->digest) != 0) {
+	digest = json_get_text(json_get(doc, "plan"), "digest", "");
+	if (wanted && strcmp(wanted, digest) != 0)
 		code = err_set_field(
 			e, ERR_STALE, "/plan_digest",
-			"the plan has changed: its digest is %s, not \"%.80s\"; read the task again",
-			a->digest, wanted);
-	} else {
-		w = plan_event(a, EVENT_PLAN_APPROVED);
-		jw_kv_text(&w, "by", "person");
-		plan_event_end(a, &w, TASK_RUNNING);
-	}
+			"the plan has changed: its digest is %s, not \"%.80s\"; read the task again", digest,
+			wanted);
+	else
+		plan_change(a, doc, EVENT_PLAN_APPROVED, "by", "person", TASK_RUNNING);
 	json_free(doc);
 	return code;
 }
@@ -105,7 +94,7 @@ static enum err approve_prepare(struct act *a, struct error *e)
 static enum err feedback_check(const struct act *a, const char **feedback, struct error *e)
 {
 	const struct json *given = json_get(a->body, "feedback");
-	size_t max = a->request->http->options.prompt_bytes_max;
+	size_t max = a->post->request->http->options.prompt_bytes_max;
 
 	*feedback = json_text(given);
 	if (!given || json_is(given, JSON_NULL))
@@ -130,7 +119,6 @@ static enum err reject_prepare(struct act *a, struct error *e)
 	const char *feedback;
 	enum err code = feedback_check(a, &feedback, e);
 	struct json *doc;
-	struct jw w;
 
 	if (code != ERR_NONE)
 		return code;
@@ -138,14 +126,10 @@ static enum err reject_prepare(struct act *a, struct error *e)
 	if (!doc)
 		return e->code;
 	if (feedback) {
-		w = plan_event(a, EVENT_PLAN_REJECTED);
-		jw_kv_text(&w, "feedback", feedback);
-		plan_event_end(a, &w, TASK_PLANNING);
+		plan_change(a, doc, EVENT_PLAN_REJECTED, "feedback", feedback, TASK_PLANNING);
 	} else {
-		a->change =
-			(struct task_change){.to = TASK_REJECTED,
-					     .state_data = SLICE_LIT("{\"reason\":\"rejected by request\"}"),
-					     .if_last_seq = a->head.last_seq};
+		a->change = (struct task_change){.to = TASK_REJECTED, .if_last_seq = a->head.last_seq};
+		act_state_data(a, "rejected by request");
 	}
 	json_free(doc);
 	return ERR_NONE;
@@ -156,84 +140,105 @@ static enum err cancel_prepare(struct act *a, struct error *e)
 	if (task_state_terminal(a->head.state))
 		return err_set(e, ERR_CONFLICT, "the task is %s already: there is nothing to cancel",
 			       task_state_text(a->head.state));
-	a->change = (struct task_change){.to = TASK_CANCELLED,
-					 .state_data = SLICE_LIT("{\"reason\":\"cancelled by request\"}")};
+	a->change = (struct task_change){.to = TASK_CANCELLED};
+	act_state_data(a, "cancelled by request");
 	return ERR_NONE;
 }
 
 /* Has the task moved on since it was read? */
-static bool moved_on(struct act *a, struct task_ref ref)
+static bool moved_on(struct store *s, struct task_ref ref, uint64_t seen_seq)
 {
 	struct task_head now;
 
-	return task_head_get(a->request->http->store, ref, &now) == ERR_NONE &&
-	       now.last_seq != a->head.last_seq;
+	return task_head_get(s, ref, &now) == ERR_NONE && now.last_seq != seen_seq;
 }
 
-static enum err act_do(struct act *a, struct task_ref ref, act_prepare_fn *prepare, struct error *e)
+/* ERR_NOT_FOUND: it has left the table, so it is over. */
+static enum err task_read(struct act *a, struct task_ref ref, struct error *e)
 {
-	struct store *s = a->request->http->store;
+	enum err code;
+
+	buf_reset(&a->doc);
+	code = task_doc_copy_newest(a->post->request->http->store, ref, &a->doc, &a->head);
+	if (code == ERR_GONE)
+		return api_task_missing(a->post->request, e);
+	return code == ERR_NONE ? code : err_set(e, code, "no memory for the task's document");
+}
+
+static enum err act_do(struct act *a, struct api_made *made, act_prepare_fn *prepare, struct error *e)
+{
+	struct store *s = a->post->request->http->store;
+	bool begun = false;
 
 	for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-		enum err code;
+		enum err code = task_read(a, made->ref, e);
 
-		buf_reset(&a->doc);
-		code = task_doc_copy(s, ref, &a->doc, &a->head);
-		if (code != ERR_NONE)
-			return err_set(e, code,
-				       code == ERR_GONE ? "the task is no longer kept"
-							: "no memory for the task's document");
-		code = prepare(a, e);
+		if (code == ERR_NONE)
+			code = prepare(a, e);
 		if (code != ERR_NONE)
 			return code;
-		if (a->data.overflow)
+		if (a->data.overflow || a->state_data.overflow)
 			return err_set(e, ERR_MEMORY, "no memory for the change");
-		code = task_move(s, ref, &a->change, NULL, e);
-		if (code != ERR_CONFLICT || !moved_on(a, ref))
+		if (!begun)
+			api_post_begin(a->post, &a->head.id, a->head.last_seq);
+		begun = true;
+		code = task_move(s, made->ref, &a->change, &made->last_seq, e);
+		if (code != ERR_CONFLICT || !moved_on(s, made->ref, a->head.last_seq))
 			return code;
 	}
 	return err_set(e, ERR_UNAVAILABLE, "the task changes too fast to be changed; try again");
 }
 
-static void act_run(struct http_request *r, const char *const *members, act_prepare_fn *prepare)
+enum err act_run(struct api_post *p, struct api_made *made, const char *const *members, bool optional,
+		 act_prepare_fn *prepare, struct error *e)
 {
-	static const char *const no_parameters[] = {NULL};
-	struct act a = {.request = r};
-	struct task_ref ref;
-	struct error e;
-	bool absent;
+	struct act a = {.post = p};
+	struct id id;
+	enum err code = api_task_find(p->request, &id, &made->ref, e);
 
-	if (!api_query_check(r, no_parameters) || !api_task_resolve(r, &ref))
-		return;
-	a.body = api_body_object(r, members, true, &absent);
-	if (!a.body && !absent)
-		return;
-	if (act_do(&a, ref, prepare, &e) == ERR_NONE)
-		api_reply_task(r, ref, 200, NULL);
-	else
-		http_reply_error(r, &e);
+	if (code == ERR_NONE)
+		code = api_body_object(p->request, members, optional, &a.body, e);
+	if (code == ERR_NONE)
+		code = act_do(&a, made, prepare, e);
 	json_free(a.body);
 	buf_release(&a.doc);
 	buf_release(&a.data);
+	buf_release(&a.state_data);
+	return code;
+}
+
+static enum err approve(struct api_post *p, struct api_made *made, struct error *e)
+{
+	static const char *const members[] = {"plan_digest", NULL};
+
+	return act_run(p, made, members, true, approve_prepare, e);
+}
+
+static enum err reject(struct api_post *p, struct api_made *made, struct error *e)
+{
+	static const char *const members[] = {"feedback", NULL};
+
+	return act_run(p, made, members, true, reject_prepare, e);
+}
+
+static enum err cancel(struct api_post *p, struct api_made *made, struct error *e)
+{
+	static const char *const members[] = {NULL};
+
+	return act_run(p, made, members, true, cancel_prepare, e);
 }
 
 void api_task_approve(struct http_request *r)
 {
-	static const char *const members[] = {"plan_digest", NULL};
-
-	act_run(r, members, approve_prepare);
+	api_post_start(r, 200, approve);
 }
 
 void api_task_reject(struct http_request *r)
 {
-	static const char *const members[] = {"feedback", NULL};
-
-	act_run(r, members, reject_prepare);
+	api_post_start(r, 200, reject);
 }
 
 void api_task_cancel(struct http_request *r)
 {
-	static const char *const members[] = {NULL};
-
-	act_run(r, members, cancel_prepare);
+	api_post_start(r, 200, cancel);
 }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * POST /v1/tasks: checks what the client wants, makes the task, answers with its document. Planning starts
- * elsewhere, when a worker takes the lease. Not idempotent: each accepted request is a task of its own. A
- * server that stops takes no task that it could not begin.
+ * POST /v1/tasks: checks what the client wants, makes the task, answers with its document when that is
+ * durable. Planning starts elsewhere, when a worker takes the lease. Without an Idempotency-Key each accepted
+ * request is a task of its own. A server that stops takes no task that it could not begin.
  */
 #include "base/base.h"
 #include "http/http_int.h"
 #include "http/api_int.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static const char *const create_members[] = {"prompt", "approval", "metadata", NULL};
@@ -73,7 +72,7 @@ static enum err metadata_check(const struct http_options *o, const struct json *
 
 /* The object of the event task.created. */
 static void created_write(struct buf *out, const char *id, const char *prompt, const char *approval,
-			  const struct buf *metadata)
+			  const struct buf *metadata, const char *request)
 {
 	struct jw w = JW(out);
 
@@ -82,58 +81,57 @@ static void created_write(struct buf *out, const char *id, const char *prompt, c
 	jw_kv_text(&w, "prompt", prompt);
 	jw_kv_text(&w, "approval", approval);
 	jw_kv_raw(&w, "metadata", metadata->data, metadata->len);
+	if (request[0])
+		jw_kv_text(&w, "request", request);
 	jw_object_end(&w);
 }
 
-static enum err task_make(struct http *h, const struct json *body, char id_text[ID_TEXT_SIZE],
-			  struct task_ref *ref, struct error *e)
+static enum err task_make(struct api_post *p, const struct json *body, struct api_made *made, struct error *e)
 {
+	const struct http_options *o = &p->request->http->options;
 	struct buf metadata = BUF_INIT, created = BUF_INIT;
+	char id_text[ID_TEXT_SIZE];
 	const char *approval;
 	struct id id;
-	enum err code = prompt_check(&h->options, body, e);
+	enum err code = prompt_check(o, body, e);
 
 	if (code == ERR_NONE)
-		code = approval_check(&h->options, body, &approval, e);
+		code = approval_check(o, body, &approval, e);
 	if (code == ERR_NONE)
-		code = metadata_check(&h->options, body, &metadata, e);
+		code = metadata_check(o, body, &metadata, e);
 	if (code != ERR_NONE)
 		goto out;
 	id_new(&id);
 	id_format(&id, id_text);
-	created_write(&created, id_text, json_get_text(body, "prompt", ""), approval, &metadata);
-	code = created.overflow ? err_set(e, ERR_MEMORY, "no memory for the task")
-				: task_create(h->store, &id, buf_slice(&created), ref, e);
+	created_write(&created, id_text, json_get_text(body, "prompt", ""), approval, &metadata, p->hex);
+	api_post_begin(p, &id, 0);
+	code = created.overflow
+		       ? err_set(e, ERR_MEMORY, "no memory for the task")
+		       : task_create(p->request->http->store, &id, buf_slice(&created), &made->ref, e);
+	made->last_seq = 1;
+	if (code == ERR_NONE)
+		log_debug("task accepted", LF_STR("task_id", id_text), LF_STR("request_id", p->request->id));
 out:
 	buf_release(&metadata);
 	buf_release(&created);
 	return code;
 }
 
+static enum err create(struct api_post *p, struct api_made *made, struct error *e)
+{
+	struct json *body = NULL;
+	enum err code;
+
+	if (p->request->http->draining)
+		return err_set(e, ERR_UNAVAILABLE, "this server is stopping: send the task again");
+	code = api_body_object(p->request, create_members, false, &body, e);
+	if (code == ERR_NONE)
+		code = task_make(p, body, made, e);
+	json_free(body);
+	return code;
+}
+
 void api_task_create(struct http_request *r)
 {
-	static const char *const no_parameters[] = {NULL};
-	char id[ID_TEXT_SIZE], location[sizeof("Location: /v1/tasks/\r\n") + ID_TEXT_SIZE];
-	struct task_ref ref;
-	struct json *body;
-	struct error e;
-	bool absent;
-
-	if (!api_query_check(r, no_parameters))
-		return;
-	if (r->http->draining) {
-		http_reply_errorf(r, ERR_UNAVAILABLE, NULL, "this server is stopping: send the task again");
-		return;
-	}
-	body = api_body_object(r, create_members, false, &absent);
-	if (!body)
-		return;
-	if (task_make(r->http, body, id, &ref, &e) == ERR_NONE) {
-		snprintf(location, sizeof(location), "Location: /v1/tasks/%s\r\n", id);
-		log_debug("task accepted", LF_STR("task_id", id), LF_STR("request_id", r->id));
-		api_reply_task(r, ref, 202, location);
-	} else {
-		http_reply_error(r, &e);
-	}
-	json_free(body);
+	api_post_start(r, 202, create);
 }

@@ -1,12 +1,81 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GET /v1/tasks/{id}: the document as the store has it ready. This is the hottest path of the service: a hash
- * look-up, a copy, an answer; nothing is parsed or allocated per member. ?wait= is the slow way and lives in
- * api_task_wait.c.
+ * GET /v1/tasks/{id}: the durable document as the store has it ready. This is the hottest path of the
+ * service: a hash look-up, a copy, an answer; nothing is parsed or allocated per member. A task that is not
+ * in the table is asked of the archive. ?wait= is the slow way and lives in api_task_wait.c.
  */
 #include "base/base.h"
 #include "http/http_int.h"
 #include "http/api_int.h"
+
+static void document_reply(struct http_request *r, struct slice doc, uint64_t seq)
+{
+	struct buf lines = BUF_INIT;
+
+	buf_add_str(&lines, "ETag: \"");
+	buf_add_u64(&lines, seq);
+	buf_add_str(&lines, "\"\r\n");
+	if (api_etag_matches(r, seq))
+		http_reply(r, 304, NULL, buf_cstr(&lines), (struct slice){0});
+	else
+		http_reply(r, 200, "application/json", buf_cstr(&lines), doc);
+	buf_release(&lines);
+}
+
+/* --- from the archive --- */
+
+static void await_gone(struct http_request *r)
+{
+	archive_cancel(r->data);
+}
+
+void api_await(struct http_request *r, struct archive_call *call)
+{
+	r->data = call;
+	r->on_gone = await_gone;
+}
+
+void api_await_end(struct http_request *r)
+{
+	r->data = NULL;
+	r->on_gone = NULL;
+}
+
+static void archive_came(const struct archive_answer *a, void *request)
+{
+	struct http_request *r = request;
+	struct error e = a->error;
+
+	api_await_end(r);
+	if (e.code == ERR_NOT_FOUND)
+		api_task_missing(r, &e);
+	if (e.code != ERR_NONE)
+		http_reply_error(r, &e);
+	else
+		document_reply(r, a->bytes, a->head.last_seq);
+}
+
+void api_reply_task(struct http_request *r, const struct id *id, const struct task_ref *ref)
+{
+	struct buf doc = BUF_INIT;
+	struct task_head head;
+	struct error e;
+	enum err code = ref ? task_doc_copy(r->http->store, *ref, &doc, &head) : ERR_GONE;
+
+	if (code == ERR_NONE) {
+		document_reply(r, buf_slice(&doc), head.last_seq);
+	} else if (code != ERR_GONE) {
+		http_reply_errorf(r, code, NULL, "no memory for the task's document");
+	} else if (r->http->archive) {
+		api_await(r, archive_task(r->http->archive, id, archive_came, r));
+	} else {
+		api_task_missing(r, &e);
+		http_reply_error(r, &e);
+	}
+	buf_release(&doc);
+}
+
+/* --- the request --- */
 
 /* 0: do not wait. false: answered. */
 static bool wait_parse(struct http_request *r, int64_t *wait_ms)
@@ -40,15 +109,21 @@ static bool wait_parse(struct http_request *r, int64_t *wait_ms)
 
 void api_task_get(struct http_request *r)
 {
-	struct task_ref ref;
 	int64_t wait_ms = 0;
+	struct task_ref ref;
+	struct error e;
+	struct id id;
+	bool found;
 
 	if (r->query.len > 0 && !wait_parse(r, &wait_ms))
 		return;
-	if (!api_task_resolve(r, &ref))
+	if (api_task_id(r, &id, &e) != ERR_NONE) {
+		http_reply_error(r, &e);
 		return;
-	if (wait_ms > 0)
-		api_task_wait(r, ref, wait_ms);
+	}
+	found = task_find(r->http->store, &id, &ref);
+	if (found && wait_ms > 0)
+		api_task_wait(r, &id, ref, wait_ms);
 	else
-		api_reply_task(r, ref, 200, NULL);
+		api_reply_task(r, &id, found ? &ref : NULL);
 }

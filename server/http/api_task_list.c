@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GET /v1/tasks: documents, newest first, a page at a time. The cursor is the id of the last task of a page,
- * so that a page is not moved by tasks that come or go meanwhile. A page ends early when it gets heavy; the
- * cursor tells that there is more.
+ * GET /v1/tasks: documents, newest first, a page at a time; of the archive, which has all tasks, or of the
+ * table when there is none or it does not answer. The cursor is the id of the last task of a page, so that a
+ * page is not moved by tasks that come or go meanwhile. A page ends early when it gets heavy; the cursor
+ * tells that there is more.
  */
 #include "base/base.h"
 #include "http/http_int.h"
@@ -109,6 +110,20 @@ static enum err page_parse(struct http_request *r, struct page *p, struct error 
 
 /* --- the answer --- */
 
+static void page_end(struct jw *w, const struct id *last)
+{
+	jw_array_end(w);
+	jw_name(w, "next_cursor");
+	if (last) {
+		buf_add_char(w->out, '"');
+		cursor_write(last, w->out);
+		buf_add_char(w->out, '"');
+	} else {
+		jw_null(w);
+	}
+	jw_object_end(w);
+}
+
 static enum err page_write(struct store *s, const struct page *p, struct buf *out)
 {
 	struct task_ref refs[LIMIT_MAX + 1];
@@ -134,23 +149,91 @@ static enum err page_write(struct store *s, const struct page *p, struct buf *ou
 		else
 			w.comma = true;
 	}
-	jw_array_end(&w);
-	jw_name(&w, "next_cursor");
-	if (i < found && !id_is_zero(&last.id)) {
-		buf_add_char(out, '"');
-		cursor_write(&last.id, out);
-		buf_add_char(out, '"');
-	} else {
-		jw_null(&w);
-	}
-	jw_object_end(&w);
+	page_end(&w, i < found && !id_is_zero(&last.id) ? &last.id : NULL);
 	return out->overflow ? ERR_MEMORY : ERR_NONE;
+}
+
+static void page_reply(struct http_request *r, const struct page *p)
+{
+	struct buf out = BUF_INIT;
+
+	if (page_write(r->http->store, p, &out) != ERR_NONE)
+		http_reply_errorf(r, ERR_MEMORY, NULL, "no memory for a page of %llu tasks; ask for fewer",
+				  (unsigned long long)p->limit);
+	else
+		http_reply(r, 200, "application/json", NULL, buf_slice(&out));
+	buf_release(&out);
+}
+
+/* Documents with a newline behind each: they have none within. */
+static void archive_page_reply(struct http_request *r, const struct archive_answer *a)
+{
+	struct buf out = BUF_INIT;
+	struct slice rest = a->bytes;
+	struct jw w = JW(&out);
+
+	jw_object(&w);
+	jw_name(&w, "tasks");
+	jw_array(&w);
+	while (rest.len > 0) {
+		const char *end = memchr(rest.ptr, '\n', rest.len);
+		size_t n = end ? (size_t)(end - rest.ptr) : rest.len, eaten = n + (end ? 1 : 0);
+
+		jw_raw(&w, rest.ptr, n);
+		rest = (struct slice){rest.ptr + eaten, rest.len - eaten};
+	}
+	page_end(&w, a->more ? &a->last_id : NULL);
+	if (out.overflow)
+		http_reply_errorf(r, ERR_MEMORY, NULL, "no memory for a page of tasks; ask for fewer");
+	else
+		http_reply(r, 200, "application/json", NULL, buf_slice(&out));
+	buf_release(&out);
+}
+
+/* One page that is asked of the archive; in the request's arena. */
+struct listing {
+	struct http_request *request;
+	struct archive_call *call;
+	struct page page;
+};
+
+static void listing_gone(struct http_request *r)
+{
+	archive_cancel(((struct listing *)r->data)->call);
+}
+
+static void archive_came(const struct archive_answer *a, void *arg)
+{
+	struct listing *l = arg;
+	struct http_request *r = l->request;
+
+	r->on_gone = NULL;
+	if (a->error.code == ERR_UNAVAILABLE)
+		page_reply(r, &l->page);
+	else if (a->error.code != ERR_NONE)
+		http_reply_error(r, &a->error);
+	else
+		archive_page_reply(r, a);
+}
+
+static void archive_ask(struct http_request *r, const struct page *p)
+{
+	struct listing *l = arena_alloc(r->arena, sizeof(*l));
+
+	if (!l) {
+		http_reply_errorf(r, ERR_MEMORY, NULL, "no memory for this request");
+		return;
+	}
+	*l = (struct listing){.request = r, .page = *p};
+	r->data = l;
+	r->on_gone = listing_gone;
+	l->call = archive_list(r->http->archive, p->states, p->continued ? &l->page.before : NULL,
+			       (size_t)p->limit, PAGE_BYTES_MAX, archive_came, l);
 }
 
 void api_task_list(struct http_request *r)
 {
 	static const char *const names[] = {"status", "limit", "cursor", NULL};
-	struct buf out = BUF_INIT;
 	struct page p;
 	struct error e;
 
@@ -158,10 +241,8 @@ void api_task_list(struct http_request *r)
 		return;
 	if (page_parse(r, &p, &e) != ERR_NONE)
 		http_reply_error(r, &e);
-	else if (page_write(r->http->store, &p, &out) != ERR_NONE)
-		http_reply_errorf(r, ERR_MEMORY, NULL, "no memory for a page of %llu tasks; ask for fewer",
-				  (unsigned long long)p.limit);
+	else if (r->http->archive)
+		archive_ask(r, &p);
 	else
-		http_reply(r, 200, "application/json", NULL, buf_slice(&out));
-	buf_release(&out);
+		page_reply(r, &p);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GET /v1/tasks/{id}?wait=: answers when the state of the task is another than when the request came, when
- * the time is over, or when the server stops; at once when the task is over, or when the client's
+ * GET /v1/tasks/{id}?wait=: answers when the durable state of the task is another than when the request came,
+ * when the time is over, or when the server stops; at once when the task is over, or when the client's
  * If-None-Match shows that it has not seen the present version, so that nothing is missed between two waits.
  *
  * A wait follows the task before it reads it: no change falls between. It ends exactly once, by its answer or
@@ -17,8 +17,9 @@
 struct task_wait {
 	struct http_follower follower;
 	struct http_request *request;
+	struct id id;
 	struct task_ref ref;
-	enum task_state seen;
+	enum task_state seen; /* durable */
 	struct loop_timer *timer;
 };
 
@@ -39,10 +40,11 @@ static void wait_answer(void *wait)
 	struct task_wait *w = wait;
 	struct http_request *r = w->request;
 	struct task_ref ref = w->ref;
+	struct id id = w->id;
 
 	wait_free(w);
 	r->on_gone = NULL;
-	api_reply_task(r, ref, 200, NULL);
+	api_reply_task(r, &id, &ref);
 }
 
 static struct task_wait *wait_of(struct http_follower *f)
@@ -55,7 +57,8 @@ static void wait_changed(struct http_follower *f)
 	struct task_wait *w = wait_of(f);
 	struct task_head head;
 
-	if (task_head_get(w->request->http->store, w->ref, &head) != ERR_NONE || head.state != w->seen)
+	if (task_head_get(w->request->http->store, w->ref, &head) != ERR_NONE ||
+	    head.durable_state != w->seen)
 		wait_answer(w);
 }
 
@@ -69,27 +72,29 @@ static bool settled(const struct http_request *r, const struct task_head *head)
 {
 	bool tagged = http_request_header(r, "If-None-Match").ptr != NULL;
 
-	return task_state_terminal(head->state) || (tagged && !api_etag_matches(r, head->last_seq)) ||
+	return head->durable_seq == 0 || task_state_terminal(head->durable_state) ||
+	       (tagged && !api_etag_matches(r, head->durable_seq)) ||
 	       http_watchers_draining(r->http->watchers);
 }
 
-void api_task_wait(struct http_request *r, struct task_ref ref, int64_t wait_ms)
+void api_task_wait(struct http_request *r, const struct id *id, struct task_ref ref, int64_t wait_ms)
 {
 	struct http *h = r->http;
 	struct task_wait *w = xcalloc(1, sizeof(*w));
 	struct task_head head;
 
 	w->request = r;
+	w->id = *id;
 	w->ref = ref;
 	w->follower.on_change = wait_changed;
 	w->follower.on_drain = wait_drained;
 	if (http_follow(h->watchers, ref, &w->follower) != ERR_NONE ||
 	    task_head_get(h->store, ref, &head) != ERR_NONE || settled(r, &head)) {
 		wait_free(w);
-		api_reply_task(r, ref, 200, NULL);
+		api_reply_task(r, id, &ref);
 		return;
 	}
-	w->seen = head.state;
+	w->seen = head.durable_state;
 	w->timer = loop_timer_new(h->loop, wait_answer, w);
 	loop_timer_set(w->timer, wait_ms);
 	r->data = w;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers without a known end. The handler writes when there is room and is called back (from the bottom of
- * the loop) when there is room again; what the socket does not take at once is kept, and that is bounded by
- * the handler asking first.
+ * Answers that are written as the client takes them. The handler writes when there is room and is called back
+ * (from the bottom of the loop) when there is room again; what the socket does not take at once is kept, and
+ * that is bounded by the handler asking first.
  *
- * A clean end is told by the last chunk (HTTP/1.1) or by FIN (1.0). Everything else, our own death included,
- * is an RST or a missing last chunk, so that no client takes it for the end. While a stream runs its
- * connection owns neither head nor input buffer: thousands of streams may wait.
+ * A clean end is told by the last chunk (HTTP/1.1), by FIN (1.0), or by the last byte of a length that was
+ * told beforehand. Everything else, our own death included, is an RST or something missing, so that no client
+ * takes it for the end. While a stream runs its connection owns neither head nor input buffer: thousands of
+ * streams may wait.
  */
 #include "base/base.h"
 #include "http/http_int.h"
@@ -15,8 +16,9 @@
 
 enum { CHUNK_HEAD_BYTES = 24 };
 
-void http_stream_start(struct http_request *r, int status, const char *content_type, const char *headers,
-		       struct http_stream_handler h)
+/* length < 0: not known. */
+static void stream_start(struct http_request *r, int status, const char *content_type, const char *headers,
+			 int64_t length, struct http_stream_handler h)
 {
 	struct http_conn *c = r->conn;
 	struct http_intake *in = c->intake;
@@ -29,10 +31,12 @@ void http_stream_start(struct http_request *r, int status, const char *content_t
 	}
 	ensure(c->state == CONN_PENDING);
 	c->stream_mute = r->head->method == HTTP_HEAD;
-	c->stream_chunked = r->head->minor >= 1;
-	if (!c->stream_chunked || c->http->draining)
+	c->stream_sized = length >= 0;
+	c->stream_left = length >= 0 ? (uint64_t)length : 0;
+	c->stream_chunked = !c->stream_sized && r->head->minor >= 1;
+	if ((!c->stream_chunked && !c->stream_sized) || c->http->draining)
 		c->close_after = true;
-	if (!reply_head(c, status, content_type, headers, -1)) {
+	if (!reply_head(c, status, content_type, headers, length)) {
 		conn_close(c, true);
 		return;
 	}
@@ -45,6 +49,19 @@ void http_stream_start(struct http_request *r, int status, const char *content_t
 	c->intake = NULL;
 	c->stream_ready_due = true;
 	conn_defer(c);
+}
+
+void http_stream_start(struct http_request *r, int status, const char *content_type, const char *headers,
+		       struct http_stream_handler h)
+{
+	stream_start(r, status, content_type, headers, -1, h);
+}
+
+void http_stream_start_sized(struct http_request *r, int status, const char *content_type,
+			     const char *headers, uint64_t length, struct http_stream_handler h)
+{
+	ensure(length <= INT64_MAX);
+	stream_start(r, status, content_type, headers, (int64_t)length, h);
 }
 
 bool http_stream_has_room(const struct http_request *r)
@@ -79,6 +96,10 @@ void http_stream_write(struct http_request *r, struct slice bytes)
 	ensure(c->request == r);
 	if (bytes.len == 0 || c->state != CONN_STREAM || c->stream_mute)
 		return;
+	if (c->stream_sized) {
+		ensure(bytes.len <= c->stream_left);
+		c->stream_left -= bytes.len;
+	}
 	if (c->stream_chunked)
 		iov[n++] = (struct iovec){head, (size_t)(text + CHUNK_HEAD_BYTES - head)};
 	iov[n++] = (struct iovec){(void *)(uintptr_t)bytes.ptr, bytes.len};
@@ -99,6 +120,7 @@ void http_stream_end(struct http_request *r)
 
 	ensure(c->request == r);
 	if (c->state == CONN_STREAM) {
+		ensure(!c->stream_sized || c->stream_mute || c->stream_left == 0);
 		if (c->stream_chunked && !c->stream_mute) {
 			conn_out_take(c);
 			buf_add_str(&c->out, "0\r\n\r\n");

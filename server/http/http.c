@@ -3,7 +3,8 @@
  * The http half of a worker put together: listener, connections, watchers; and how it ends, in two steps.
  * Quiescing stops accepting and lets each connection end with its next answer, while streams and waits go on.
  * Draining then answers the waits, closes what is idle, and resets streams that have not come to their end,
- * so that their clients come back to another process with Last-Event-ID.
+ * so that their clients come back to another process with Last-Event-ID; answers that wait for the disk have
+ * the grace for it.
  */
 #include "base/base.h"
 #include "http/http_int.h"
@@ -38,13 +39,14 @@ static bool body_wanted(const struct http_request *r)
 	return false;
 }
 
-struct http *http_new(struct loop *l, int listen_fd, struct store *s, struct mcp_client *c,
+struct http *http_new(struct loop *l, int listen_fd, struct store *s, struct archive *a, struct mcp_client *c,
 		      const struct http_options *o)
 {
 	struct http *h = xcalloc(1, sizeof(*h));
 
 	h->loop = l;
 	h->store = s;
+	h->archive = a;
 	h->mcp = c;
 	h->options = *o;
 	h->dispatch = http_route_request;
@@ -52,6 +54,7 @@ struct http *http_new(struct loop *l, int listen_fd, struct store *s, struct mcp
 	h->drain_timer = loop_timer_new(l, on_grace_over, h);
 	http_conns_new(h);
 	h->watchers = http_watchers_new(h);
+	h->waiters = http_waiters_new(h);
 	h->listener = http_listener_new(h, listen_fd);
 	return h;
 }
@@ -63,6 +66,7 @@ void http_free(struct http *h)
 	http_listener_free(h->listener);
 	http_conns_free(h);
 	http_watchers_free(h->watchers);
+	http_waiters_free(h->waiters);
 	loop_timer_free(h->drain_timer);
 	free(h);
 }
@@ -75,6 +79,16 @@ void http_on_task(struct http *h, struct task_ref ref)
 void http_on_live(struct http *h)
 {
 	http_watchers_on_live(h->watchers);
+}
+
+void http_on_health(struct http *h)
+{
+	http_waiters_on_health(h->waiters);
+}
+
+void http_on_requests(struct http *h)
+{
+	http_waiters_on_requests(h->waiters);
 }
 
 void http_quiesce(struct http *h)

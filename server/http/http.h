@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTP/1.1 (RFC 9110, 9112) and server-sent events on libevent buffers: listener, strict parser, routes, API
- * handlers. Reads and changes tasks only through the store; learns of changes by http_on_task.
+ * handlers. Reads and changes tasks only through the store and its archive; learns of changes by
+ * http_on_task. What it shows is durable, and what it has accepted is durable before it says so.
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
 
 #include "base/base.h"
 #include "store/store.h"
+#include "store/archive.h"
 #include "mcp/mcp.h"
 
 struct http_options {
@@ -15,25 +17,32 @@ struct http_options {
 	size_t body_bytes_max;
 	int json_depth_max;
 	size_t prompt_bytes_max, metadata_bytes_max;
-	int64_t request_ms_max;    /* absolute: first byte of a request to its last */
-	int64_t idle_ms_max;       /* keep-alive without a request */
-	int64_t send_ms_max;       /* a client that does not read */
-	int64_t heartbeat_ms;      /* of streams */
-	int64_t wait_ms_max;       /* ?wait= */
-	int connections_max;       /* per worker */
-	size_t stream_chunk_bytes; /* events written to a socket at once */
-	bool approval_required;    /* default of tasks that do not say */
+	int64_t request_ms_max;       /* absolute: first byte of a request to its last */
+	int64_t idle_ms_max;          /* keep-alive without a request */
+	int64_t send_ms_max;          /* a client that does not read */
+	int64_t heartbeat_ms;         /* of streams */
+	int64_t wait_ms_max;          /* ?wait= */
+	int64_t ack_ms_max;           /* an accepted change is answered when it is durable: waits so long */
+	int connections_max;          /* per worker */
+	size_t stream_chunk_bytes;    /* events written to a socket at once */
+	size_t tool_result_bytes_max; /* of a result that a person gives in place of a tool */
+	bool approval_required;       /* default of tasks that do not say */
+	const char *store_backend;    /* "sqlite", "memory": for people */
 	const char *version;
 };
 
 struct http;
-/* Serves on listen_fd (shared with the other workers, owned by the caller). */
-struct http *http_new(struct loop *l, int listen_fd, struct store *s, struct mcp_client *c,
+/* Serves on listen_fd (shared with the other workers, owned by the caller). archive: NULL without a keeper.
+ */
+struct http *http_new(struct loop *l, int listen_fd, struct store *s, struct archive *a, struct mcp_client *c,
 		      const struct http_options *o);
 void http_free(struct http *h); /* resets unfinished streams, closes everything */
 /* Called by the worker: a watched task has changed, live events came. */
 void http_on_task(struct http *h, struct task_ref ref);
 void http_on_live(struct http *h);
+/* WAKE_HEALTH, WAKE_REQUESTS. */
+void http_on_health(struct http *h);
+void http_on_requests(struct http *h);
 /* The worker begins to drain: no new connections, /readyz says so, each connection ends with its next answer;
  * streams and waits go on. Optional before http_drain, harmless when repeated. */
 void http_quiesce(struct http *h);

@@ -159,6 +159,9 @@ struct http_stream_handler {
 };
 void http_stream_start(struct http_request *r, int status, const char *content_type, const char *headers,
 		       struct http_stream_handler h);
+/* The same with a length that is told beforehand: exactly that many bytes are written before the end. */
+void http_stream_start_sized(struct http_request *r, int status, const char *content_type,
+			     const char *headers, uint64_t length, struct http_stream_handler h);
 void http_stream_write(struct http_request *r, struct slice bytes);
 bool http_stream_has_room(const struct http_request *r);
 void http_stream_end(struct http_request *r);   /* clean end; r is gone */
@@ -189,11 +192,13 @@ void http_route_request(struct http_request *r);
 /* Everything of this worker's http half; its members are grouped by the file that owns them. */
 struct http {
 	struct loop *loop;
-	struct store *store; /* NULL only in tests of connections */
+	struct store *store;     /* NULL only in tests of connections */
+	struct archive *archive; /* NULL: there is no keeper */
 	struct mcp_client *mcp;
 	struct http_options options;
 	struct http_listener *listener;           /* listen.c */
 	struct http_watchers *watchers;           /* watch.c: who follows which task here */
+	struct http_waiters *waiters;             /* waiter.c: who waits for the store */
 	struct http_conns *conns;                 /* conn.c: all connections of this worker */
 	void (*dispatch)(struct http_request *r); /* http_route_request; tests put theirs */
 	/* Optional: would any handler take the body of this request, whose client waits for 100-continue?
@@ -209,8 +214,14 @@ struct http_watchers *http_watchers_new(struct http *h);
 void http_watchers_free(struct http_watchers *w);
 void http_watchers_on_task(struct http_watchers *w, struct task_ref ref);
 void http_watchers_on_live(struct http_watchers *w);
-/* The server stops: waits are answered now, unfinished streams are reset. */
+/* The server stops: waits are answered now, unfinished streams are reset; answers that wait for their change
+ * to become durable go on waiting. */
 void http_watchers_drain(struct http_watchers *w);
+
+struct http_waiters *http_waiters_new(struct http *h);
+void http_waiters_free(struct http_waiters *ws);
+void http_waiters_on_health(struct http_waiters *ws);
+void http_waiters_on_requests(struct http_waiters *ws);
 
 /* --- listen.c --- */
 
@@ -280,6 +291,8 @@ struct http_conn {
 	bool close_after;      /* the present request is the last one */
 	bool counted;          /* against connections_max */
 	bool stream_chunked, stream_mute, stream_ready_due;
+	bool stream_sized;
+	uint64_t stream_left; /* of a sized one */
 	enum http_deadline deadline;
 	int64_t deadline_ms;
 	int64_t request_ms; /* when the first byte of the present request came */

@@ -1,48 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * GET /v1/tasks/{id}/stream: the events of a task as server-sent events (WHATWG HTML, section 9.2), from any
- * place on, then as they happen, until the task is over.
+ * place on, then as they happen, until the task is over. Only what is durable is shown.
  *
- * A subscriber is a cursor. It is pulled: bytes are copied from the store only when its socket has room, so a
- * slow reader costs no memory and loses nothing. Live events are for whoever is at the end just then; they
- * are never kept for those who are not. A clean end is said twice, by "event: end" and by the end of the
- * body, and only after the task's last event; everything else (eviction, drain, our death) is a reset, after
- * which the client comes back with Last-Event-ID.
+ * A subscriber is a cursor. It is pulled: bytes are copied only when its socket has room, so a slow reader
+ * costs no memory and loses nothing. They come from the table where it has them, and from the archive where
+ * it has not: events from before a restart, and tasks that have made room. One piece is asked of the archive
+ * at a time; where it ends, the table is looked at again.
+ *
+ * Live events are for whoever has seen all that is durable just then; they may be ahead of the disk, and are
+ * never kept for those who are not there. A clean end is said twice, by "event: end" and by the end of the
+ * body, and only after the task's last event; everything else (a deleted task, a lost archive, drain, our
+ * death) is a reset, after which the client comes back with Last-Event-ID.
  */
 #include "base/base.h"
 #include "http/http_int.h"
 #include "http/api_int.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #define SSE_COMMENT SLICE_LIT(":\n\n")
 
-/* In the request's arena; on its watch from the start of the stream to its end. */
+/* In the request's arena; followed from the start of the stream to its end. */
 struct sse {
 	struct http_follower follower;
 	struct http_request *request;
+	struct id id;
 	struct task_ref ref;
 	struct event_cursor cursor;
-	bool greeted; /* the first byte was sent */
+	struct archive_call *call; /* a piece is on its way */
+	const char *field;         /* where the client said where to begin */
+	bool in_table;             /* ref is followed */
+	bool started, greeted;     /* head, first byte were sent */
+	bool caught_up;            /* with what was durable when we last looked */
+	bool dry;                  /* the archive has nothing behind the cursor */
 };
 
-static void sse_reset(struct sse *s)
+static void archive_ask(struct sse *s);
+static void sse_enter(struct sse *s);
+
+/* Nobody calls s any more. */
+static void sse_leave(struct sse *s)
 {
 	struct http_request *r = s->request;
 
 	http_unfollow(r->http->watchers, &s->follower);
+	if (s->call)
+		archive_cancel(s->call);
+	s->call = NULL;
 	r->on_gone = NULL;
-	http_stream_reset(r);
+}
+
+static void sse_reset(struct sse *s)
+{
+	sse_leave(s);
+	http_stream_reset(s->request);
 }
 
 static void sse_end(struct sse *s)
 {
-	struct http_request *r = s->request;
+	sse_leave(s);
+	http_stream_end(s->request);
+}
 
-	http_unfollow(r->http->watchers, &s->follower);
-	r->on_gone = NULL;
-	http_stream_end(r);
+static void sse_cut(struct sse *s, const char *why)
+{
+	log_info("a stream is cut off: its events can no longer be read",
+		 LF_STR("task_id", s->request->params[0]), LF_STR("error", why),
+		 LF_STR("request_id", s->request->id));
+	sse_reset(s);
 }
 
 static void end_write(struct buf *out, enum task_state state)
@@ -72,12 +98,32 @@ static enum err piece_read(struct sse *s, struct sse_piece *p)
 	code = task_events_copy(h->store, s->ref, &p->after, h->options.stream_chunk_bytes, &p->bytes, &head);
 	if (code != ERR_NONE)
 		return code;
-	p->caught_up = p->after.next_seq > head.last_seq;
-	p->over = p->caught_up && task_state_terminal(head.state);
+	p->caught_up = p->after.next_seq > head.durable_seq;
+	p->over = p->caught_up && task_state_terminal(head.durable_state);
 	if (p->over)
 		end_write(&p->bytes, head.state);
 	p->valid = p->sharing && s->greeted;
 	return p->bytes.overflow ? ERR_MEMORY : ERR_NONE;
+}
+
+/* The table cannot give what is next: the task has left it, or only its newer events are there. false: s is
+ * gone. */
+static bool table_missed(struct sse *s, enum err code)
+{
+	struct http *h = s->request->http;
+	struct task_head head;
+
+	if (code != ERR_GONE || !h->archive || (s->dry && s->in_table)) {
+		sse_cut(s, err_info(code)->name);
+		return false;
+	}
+	if (s->in_table && task_head_get(h->store, s->ref, &head) != ERR_NONE) {
+		http_unfollow(h->watchers, &s->follower);
+		s->in_table = false;
+		http_follow_loose(h->watchers, &s->follower);
+	}
+	archive_ask(s);
+	return true;
 }
 
 /* false: the stream is over and s is gone. */
@@ -86,19 +132,15 @@ static bool sse_pump(struct sse *s)
 	struct sse_piece *p = http_watchers_piece(s->request->http->watchers);
 	bool caught_up = false;
 
-	while (!caught_up && http_stream_has_room(s->request)) {
-		enum err code = piece_read(s, p);
+	while (!caught_up && !s->call && http_stream_has_room(s->request)) {
+		enum err code = s->in_table ? piece_read(s, p) : ERR_GONE;
 
-		if (code != ERR_NONE) {
-			log_info("a stream is cut off: its events can no longer be read",
-				 LF_STR("task_id", s->request->params[0]),
-				 LF_STR("error", err_info(code)->name), LF_STR("request_id", s->request->id));
-			sse_reset(s);
-			return false;
-		}
+		if (code != ERR_NONE)
+			return table_missed(s, code);
 		s->cursor = p->after;
 		s->greeted = true;
-		caught_up = p->caught_up;
+		s->dry = false;
+		s->caught_up = caught_up = p->caught_up;
 		if (p->bytes.len)
 			http_stream_write(s->request, buf_slice(&p->bytes));
 		if (p->over) {
@@ -107,6 +149,67 @@ static bool sse_pump(struct sse *s)
 		}
 	}
 	return true;
+}
+
+/* --- from the archive --- */
+
+/* Writes what came. false: s is gone. */
+static bool archive_take(struct sse *s, const struct archive_answer *a)
+{
+	struct http_request *r = s->request;
+	struct buf bytes = BUF_INIT;
+	bool over;
+
+	s->dry = a->bytes.len == 0;
+	if (!s->dry)
+		event_cursor_init(&s->cursor, a->last_seq);
+	over = s->cursor.next_seq > a->head.last_seq && task_state_terminal(a->head.state);
+	if (!s->greeted)
+		buf_add_slice(&bytes, SSE_COMMENT);
+	s->greeted = true;
+	buf_add_slice(&bytes, a->bytes);
+	if (over)
+		end_write(&bytes, a->head.state);
+	http_stream_write(r, buf_slice(&bytes));
+	buf_release(&bytes);
+	if (over)
+		sse_end(s);
+	return !over;
+}
+
+/* The first piece was asked for before the stream began: what is wrong is still told in plain. */
+static void archive_begin(struct sse *s, const struct archive_answer *a);
+
+static void archive_came(const struct archive_answer *a, void *arg)
+{
+	struct sse *s = arg;
+
+	s->call = NULL;
+	if (!s->started) {
+		archive_begin(s, a);
+		return;
+	}
+	if (a->error.code != ERR_NONE) {
+		sse_cut(s, a->error.msg);
+		return;
+	}
+	/* Without room it is asked for again when there is some. */
+	if (!http_stream_has_room(s->request) || !archive_take(s, a))
+		return;
+	if (!s->in_table)
+		sse_enter(s);
+	if (!s->in_table && s->dry)
+		sse_cut(s, "an unfinished task is not in the table");
+	else
+		sse_pump(s);
+}
+
+static void archive_ask(struct sse *s)
+{
+	struct http *h = s->request->http;
+
+	s->call = archive_events(h->archive, &s->id, s->cursor.next_seq - 1, h->options.stream_chunk_bytes,
+				 archive_came, s);
 }
 
 /* --- what happens to a stream --- */
@@ -123,9 +226,7 @@ static void sse_ready(struct http_request *r)
 
 static void sse_gone(struct http_request *r)
 {
-	struct sse *s = r->data;
-
-	http_unfollow(r->http->watchers, &s->follower);
+	sse_leave(r->data);
 }
 
 static void sse_changed(struct http_follower *f)
@@ -139,7 +240,7 @@ static void sse_live(struct http_follower *f, uint64_t after_seq, struct slice t
 
 	if (s->cursor.next_seq <= after_seq && !sse_pump(s))
 		return;
-	if (s->cursor.next_seq > after_seq && http_stream_has_room(s->request))
+	if ((s->caught_up || s->cursor.next_seq > after_seq) && !s->call && http_stream_has_room(s->request))
 		http_stream_write(s->request, text);
 }
 
@@ -162,43 +263,14 @@ static void sse_drained(struct http_follower *f)
 
 /* --- start --- */
 
-/* The event after which to begin: the header, which a reconnecting client sends by itself, goes before the
- * parameter. false: answered. */
-static bool after_parse(struct http_request *r, uint64_t *after, const char **field)
-{
-	static const char *const names[] = {"after", NULL};
-	struct slice id = http_request_header(r, "Last-Event-ID");
-	struct error e;
-	char *text;
-
-	*after = 0;
-	*field = id.ptr ? "Last-Event-ID" : "after";
-	if (!api_query_check(r, names))
-		return false;
-	text = http_query_get(r->arena, r->query, "after", &e);
-	if (!text && e.code != ERR_NONE) {
-		http_reply_error(r, &e);
-		return false;
-	}
-	if (id.ptr)
-		text = arena_strndup(r->arena, id.ptr, id.len);
-	if (text && !api_uint_parse(text, UINT64_MAX - 1, after)) {
-		http_reply_errorf(r, ERR_FIELD, *field,
-				  "%s must be the number of an event, 0 for all of them, not \"%.40s\"",
-				  *field, text);
-		return false;
-	}
-	return true;
-}
-
-static struct sse *sse_new(struct http_request *r, struct task_ref ref, uint64_t after)
+static struct sse *sse_new(struct http_request *r, uint64_t after, const char *field)
 {
 	struct sse *s = arena_alloc(r->arena, sizeof(*s));
 
 	if (!s)
 		return NULL;
 	s->request = r;
-	s->ref = ref;
+	s->field = field;
 	s->follower.on_change = sse_changed;
 	s->follower.on_drain = sse_drained;
 	s->follower.on_live = sse_live;
@@ -207,40 +279,111 @@ static struct sse *sse_new(struct http_request *r, struct task_ref ref, uint64_t
 	return s;
 }
 
+/* Follows the task in the table, or nothing when it is not there. */
+static void sse_enter(struct sse *s)
+{
+	struct http *h = s->request->http;
+
+	http_unfollow(h->watchers, &s->follower);
+	s->in_table = task_find(h->store, &s->id, &s->ref) &&
+		      http_follow(h->watchers, s->ref, &s->follower) == ERR_NONE;
+	if (!s->in_table)
+		http_follow_loose(h->watchers, &s->follower);
+}
+
+static void sse_begin(struct sse *s)
+{
+	struct http_request *r = s->request;
+
+	s->started = true;
+	r->on_gone = sse_gone;
+	sse_enter(s);
+	http_stream_start(r, 200, "text/event-stream", "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n",
+			  (struct http_stream_handler){sse_ready});
+}
+
+static void sse_refuse(struct sse *s, const struct error *e)
+{
+	s->request->on_gone = NULL;
+	http_reply_error(s->request, e);
+}
+
+/* Is the place behind the last event? */
+static enum err place_check(const struct sse *s, uint64_t last_seq, struct error *e)
+{
+	uint64_t after = s->cursor.next_seq - 1;
+
+	if (after <= last_seq)
+		return ERR_NONE;
+	return err_set_field(e, ERR_FIELD, s->field, "%s is %llu, but the task's last event is %llu",
+			     s->field, (unsigned long long)after, (unsigned long long)last_seq);
+}
+
+static void archive_begin(struct sse *s, const struct archive_answer *a)
+{
+	struct error e = a->error;
+
+	if (e.code == ERR_NOT_FOUND)
+		api_task_missing(s->request, &e);
+	else if (e.code == ERR_NONE && http_watchers_draining(s->request->http->watchers))
+		err_set(&e, ERR_UNAVAILABLE, "this server is stopping: connect again");
+	else if (e.code == ERR_NONE)
+		e.code = place_check(s, a->head.last_seq, &e);
+	if (e.code != ERR_NONE) {
+		sse_refuse(s, &e);
+		return;
+	}
+	sse_begin(s);
+	if (http_stream_has_room(s->request) && archive_take(s, a))
+		sse_pump(s);
+}
+
+/* ERR_NOT_FOUND, ERR_GONE: the archive has to be asked. */
+static enum err table_begin(struct sse *s, struct error *e)
+{
+	struct store *store = s->request->http->store;
+	struct task_head head;
+
+	if (!task_find(store, &s->id, &s->ref) || task_head_get(store, s->ref, &head) != ERR_NONE ||
+	    head.durable_seq == 0)
+		return api_task_missing(s->request, e);
+	if (place_check(s, head.durable_seq, e) != ERR_NONE)
+		return e->code;
+	if (s->cursor.next_seq < head.first_seq)
+		return err_set(e, ERR_GONE, "the task's events are no longer kept");
+	sse_begin(s);
+	sse_pump(s);
+	return ERR_NONE;
+}
+
 void api_task_stream(struct http_request *r)
 {
 	struct http *h = r->http;
-	struct task_ref ref;
-	struct task_head head;
 	const char *field;
 	uint64_t after;
+	struct error e;
 	struct sse *s;
+	enum err code;
 
-	if (!after_parse(r, &after, &field) || !api_task_resolve(r, &ref))
+	if (!api_after_parse(r, &after, &field))
 		return;
-	if (http_watchers_draining(h->watchers)) {
-		http_reply_errorf(r, ERR_UNAVAILABLE, NULL, "this server is stopping: connect again");
-		return;
-	}
-	s = sse_new(r, ref, after);
-	if (!s || http_follow(h->watchers, ref, &s->follower) != ERR_NONE) {
-		http_reply_errorf(r, s ? ERR_GONE : ERR_MEMORY, NULL, "the task's events are no longer kept");
-		return;
-	}
-	if (task_head_get(h->store, ref, &head) != ERR_NONE || after + 1 < head.first_seq) {
-		http_unfollow(h->watchers, &s->follower);
-		http_reply_errorf(r, ERR_GONE, NULL, "the task's events are no longer kept");
-		return;
-	}
-	if (after > head.last_seq) {
-		http_unfollow(h->watchers, &s->follower);
-		http_reply_errorf(r, ERR_FIELD, field, "%s is %llu, but the task's last event is %llu", field,
-				  (unsigned long long)after, (unsigned long long)head.last_seq);
+	s = sse_new(r, after, field);
+	if (!s)
+		code = err_set(&e, ERR_MEMORY, "no memory for this request");
+	else
+		code = api_task_id(r, &s->id, &e);
+	if (code == ERR_NONE && http_watchers_draining(h->watchers))
+		code = err_set(&e, ERR_UNAVAILABLE, "this server is stopping: connect again");
+	if (code != ERR_NONE) {
+		http_reply_error(r, &e);
 		return;
 	}
 	r->data = s;
-	r->on_gone = sse_gone;
-	http_stream_start(r, 200, "text/event-stream", "Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n",
-			  (struct http_stream_handler){sse_ready});
-	sse_pump(s);
+	code = table_begin(s, &e);
+	if ((code == ERR_NOT_FOUND || code == ERR_GONE) && h->archive) {
+		r->on_gone = sse_gone;
+		archive_ask(s);
+	} else if (code != ERR_NONE) {
+		sse_refuse(s, &e);
+	}
 }

@@ -30,6 +30,7 @@ struct http_watchers {
 	struct http *http;
 	LIST_HEAD(, http_watch) buckets[BUCKETS];
 	TAILQ_HEAD(, http_watch) due;
+	struct http_watch loose; /* of those whose task is not in the table */
 	struct follower_list beating;
 	struct loop_timer *beat;
 	bool deferred, draining;
@@ -50,6 +51,7 @@ struct http_watchers *http_watchers_new(struct http *h)
 	w->http = h;
 	TAILQ_INIT(&w->due);
 	TAILQ_INIT(&w->beating);
+	TAILQ_INIT(&w->loose.followers);
 	w->beat = loop_timer_new(h->loop, on_beat, w);
 	return w;
 }
@@ -60,6 +62,7 @@ void http_watchers_free(struct http_watchers *w)
 		return;
 	for (size_t i = 0; i < BUCKETS; i++)
 		ensure(LIST_EMPTY(&w->buckets[i]));
+	ensure(TAILQ_EMPTY(&w->loose.followers));
 	loop_defer_cancel(w->http->loop, w);
 	loop_timer_free(w->beat);
 	buf_release(&w->piece.bytes);
@@ -84,6 +87,17 @@ static struct http_watch *watch_find(struct http_watchers *w, struct task_ref re
 	return NULL;
 }
 
+static void watch_join(struct http_watchers *w, struct http_watch *at, struct http_follower *f)
+{
+	f->watch = at;
+	TAILQ_INSERT_TAIL(&at->followers, f, link);
+	if (!f->on_beat)
+		return;
+	TAILQ_INSERT_TAIL(&w->beating, f, beating);
+	if (!loop_timer_armed(w->beat))
+		loop_timer_set(w->beat, w->http->options.heartbeat_ms);
+}
+
 enum err http_follow(struct http_watchers *w, struct task_ref ref, struct http_follower *f)
 {
 	struct http_watch *at = watch_find(w, ref);
@@ -99,14 +113,14 @@ enum err http_follow(struct http_watchers *w, struct task_ref ref, struct http_f
 		TAILQ_INIT(&at->followers);
 		LIST_INSERT_HEAD(&w->buckets[ref.slot % BUCKETS], at, bucket);
 	}
-	f->watch = at;
-	TAILQ_INSERT_TAIL(&at->followers, f, link);
-	if (f->on_beat) {
-		TAILQ_INSERT_TAIL(&w->beating, f, beating);
-		if (!loop_timer_armed(w->beat))
-			loop_timer_set(w->beat, w->http->options.heartbeat_ms);
-	}
+	watch_join(w, at, f);
 	return ERR_NONE;
+}
+
+void http_follow_loose(struct http_watchers *w, struct http_follower *f)
+{
+	ensure(!f->watch);
+	watch_join(w, &w->loose, f);
 }
 
 void http_unfollow(struct http_watchers *w, struct http_follower *f)
@@ -122,7 +136,7 @@ void http_unfollow(struct http_watchers *w, struct http_follower *f)
 		if (TAILQ_EMPTY(&w->beating))
 			loop_timer_set(w->beat, -1);
 	}
-	if (!TAILQ_EMPTY(&at->followers))
+	if (at == &w->loose || !TAILQ_EMPTY(&at->followers))
 		return;
 	if (at->due)
 		TAILQ_REMOVE(&w->due, at, due_link);
@@ -241,16 +255,28 @@ static void on_beat(void *watchers)
 		loop_timer_set(w->beat, w->http->options.heartbeat_ms);
 }
 
+/* The watch goes with its last follower. Who has nothing to say about it stays. */
+static void watch_drain(struct http_watch *at)
+{
+	struct http_follower *f, *next;
+
+	for (f = TAILQ_FIRST(&at->followers); f; f = next) {
+		next = TAILQ_NEXT(f, link);
+		if (f->on_drain)
+			f->on_drain(f);
+	}
+}
+
 void http_watchers_drain(struct http_watchers *w)
 {
-	struct http_watch *at;
+	struct http_watch *at, *next;
 
 	w->draining = true;
 	for (size_t i = 0; i < BUCKETS; i++) {
-		while ((at = LIST_FIRST(&w->buckets[i])) != NULL) {
-			struct http_follower *f = TAILQ_FIRST(&at->followers);
-
-			f->on_drain(f);
+		for (at = LIST_FIRST(&w->buckets[i]); at; at = next) {
+			next = LIST_NEXT(at, bucket);
+			watch_drain(at);
 		}
 	}
+	watch_drain(&w->loose);
 }

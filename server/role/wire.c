@@ -47,9 +47,13 @@ void wire_http(const struct conf *c, struct http_options *o)
 				   .send_ms_max = c->limits.send_seconds * SECOND_MS,
 				   .heartbeat_ms = c->server.heartbeat_seconds * SECOND_MS,
 				   .wait_ms_max = c->limits.wait_seconds * SECOND_MS,
+				   .ack_ms_max = c->store.ack_seconds * SECOND_MS,
 				   .connections_max = (int)c->server.connections_max,
 				   .stream_chunk_bytes = (size_t)c->limits.stream_chunk_bytes,
+				   .tool_result_bytes_max = (size_t)c->limits.tool_result_bytes,
 				   .approval_required = c->agent.approval == CONF_APPROVAL_REQUIRED,
+				   .store_backend =
+					   c->store.backend == CONF_BACKEND_MEMORY ? "memory" : "sqlite",
 				   .version = AGENT_RUNTIME_VERSION};
 }
 

@@ -93,7 +93,7 @@ static void worker_open(struct worker *w)
 	w->llm = llm_new(w->loop, &llm);
 	w->mcp = mcp_client_new(w->loop, &mcp);
 	w->agent = agent_new(w->loop, w->store, w->llm, w->mcp, &agent);
-	w->http = http_new(w->loop, w->heritage->listen_fd, w->store, w->mcp, &http);
+	w->http = http_new(w->loop, w->heritage->listen_fd, w->store, NULL, w->mcp, &http);
 	w->control = loop_io_new(w->loop, w->heritage->control_fd, LOOP_READ, control_ready, w);
 	w->wake = loop_io_new(w->loop, store_wake_fd(w->store), LOOP_READ, wake_ready, w);
 	w->drain_timer = loop_timer_new(w->loop, streams_end, w);
@@ -162,6 +162,10 @@ static void wake_ready(int fd, int ready, void *arg)
 		http_on_live(w->http);
 	if (what & (WAKE_WORK | WAKE_PEER_DIED))
 		agent_on_work(w->agent);
+	if (what & WAKE_HEALTH)
+		http_on_health(w->http);
+	if (what & WAKE_REQUESTS)
+		http_on_requests(w->http);
 }
 
 static void task_changed(struct task_ref ref, void *arg)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The whole http half of a worker over a real store: clients speak to it through loopback, the test plays the
- * agent (moves tasks) and the tool servers (a stand-in for the client half of mcp). Wiring as in the worker.
+ * agent (moves tasks), the tool servers (a stand-in for the client half of mcp) and, when there is one, the
+ * keeper (kept_rig.h). Wiring as in the worker.
  */
 #ifndef TESTS_API_RIG_H
 #define TESTS_API_RIG_H
 
 #include "conn_rig.h"
+#include "kept_rig.h"
 
 struct api_rig {
 	struct http *http;
@@ -85,16 +87,22 @@ static inline void api_woken(int fd, int ready, void *arg)
 	(void)arg;
 	if (what & WAKE_LIVE)
 		http_on_live(api.http);
+	if (what & WAKE_HEALTH)
+		http_on_health(api.http);
+	if (what & WAKE_REQUESTS)
+		http_on_requests(api.http);
 }
 
-static inline int api_start_sized(uint32_t tasks_max)
+static inline int api_start_as(uint32_t tasks_max, bool keeper)
 {
 	struct store_options so = {.bytes = 16 << 20,
 				   .tasks_max = tasks_max,
 				   .procs_max = 4,
 				   .task_events_max = 10000,
 				   .task_bytes_max = 4 << 20,
-				   .live_ring_bytes = 64 << 10};
+				   .live_ring_bytes = 64 << 10,
+				   .keeper = keeper,
+				   .requests_max = 64};
 	struct http_options o;
 	struct error e = {0};
 
@@ -109,6 +117,9 @@ static inline int api_start_sized(uint32_t tasks_max)
 	o.connections_max = 64;
 	o.stream_chunk_bytes = 4096;
 	o.approval_required = true;
+	o.ack_ms_max = 10000;
+	o.tool_result_bytes_max = 2000;
+	o.store_backend = keeper ? "sqlite" : "memory";
 	o.version = "0.1.0";
 	if (store_create(&so, &api.created, &e) != ERR_NONE)
 		fail_msg("%s", e.msg);
@@ -116,7 +127,15 @@ static inline int api_start_sized(uint32_t tasks_max)
 	store_proc_started(api.created, 1, getpid());
 	api.store = store_attach(api.created, 0);
 	api.other = store_attach(api.created, 1);
-	api.http = http_new(rig.loop, rig.listen_fd, api.store, NULL, &o);
+	kept.loop = rig.loop;
+	TAILQ_INIT(&kept.calls);
+	if (keeper) {
+		store_proc_started(api.created, 3, getpid());
+		kept.store = store_attach(api.created, 3);
+		store_health_set(kept.store, STORE_WORKS, "");
+	}
+	api.http = http_new(rig.loop, rig.listen_fd, api.store, keeper ? (struct archive *)&kept : NULL, NULL,
+			    &o);
 	api.wake = loop_io_new(rig.loop, store_wake_fd(api.store), LOOP_READ, api_woken, NULL);
 	api.settled = true;
 	api.tools = "{\"tools\":[]}";
@@ -124,10 +143,22 @@ static inline int api_start_sized(uint32_t tasks_max)
 	return 0;
 }
 
+static inline int api_start_sized(uint32_t tasks_max)
+{
+	return api_start_as(tasks_max, false);
+}
+
 static inline int api_start(void **state)
 {
 	(void)state;
 	return api_start_sized(64);
+}
+
+/* With a keeper: nothing is durable until the test says kept_commit. */
+static inline int api_start_kept(void **state)
+{
+	(void)state;
+	return api_start_as(64, true);
 }
 
 static inline int api_stop(void **state)
@@ -140,6 +171,9 @@ static inline int api_stop(void **state)
 	assert_int_equal(api.catalog_holds, 0);
 	if (store_check(api.created, &e) != ERR_NONE)
 		fail_msg("%s", e.msg);
+	if (kept.store)
+		store_detach(kept.store);
+	kept_stop();
 	store_detach(api.store);
 	store_detach(api.other);
 	store_destroy(api.created);
@@ -311,6 +345,7 @@ static inline const char *api_line(const char *method, struct api_task t, const 
 	return line;
 }
 
-#define API_TEST(name) cmocka_unit_test_setup_teardown(name, api_start, api_stop)
+#define API_TEST(name)  cmocka_unit_test_setup_teardown(name, api_start, api_stop)
+#define KEPT_TEST(name) cmocka_unit_test_setup_teardown(name, api_start_kept, api_stop)
 
 #endif

@@ -79,7 +79,9 @@ static void readyz__tells_starting_ready_draining(void **state)
 	api.settled = true;
 	assert_int_equal(api_ask("GET /readyz", NULL), 200);
 	assert_string_equal(api_text("/status"), "ready");
-	assert_string_equal(api_text("/store"), "memory");
+	assert_string_equal(api_text("/store/backend"), "memory");
+	assert_string_equal(api_text("/store/health"), "works");
+	assert_non_null(strstr(api_text("/store/note"), "nothing is on disk"));
 	fd = api_client();
 	http_quiesce(api.http);
 	rig_send(fd, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n");

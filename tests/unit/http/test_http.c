@@ -60,7 +60,7 @@ static int start(void **state)
 {
 	rig_start(state);
 	watchers_drained = tasks_seen = lives_seen = drained = 0;
-	http = http_new(rig.loop, rig.listen_fd, NULL, NULL, &rig.http.options);
+	http = http_new(rig.loop, rig.listen_fd, NULL, NULL, NULL, &rig.http.options);
 	return 0;
 }
 

@@ -61,7 +61,7 @@ static void route__says_405_and_what_is_allowed(void **state)
 		const char *head, *allow;
 	} cases[] = {
 		{"DELETE /v1/tasks", "GET, HEAD, POST, OPTIONS"},
-		{"PUT /v1/tasks/x", "GET, HEAD, OPTIONS"},
+		{"PUT /v1/tasks/x", "GET, HEAD, DELETE, OPTIONS"},
 		{"GET /v1/tasks/x/approve", "POST, OPTIONS"},
 		{"HEAD /v1/tasks/x/cancel", "POST, OPTIONS"},
 		{"POST /livez", "GET, HEAD, OPTIONS"},
@@ -82,7 +82,7 @@ static void route__answers_options(void **state)
 	assert_int_equal(api_ask("OPTIONS /v1/tasks", NULL), 204);
 	assert_string_equal(api_header("Allow"), "GET, HEAD, POST, OPTIONS");
 	assert_int_equal(api_ask("OPTIONS *", NULL), 204);
-	assert_string_equal(api_header("Allow"), "GET, HEAD, POST, OPTIONS");
+	assert_string_equal(api_header("Allow"), "GET, HEAD, POST, DELETE, OPTIONS");
 }
 
 static void route__head_is_get_without_a_body(void **state)
