@@ -68,4 +68,12 @@ struct archive_call *artifact_read(struct archive *a, const struct id *task, uin
 /* fn is not called; what was asked may still happen. */
 void archive_cancel(struct archive_call *call);
 
+/* For the command line, blocking: asks the keeper that listens there to put all that is durable into the
+ * database's file and to leave the file as it is for as long as the descriptor is open (close it with
+ * fd_close). A file that somebody else holds already is as of the beginning of that hold. -1: ERR_NOT_FOUND
+ * when nobody listens there, ERR_UNAVAILABLE, ERR_NO_SPACE, ERR_TIMEOUT (30 s), ERR_IO. */
+int archive_hold(const char *socket_path, struct error *e);
+/* After reading: false when the hold was broken meanwhile, and what was read may be torn. */
+bool archive_hold_kept(int fd);
+
 #endif

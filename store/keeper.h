@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keeper's parts among themselves: keeper.c commits what is unsaved, keeper_restore.c fills the table,
- * keeper_trim.c deletes what is over its time, keeper_serve.c answers archive requests. */
+ * keeper_trim.c deletes what is over its time, keeper_serve.c has the sockets of those who ask
+ * the archive, keeper_answer.c the answers. */
 #ifndef STORE_KEEPER_H
 #define STORE_KEEPER_H
 
@@ -42,6 +43,12 @@ must_check enum err keeper_restore_rest(struct keeper *k, struct error *e);
 
 void keeper_serve_open(struct keeper *k); /* listens on options.socket_path */
 void keeper_serve_close(struct keeper *k);
+/* Clients that read the database file are cut off; held is false then. */
+void keeper_hold_break(struct keeper *k);
+
+struct ipc_frame;
+/* keeper_answer.c: packs the answer to a question into *out, whose code is *code. false: it is none. */
+must_check bool keeper_answer(struct keeper *k, const struct ipc_frame *f, struct buf *out, enum err *code);
 
 /* Hides a finished task for good and takes it out of the table; its rows are deleted by and by.
  * ERR_NOT_FOUND, ERR_CONFLICT when it is unfinished. */
