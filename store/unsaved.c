@@ -60,31 +60,48 @@ bool store_has_keeper(const struct store *s)
 	return keeper_is(s);
 }
 
+/* How far one taking has come. */
+struct taking {
+	size_t tasks, tasks_max, bytes, bytes_max;
+	void (*fn)(const struct task_unsaved *t, void *arg);
+	void *arg;
+};
+
+/* Those of one word's tasks that `mask` names and that are marked now, each once. false: it is enough. */
+static bool word_take(struct store *s, struct taking *k, uint32_t word, uint64_t mask)
+{
+	_Atomic uint64_t *at = &unsaved_of(s)[word];
+	for (uint64_t bits = atomic_load(at) & mask; bits != 0; bits &= bits - 1) {
+		struct task_unsaved t;
+		uint32_t i = word * 64 + (uint32_t)__builtin_ctzll(bits);
+		if (k->tasks == k->tasks_max || k->bytes >= k->bytes_max) {
+			s->unsaved_at = i;
+			return false;
+		}
+		atomic_fetch_and(at, ~((uint64_t)1 << (i % 64)));
+		if (!task_copy(s, i, &t))
+			continue;
+		k->tasks++;
+		k->bytes += t.events.len + t.doc.len;
+		k->fn(&t, k->arg);
+	}
+	return true;
+}
+
 size_t unsaved_take(struct store *s, size_t tasks_max, size_t bytes_max,
 		    void (*fn)(const struct task_unsaved *t, void *arg), void *arg)
 {
-	size_t n = 0, bytes = 0;
-	uint32_t words = unsaved_words(s);
-	/* Goes on where it stopped, so that busy tasks in front keep no others waiting. */
-	for (uint32_t k = 0; k < words && n < tasks_max && bytes < bytes_max; k++) {
-		_Atomic uint64_t *word = &unsaved_of(s)[(s->unsaved_at + k) % words];
-		uint32_t first = (s->unsaved_at + k) % words * 64;
-		while (atomic_load(word) != 0 && n < tasks_max && bytes < bytes_max) {
-			struct task_unsaved t;
-			/* Only the keeper takes bits away: it does not become zero in between. */
-			uint32_t bit = (uint32_t)__builtin_ctzll(atomic_load(word));
-			atomic_fetch_and(word, ~((uint64_t)1 << bit));
-			if (!task_copy(s, first + bit, &t))
-				continue;
-			n++;
-			bytes += t.events.len + t.doc.len;
-			fn(&t, arg);
-		}
-		if (n == tasks_max || bytes >= bytes_max)
-			s->unsaved_at = (s->unsaved_at + k) % words;
-	}
+	struct taking k = {.tasks_max = tasks_max, .bytes_max = bytes_max, .fn = fn, .arg = arg};
+	uint32_t words = unsaved_words(s), first = s->unsaved_at / 64;
+	uint64_t behind = UINT64_MAX << (s->unsaved_at % 64);
+	/* Once around from where it stopped, so that busy tasks keep no others waiting. */
+	bool on = word_take(s, &k, first, behind);
+	for (uint32_t i = 1; i < words && on; i++)
+		on = word_take(s, &k, (first + i) % words, UINT64_MAX);
+	if (on)
+		word_take(s, &k, first, ~behind);
 	scratch_trim(s);
-	return n;
+	return k.tasks;
 }
 
 void unsaved_done(struct store *s, struct task_ref ref, uint64_t last_seq, enum task_state state,
@@ -129,11 +146,12 @@ void unsaved_mark_all(struct store *s)
 
 /* --- helpers --- */
 
-/* The committed document takes the place of the one that is shown, if it is not larger than what may be taken
- * for it; then that stays, though something newer is durable. Returns what is to be freed. */
+/* The committed document takes the place of the one that is shown, if there is room for it; if not, that
+ * stays, though something newer is durable. The reserve is for the ends of tasks. Returns what is to be
+ * freed. */
 static struct chain durable_shown(struct store *s, uint32_t slot, struct version *v, struct slice doc)
 {
-	uint32_t head = pool_take(s, slot, blocks_for(doc.len), 0);
+	uint32_t head = pool_take(s, slot, blocks_for(doc.len), s->map->reserve_blocks);
 	if (head == NONE)
 		return (struct chain){NONE, 0};
 	struct chain left = {v->shown_head, blocks_for(v->shown_bytes)};
