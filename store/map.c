@@ -273,7 +273,7 @@ static void mapping_format(const struct map *plan, struct map *m)
 	lock_init(&m->index_lock);
 	lock_init(&m->pool_lock);
 	lock_init(&m->keys_lock);
-	atomic_store(&m->health, (m->keeper_proc != NONE ? STORE_STARTING : STORE_WORKS) * 2);
+	atomic_store(&m->health, m->keeper_proc != NONE ? STORE_STARTING : STORE_WORKS);
 	struct slot *slots = (struct slot *)((char *)m + m->slots_at);
 	for (uint32_t i = 0; i < m->tasks_max; i++) {
 		lock_init(&slots[i].lock);

@@ -130,9 +130,11 @@ struct map {
 	/* offsets from the start of the mapping */
 	uint64_t procs_at, dirty_at, works_at, unsaved_at, slots_at, buckets_at, keys_at, blocks_at,
 		payload_at, live_at;
-	/* enum store_health times two, and which text is the reason of it (health.c) */
+	/* how often it changed, and enum store_health; the text of every other change is its reason
+	 * (health.c)
+	 */
 	_Atomic uint32_t health;
-	char health_why[2][ERROR_MSG_MAX];
+	_Atomic uint64_t health_why[2][ERROR_MSG_MAX / sizeof(uint64_t)];
 	struct lock keys_lock;
 	_Atomic uint32_t keys_unsaved; /* 1: there may be some */
 	_Atomic uint64_t work_seq;     /* counts what may have made a task need a worker */
