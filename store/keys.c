@@ -3,7 +3,7 @@
  * Keys of requests (Idempotency-Key): a table of fixed size in the mapping, where each key has a few places.
  * It remembers what is being carried out now and what was not long ago; the database remembers the rest. A
  * key whose owner died is BEGUN when a change may have been made, else free for whoever comes next: the place
- * is written before the status that says so.
+ * is written before the status that says so, and stays as it is.
  */
 #include "base/base.h"
 #include "store/store_int.h"
@@ -44,24 +44,27 @@ static struct key_entry *entry_find(const struct store *s, const struct request_
 	return NULL;
 }
 
-/* A free place, or that of the oldest key that the database has, too. */
-static struct key_entry *entry_room(const struct store *s, const struct request_key *k)
-{
-	struct key_entry *ways = ways_of(s, k->key), *oldest = NULL;
-	for (int i = 0; i < KEY_WAYS; i++) {
-		if (atomic_load(&ways[i].status) == KEY_FREE)
-			return &ways[i];
-		if (atomic_load(&ways[i].status) == KEY_DONE && ways[i].saved && !ways[i].taken &&
-		    (oldest == NULL || ways[i].place.at_ms < oldest->place.at_ms))
-			oldest = &ways[i];
-	}
-	return oldest;
-}
-
 static bool owner_alive(const struct store *s, const struct key_entry *k)
 {
 	const struct proc *p = proc_at(s, k->proc);
 	return atomic_load(&p->alive) && atomic_load(&p->gen) == k->proc_gen;
+}
+
+/* A free place, also one whose owner died before it began; or that of the oldest key that nobody is at and
+ * the database has, too. */
+static struct key_entry *entry_room(const struct store *s, const struct request_key *k)
+{
+	struct key_entry *ways = ways_of(s, k->key), *oldest = NULL;
+	for (int i = 0; i < KEY_WAYS; i++) {
+		uint32_t status = atomic_load(&ways[i].status);
+		bool left = status == KEY_DONE || (status != KEY_FREE && !owner_alive(s, &ways[i]));
+		if (status == KEY_FREE || (status == KEY_CLAIMED && left))
+			return &ways[i];
+		if (left && ways[i].saved && !ways[i].taken &&
+		    (oldest == NULL || ways[i].place.at_ms < oldest->place.at_ms))
+			oldest = &ways[i];
+	}
+	return oldest;
 }
 
 static void entry_own(struct store *s, struct key_entry *k)
@@ -113,6 +116,7 @@ void request_key_begin(struct store *s, const struct request_key *k, const struc
 	atomic_store(&at->status, KEY_CLAIMED);
 	at->place = *place;
 	at->saved = !keeper_is(s);
+	at->taken = false;
 	KILL_POINT("key-placed");
 	atomic_store(&at->status, KEY_BEGUN);
 	atomic_store(&s->map->keys_unsaved, 1);
@@ -142,9 +146,14 @@ void request_key_settle(struct store *s, const struct request_key *k, const stru
 	keys_take(s);
 	struct key_entry *at = entry_find(s, k);
 	if (at != NULL) {
-		at->place = *place;
+		/* Where it began it is: only one that did not begin here learns its place now. */
+		bool new = atomic_load(&at->status) == KEY_CLAIMED;
+		if (new)
+			at->place = *place;
 		at->saved = at->saved || saved || !keeper_is(s);
 		atomic_store(&at->status, KEY_DONE);
+		if (new && !at->saved)
+			atomic_store(&s->map->keys_unsaved, 1);
 		awaited = awaited_take(at);
 	}
 	keys_give(s);
@@ -164,12 +173,14 @@ void request_key_drop(struct store *s, const struct request_key *k)
 	awaiting_tell(s, awaited);
 }
 
-bool request_key_reclaim(struct store *s, const struct request_key *k)
+bool request_key_reclaim(struct store *s, const struct request_key *k, const struct request_place *place)
 {
 	keys_take(s);
 	struct key_entry *at = entry_find(s, k);
 	uint32_t now = at != NULL ? atomic_load(&at->status) : KEY_FREE;
 	bool ours = now == KEY_DONE || (now == KEY_BEGUN && !owner_alive(s, at));
+	/* At another place it may have taken effect since. */
+	ours = ours && memcmp(&at->place, place, sizeof *place) == 0;
 	if (ours) {
 		entry_own(s, at);
 		at->key = *k;

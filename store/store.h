@@ -307,8 +307,9 @@ void request_key_settle(struct store *s, const struct request_key *k, const stru
 			bool saved);
 /* It took no effect. Others are woken. */
 void request_key_drop(struct store *s, const struct request_key *k);
-/* Of a BEGUN one that was found without effect; false: somebody else was quicker, claim again. */
-must_check bool request_key_reclaim(struct store *s, const struct request_key *k);
+/* Of a BEGUN one that was found without effect at `place`; false: somebody else was quicker, claim again. */
+must_check bool request_key_reclaim(struct store *s, const struct request_key *k,
+				    const struct request_place *place);
 void request_key_hex(const struct request_key *k, char out[REQUEST_HEX_SIZE]);
 
 /* --- figures --- */

@@ -127,7 +127,7 @@ static void post_replayed(struct api_replay *replay, const struct error *e)
 		post_answer(p);
 	} else if (e->code == ERR_NOT_FOUND && p->repeated) {
 		p->repeated = false;
-		p->claimed = request_key_reclaim(h->store, &p->key);
+		p->claimed = request_key_reclaim(h->store, &p->key, &p->place);
 		if (p->claimed)
 			post_run(p);
 		else
