@@ -16,7 +16,8 @@
 enum {
 	NO_SPACE_RETRY_MS = 1000,
 	REQUESTS_BATCH = 1024,
-	DOC_LAG_BYTES = 64 << 10, /* documents above it are not rewritten for each event */
+	DOC_LAG_BYTES = 64 << 10,   /* documents above it are not rewritten for each event */
+	HELD_BYTES_MAX = 256 << 20, /* committed while a client keeps the log from being moved */
 };
 
 /* One task of the transaction that is being made. */
@@ -32,6 +33,7 @@ struct batch {
 	struct batch_task *tasks; /* options.batch_tasks_max */
 	size_t count;
 	struct buf docs;
+	size_t events_bytes;
 	struct request_unsaved requests[REQUESTS_BATCH];
 	size_t requests_count;
 	enum err code; /* of the first write that failed */
@@ -118,9 +120,20 @@ enum err keeper_transact(struct keeper *k, keeper_change_fn *fn, void *arg, stru
 		code = b->commit(k->db, e);
 	else if (code != ERR_IO)
 		b->rollback(k->db);
-	if (code == ERR_NONE && !k->held)
-		code = b->checkpoint(k->db, false, e);
+	if (code == ERR_NONE)
+		code = keeper_checkpoint(k, DB_PART_BYTES, e);
 	return code == ERR_NONE ? ERR_NONE : keeper_failed(k, code, e);
+}
+
+enum err keeper_checkpoint(struct keeper *k, size_t bytes, struct error *e)
+{
+	k->held_bytes = k->held ? k->held_bytes + bytes : 0;
+	if (k->held_bytes > HELD_BYTES_MAX) {
+		log_warn("a reader of the database file took too long and was cut off: the log had grown too "
+			 "far");
+		keeper_hold_break(k);
+	}
+	return k->held ? ERR_NONE : k->db->backend->checkpoint(k->db, false, e);
 }
 
 enum err keeper_failed(struct keeper *k, enum err code, const struct error *e)
@@ -169,13 +182,13 @@ static enum err batch_commit(struct keeper *k, bool *more, struct error *e)
 	*more = false;
 	if (k->broken)
 		return err_set(e, ERR_IO, "the database cannot be written any more");
-	b->count = b->requests_count = 0;
+	b->count = b->requests_count = b->events_bytes = 0;
 	b->code = db->begin(k->db, &b->error);
 	buf_reset(&b->docs);
 	if (b->code == ERR_NONE)
 		*more = unsaved_take(k->store, o->batch_tasks_max, o->batch_bytes_max, task_write, b) ==
 			o->batch_tasks_max;
-	*more = *more || b->docs.len >= o->batch_bytes_max;
+	*more = *more || b->docs.len + b->events_bytes >= o->batch_bytes_max;
 	/* After the tasks: the key of an event that was seen has been seen, too. */
 	if (b->code == ERR_NONE)
 		b->requests_count = requests_take(k->store, REQUESTS_BATCH, b->requests);
@@ -202,7 +215,7 @@ static enum err batch_commit(struct keeper *k, bool *more, struct error *e)
 		log_info("there is room again: what was waiting is stored");
 		store_health_set(k->store, STORE_WORKS, "");
 	}
-	enum err code = k->held ? ERR_NONE : db->checkpoint(k->db, false, e);
+	enum err code = keeper_checkpoint(k, b->docs.len + b->events_bytes, e);
 	return code == ERR_NONE ? ERR_NONE : keeper_failed(k, code, e);
 }
 
@@ -243,6 +256,7 @@ static void task_write(const struct task_unsaved *t, void *batch)
 		doc_fold_in(b, t);
 	ensure(!b->docs.overflow);
 	bt->doc_bytes = b->docs.len - bt->doc_at;
+	b->events_bytes += t->events.len;
 	struct task_saved saved = {.id = t->id,
 				   .state = t->state,
 				   .last_seq = t->last_seq,

@@ -25,8 +25,9 @@ struct keeper {
 	LIST_HEAD(, keeper_client) clients;
 	int listen_fd; /* of socket_path; -1 */
 	struct loop_io *listener;
-	bool held;   /* a client reads the database file: no checkpoint */
-	bool broken; /* a write or sync failed: the database is not touched any more */
+	bool held;           /* a client reads the database file: no checkpoint */
+	uint64_t held_bytes; /* committed since the last checkpoint, while held */
+	bool broken;         /* a write or sync failed: the database is not touched any more */
 };
 
 /* Runs fn in a transaction of its own, between two commits. What it failed with; ERR_NO_SPACE and ERR_IO have
@@ -35,6 +36,9 @@ typedef enum err keeper_change_fn(struct db *d, void *arg, struct error *e);
 must_check enum err keeper_transact(struct keeper *k, keeper_change_fn *fn, void *arg, struct error *e);
 /* Commits everything that is unsaved now. */
 must_check enum err keeper_flush(struct keeper *k, struct error *e);
+/* After a commit of so many bytes: moves the log into the database when it has grown, unless a client holds
+ * the file; a hold that lets the log grow too far is broken. */
+must_check enum err keeper_checkpoint(struct keeper *k, size_t bytes, struct error *e);
 /* Takes note of an error of the database (ERR_NO_SPACE, ERR_IO; others are the caller's); returns it. */
 enum err keeper_failed(struct keeper *k, enum err code, const struct error *e);
 
