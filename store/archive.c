@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The worker's half of the archive: questions to the keeper, in the order in which they were asked, over
- * whichever socket there is. It neither reads nor writes a database and knows nothing of the table.
+ * The worker's half of the archive: questions to the keeper, oldest first, over whichever socket there is. It
+ * neither reads nor writes a database and knows nothing of the table.
  *
  * A call is on one of three lists: `waiting` to be sent, `asked` and not yet answered, `ended` by us and told
  * at the bottom of the loop. The keeper's death moves what was asked back to the front of what waits, so that
@@ -129,16 +129,18 @@ static enum err call_send(struct archive_call *call, struct error *e)
 	return rc;
 }
 
-/* Asks what there is room for. ERR_FULL: what was asked before is still on its way, and its answers bring us
- * here again. ERR_LOST: the end of the channel is still to be heard. */
+/* Asks what there is room for; a small question does not wait behind a large one. ERR_FULL: what was asked
+ * before is still on its way, and its answers bring us here again. ERR_LOST: the end of the channel is still
+ * to be heard. */
 static void archive_pump(struct archive *a)
 {
-	struct archive_call *call;
+	struct archive_call *call, *next;
 	struct error e = {0};
-	while (a->channel && (call = TAILQ_FIRST(&a->waiting))) {
+	for (call = a->channel ? TAILQ_FIRST(&a->waiting) : NULL; call; call = next) {
+		next = TAILQ_NEXT(call, link);
 		call->cost = call_cost(call);
 		if (!TAILQ_EMPTY(&a->asked) && a->asked_bytes + call->cost > a->queue_bytes_max)
-			return;
+			continue;
 		enum err rc = call_send(call, &e);
 		if (rc == ERR_FULL || rc == ERR_LOST)
 			return;

@@ -161,6 +161,20 @@ static void archive__asks_no_more_than_the_keeper_can_answer(void **state)
 	world_close(&w);
 }
 
+static void archive__small_questions_do_not_wait_for_large_ones(void **state)
+{
+	(void)state;
+	struct world w;
+	world_open(&w);
+	for (uint8_t i = 0; i < 5; i++)
+		ask_task(&w, i);
+	ask_request(&w, 9);
+	keeper_start(&w);
+	assert_int_equal(w.heard_count, 3);
+	assert_int_equal(w.heard[2].msg, IPC_KEPT_REQUEST);
+	world_close(&w);
+}
+
 static void archive_cancel__nobody_is_called_wherever_the_question_is(void **state)
 {
 	(void)state;
@@ -240,6 +254,7 @@ int main(void)
 		cmocka_unit_test(archive_lost__ends_what_was_and_will_be_asked),
 		cmocka_unit_test(archive__one_question_too_many_is_refused_later),
 		cmocka_unit_test(archive__asks_no_more_than_the_keeper_can_answer),
+		cmocka_unit_test(archive__small_questions_do_not_wait_for_large_ones),
 		cmocka_unit_test(archive_cancel__nobody_is_called_wherever_the_question_is),
 		cmocka_unit_test(archive__callers_may_do_anything_when_told),
 		cmocka_unit_test(archive_free__calls_nobody),

@@ -23,7 +23,10 @@ static void archive__each_question_says_what_it_was_asked(void **state)
 	assert_int_equal(w.told, 0);
 	turns(&w);
 	assert_int_equal(w.told, 7);
-	const struct heard *h = w.heard;
+	/* As they were asked, whatever the order in which there was room for them. */
+	struct heard h[7] = {0};
+	for (size_t i = 0; i < 7; i++)
+		h[w.heard[i].id - 1] = w.heard[i];
 	assert_int_equal(h[0].msg, IPC_KEPT_TASK);
 	assert_int_equal(id_compare(&h[0].ask.task, &id), 0);
 	assert_int_equal(h[1].ask.from, 7);
@@ -33,7 +36,6 @@ static void archive__each_question_says_what_it_was_asked(void **state)
 	assert_memory_equal(&h[4].ask.key, &key, sizeof(key));
 	assert_int_equal(h[5].msg, IPC_KEPT_DELETE);
 	assert_true(h[6].ask.number == 4 && h[6].ask.from == 1ull << 34 && h[6].ask.bytes_max == 500);
-	assert_int_equal(w.last_seq, 7);
 	world_close(&w);
 }
 
