@@ -125,11 +125,8 @@ void keeper_hold_break(struct keeper *k)
 	struct keeper_client *c, *next;
 	for (c = LIST_FIRST(&k->clients); c; c = next) {
 		next = LIST_NEXT(c, link);
-		if (!c->holds)
-			continue;
-		log_warn(
-			"who reads the database file took too long: the log beside it must be moved into it");
-		client_close(c);
+		if (c->holds)
+			client_close(c);
 	}
 }
 
