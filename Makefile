@@ -43,7 +43,7 @@ USES_http   := http mcp ipc store base
 USES_role   := role http agent mcp llm store ipc conf base
 libs_of      = $(patsubst %,$(BUILD)/lib/%.a,$(USES_$1))
 
-.PHONY: all deps deps-run run check unit proc e2e lint asan tsan fuzz bench soak cover install clean format
+.PHONY: all deps deps-run run check unit proc fault e2e lint asan tsan fuzz bench soak cover install clean format
 all: $(BUILD)/agent-runtime
 
 deps:
@@ -105,8 +105,22 @@ $(PROC_TESTS): $(BUILD)/tests/proc/%: $(BUILD)/obj/tests/proc/%.o $(call libs_of
 .PHONY: proc-run
 proc-run: $(PROC_TESTS)
 	@set -e; for t in $^; do echo "== $$t"; $$t; done
-proc: all fakes
+proc: all fakes fault
 	$(Q)$(MAKE) --no-print-directory FLAVOUR=kill proc-run
+
+# --- faults of the disk: a preloaded library that records, fails and kills; states after power loss ---
+# FAULT_SEED repeats a run; FAULT_LONG=1 leaves nothing out.
+FAULT_SO    := $(BUILD)/tests/fault/io_fault.so
+FAULT_TESTS := $(patsubst tests/fault/%.c,$(BUILD)/tests/fault/%,$(wildcard tests/fault/test_*.c))
+FAULT_KIT   := $(patsubst %,$(BUILD)/obj/tests/fault/%.o,rig keeper_child script look life disk disk_state)
+$(FAULT_SO): $(patsubst %,tests/fault/%.c,io_fault io_plan sql_mutant) $(patsubst %,tests/fault/%.h,io_plan io_log)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -I. $(WARN) -O2 -g -fPIC -shared -o $@ $(filter %.c,$^) -ldl
+$(FAULT_TESTS): $(BUILD)/tests/fault/%: $(BUILD)/obj/tests/fault/%.o $(FAULT_KIT) $(call libs_of,store)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+fault: $(FAULT_SO) $(FAULT_TESTS)
+	@set -e; for t in $(FAULT_TESTS); do echo "== $$t"; $$t; done
 
 # --- scripted peers ---
 $(BUILD)/tests/fake/%: $(BUILD)/obj/tests/fake/%.o $(call libs_of,base)

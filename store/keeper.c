@@ -59,7 +59,9 @@ struct keeper *keeper_new(struct loop *l, struct store *s, struct db *db, const 
 	k->batch->keeper = k;
 	k->batch->tasks = xcalloc(o->batch_tasks_max, sizeof *k->batch->tasks);
 	k->timer = loop_timer_new(l, on_timer, k);
+	/* What a dead keeper was told of and did not commit is in nobody's wake any more. */
 	unsaved_mark_all(s);
+	loop_defer(l, on_timer, k);
 	keeper_trim_open(k);
 	keeper_serve_open(k);
 	return k;
