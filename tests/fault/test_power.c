@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS = 90, MERGE_EACH = 9, STATES = 3000, STATES_MUTANT = 600 };
+enum { STEPS = 90, MERGE_EACH = 9, STATES = 2100, STATES_MUTANT = 300 };
 
 /* A script with an orderly restart and a kill of the keeper in it; what it did is in the log. */
 static void record(struct rig *r, struct script *s, const struct keeper_how *how, const char *control)
@@ -66,7 +66,7 @@ struct replay {
 	struct acked acked; /* at the instant */
 	uint64_t random, *hashes;
 	size_t hashes_count, hashes_max; /* a table of the states that were tried; 0 is free */
-	size_t tried, same, bad;
+	size_t ops, tried, same, bad;
 	char first[700]; /* what was wrong with the first bad one */
 };
 
@@ -128,6 +128,7 @@ static void replay(struct replay *p, const struct script *s, size_t states)
 {
 	size_t all = states_count(rig_paths.log);
 	*p = (struct replay){.disk = disk_load(rig_paths.log), .script = s, .random = rig_seed};
+	p->ops = disk_ops(p->disk);
 	p->hashes_max = 4 * all + 1;
 	p->hashes = xcalloc(p->hashes_max, sizeof *p->hashes);
 	for (size_t at = 0; at <= disk_ops(p->disk); at++) {
@@ -152,6 +153,14 @@ static size_t states_wanted(size_t usual)
 	return text ? strtoul(text, NULL, 10) : rig_long ? 0 : usual;
 }
 
+static size_t deleted_count(const struct script *s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->tasks_count; i++)
+		n += s->acked.deleted[i];
+	return n;
+}
+
 static void power__everything_acknowledged_is_there(void **state)
 {
 	struct rig r;
@@ -161,7 +170,10 @@ static void power__everything_acknowledged_is_there(void **state)
 	record(&r, s, &(struct keeper_how){.merge_each = MERGE_EACH}, "");
 	/* A third of them are the same as others. */
 	replay(&p, s, states_wanted(STATES * 3 / 2));
-	printf("    %zu states (%zu more were the same), %zu bad\n", p.tried, p.same, p.bad);
+	printf("    %zu tasks, %zu artifacts, %zu deleted: %zu operations, %zu states (%zu more were the "
+	       "same), "
+	       "%zu bad\n",
+	       s->tasks_count, s->artifacts_count, deleted_count(s), p.ops, p.tried, p.same, p.bad);
 	script_release(s);
 	rig_close(&r);
 	free(s);
