@@ -2,6 +2,7 @@
 /* digest.c and base64.c: published test vectors, spread of the hash, strictness of the decoder. */
 #include "base/base.h"
 
+#include <stdio.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -25,6 +26,24 @@ static int order(const void *a, const void *b)
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
 	return x < y ? -1 : x > y;
+}
+
+static void sha256_bytes__are_those_of_the_hex(void **state)
+{
+	char hex[SHA256_HEX_SIZE];
+	uint8_t bytes[SHA256_BYTES];
+
+	(void)state;
+	sha256_hex("abc", 3, hex);
+	sha256_bytes("abc", 3, bytes);
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		char two[3];
+
+		snprintf(two, sizeof(two), "%02x", bytes[i]);
+		assert_memory_equal(two, hex + 2 * i, 2);
+	}
+	sha256_bytes(NULL, 0, bytes);
+	assert_int_equal(bytes[0], 0xe3);
 }
 
 static void hash64__is_stable_and_spreads(void **state)
@@ -106,6 +125,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha256_hex__matches_the_standard),
+		cmocka_unit_test(sha256_bytes__are_those_of_the_hex),
 		cmocka_unit_test(hash64__is_stable_and_spreads),
 		cmocka_unit_test(hash64__sees_every_byte_and_the_length),
 		cmocka_unit_test(base64__matches_the_rfc_and_reads_back),

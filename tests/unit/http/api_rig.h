@@ -231,12 +231,16 @@ static inline int api_answer(void)
 	return atoi(text + 9);
 }
 
-/* One request on a connection of its own; its status. */
+/* One request on a connection of its own; its status. What it changes is committed. */
 static inline int api_ask(const char *head, const char *body)
 {
 	int before = api.http->conns->count, fd = api_client(), status;
 
 	api_send(fd, head, body);
+	if (kept.store) {
+		rig_turns(3);
+		kept_commit();
+	}
 	rig_read(fd, NULL);
 	status = api_answer();
 	close(fd);
@@ -250,6 +254,36 @@ static inline int api_post(const char *path, const char *body)
 
 	snprintf(head, sizeof(head), "POST %s\r\nContent-Type: application/json", path);
 	return api_ask(head, body);
+}
+
+/* A request whose answer is not waited for: read it with api_read. */
+static inline int api_begin(const char *head, const char *body)
+{
+	int fd = api_client();
+
+	api_send(fd, head, body);
+	rig_turns(3);
+	return fd;
+}
+
+/* Has nothing come yet? */
+static inline bool api_silent(int fd)
+{
+	rig_turns(5);
+	buf_reset(&rig.got);
+	rig_take(fd);
+	return rig.got.len == 0 && !rig.got_end && !rig.got_reset;
+}
+
+static inline int api_read(int fd)
+{
+	int before = api.http->conns->count, status;
+
+	rig_read(fd, NULL);
+	status = api_answer();
+	close(fd);
+	api_until_connections(before - 1);
+	return status;
 }
 
 /* A string of the last answer's body, by JSON pointer; "" when it is none. */

@@ -98,6 +98,46 @@ static inline void kept_commit(void)
 	requests_done(kept.store, keys, n);
 }
 
+/* A task of so many events, the last of which moves it to this state; only the database has it. */
+static inline struct kept_task *kept_put(const char *id, enum task_state to, int events)
+{
+	struct kept_task *k = &kept.tasks[kept.tasks_count++];
+	const char *at = "\"at\":\"2026-11-23T03:24:41.123Z\"";
+	struct error e;
+
+	assert_true(events >= 2 && id_parse(id, strlen(id), &k->id));
+	k->state = to;
+	k->last_seq = (uint64_t)events;
+	buf_printf(&k->sse,
+		   "id: 1\nevent: task.created\ndata: {\"seq\":1,%s,\"task_id\":\"%s\",\"prompt\":\"x\","
+		   "\"approval\":\"auto\",\"metadata\":{}}\n\n",
+		   at, id);
+	for (int i = 2; i < events; i++)
+		buf_printf(&k->sse,
+			   "id: %d\nevent: step.skipped\ndata: "
+			   "{\"seq\":%d,%s,\"step\":\"a\",\"reason\":\"b\"}\n\n",
+			   i, i, at);
+	buf_printf(&k->sse,
+		   "id: %d\nevent: task.state\ndata: {\"seq\":%d,%s,\"from\":\"queued\",\"to\":\"%s\"}\n\n",
+		   events, events, at, task_state_text(to));
+	assert_int_equal(task_fold(buf_slice(&k->sse), &k->doc, &e), ERR_NONE);
+	return k;
+}
+
+/* As the keeper does when the service starts. */
+static inline void kept_restore(const struct kept_task *k)
+{
+	struct task_saved saved = {.id = k->id,
+				   .state = k->state,
+				   .last_seq = k->last_seq,
+				   .created_ms = 1,
+				   .updated_ms = 1,
+				   .doc = buf_slice(&k->doc)};
+	struct error e;
+
+	assert_int_equal(task_restore(kept.store, &saved, &e), ERR_NONE);
+}
+
 static inline void kept_stop(void)
 {
 	struct archive_call *c;

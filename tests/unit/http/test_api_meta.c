@@ -116,6 +116,34 @@ static void root__leads_to_the_documentation(void **state)
 	assert_string_equal(api_header("Location"), "/docs");
 }
 
+static void readyz__tells_what_the_store_is_about(void **state)
+{
+	static const struct {
+		enum store_health health;
+		const char *why, *status;
+		int code;
+	} cases[] = {
+		{STORE_STARTING, "", "starting", 503},
+		{STORE_WORKS, "", "ready", 200},
+		{STORE_NO_SPACE, "no space left on device", "no_space", 503},
+		{STORE_BROKEN, "input/output error", "broken", 503},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		store_health_set(kept.store, cases[i].health, cases[i].why);
+		assert_int_equal(api_read(api_begin("GET /readyz", NULL)), cases[i].code);
+		assert_string_equal(api_text("/status"), cases[i].status);
+		assert_string_equal(api_text("/store/backend"), "sqlite");
+		assert_string_equal(api_text("/store/note"), "");
+		assert_int_equal(json_truth(json_pointer(api.body, "/checks/store_works")),
+				 cases[i].code == 200);
+		assert_int_equal(json_truth(json_pointer(api.body, "/checks/accepting_tasks")),
+				 cases[i].code == 200);
+		assert_non_null(strstr(api_text("/checks/store_reason"), cases[i].why));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +155,7 @@ int main(void)
 		API_TEST(readyz__tells_starting_ready_draining),
 		API_TEST(problem__explains_every_type),
 		API_TEST(root__leads_to_the_documentation),
+		KEPT_TEST(readyz__tells_what_the_store_is_about),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,6 +127,61 @@ static void task_get__refuses_parameters_that_it_has_not(void **state)
 	assert_int_equal(api_ask(api_line("GET", t, "?wait=0s"), NULL), 200);
 }
 
+static const char old_id[] = "0193a5c2-7b1e-7c3d-8f00-5a6b7c8d9e0f";
+
+static void task_get__asks_the_archive_for_old_tasks(void **state)
+{
+	char path[100], head[200];
+
+	(void)state;
+	kept_put(old_id, TASK_COMPLETED, 7);
+	snprintf(path, sizeof(path), "GET /v1/tasks/%s", old_id);
+	assert_int_equal(api_ask(path, NULL), 200);
+	assert_string_equal(api_text("/status"), "completed");
+	assert_string_equal(api_header("ETag"), "\"7\"");
+	snprintf(head, sizeof(head), "%s\r\nIf-None-Match: \"7\"", path);
+	assert_int_equal(api_ask(head, NULL), 304);
+	snprintf(head, sizeof(head), "%s?wait=30s", path);
+	assert_int_equal(api_ask(head, NULL), 200);
+	snprintf(head, sizeof(head), "HEAD /v1/tasks/%s", old_id);
+	assert_int_equal(api_ask(head, NULL), 200);
+	assert_string_equal(strstr(buf_cstr(&rig.got), "\r\n\r\n"), "\r\n\r\n");
+	assert_int_equal(api_ask("GET /v1/tasks/0193a5c2-7b1e-7c3d-8f00-000000000000", NULL), 404);
+	kept.lost = true;
+	assert_int_equal(api_ask(path, NULL), 503);
+}
+
+static void task_get__shows_what_is_durable(void **state)
+{
+	struct api_task t = api_task_new();
+
+	(void)state;
+	api_move(t, TASK_PLANNING, NULL);
+	assert_int_equal(api_read(api_begin(api_line("GET", t, ""), NULL)), 200);
+	assert_string_equal(api_text("/status"), "queued");
+	assert_string_equal(api_header("ETag"), "\"1\"");
+	kept_commit();
+	assert_int_equal(api_read(api_begin(api_line("GET", t, ""), NULL)), 200);
+	assert_string_equal(api_text("/status"), "planning");
+	assert_string_equal(api_header("ETag"), "\"2\"");
+	assert_int_equal(kept.asked, 0);
+}
+
+static void task_get__forgets_a_client_that_left(void **state)
+{
+	char head[100];
+	int fd;
+
+	(void)state;
+	kept.held = true;
+	snprintf(head, sizeof(head), "GET /v1/tasks/%s", old_id);
+	fd = api_begin(head, NULL);
+	assert_int_equal(kept.pending, 1);
+	rig_reset(fd);
+	api_until_connections(0);
+	assert_int_equal(kept.pending, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +190,9 @@ int main(void)
 		API_TEST(task_get__says_not_modified),
 		API_TEST(task_get__knows_what_is_no_task),
 		API_TEST(task_get__refuses_parameters_that_it_has_not),
+		KEPT_TEST(task_get__asks_the_archive_for_old_tasks),
+		KEPT_TEST(task_get__shows_what_is_durable),
+		KEPT_TEST(task_get__forgets_a_client_that_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

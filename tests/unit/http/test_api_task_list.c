@@ -101,13 +101,54 @@ static void task_list__refuses_bad_parameters(void **state)
 	assert_int_equal(list("?cursor=AAAAAAAAAAAAAAAAAAAAAA"), 200);
 }
 
+static void task_list__has_old_tasks_too(void **state)
+{
+	char ids[5][ID_TEXT_SIZE], head[200];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		snprintf(ids[i], ID_TEXT_SIZE, "0183a5c2-7b1e-7c3d-8f00-00000000000%c", '0' + i);
+		kept_put(ids[i], i == 1 ? TASK_FAILED : TASK_COMPLETED, 4);
+	}
+	snprintf(ids[3], ID_TEXT_SIZE, "%s", api_task_new().id);
+	snprintf(ids[4], ID_TEXT_SIZE, "%s", api_task_new().id);
+	snprintf(head, sizeof(head), "GET /v1/tasks?limit=2");
+	for (int i = 4; i >= 0; i -= 2) {
+		assert_int_equal(api_ask(head, NULL), 200);
+		assert_string_equal(api_text("/tasks/0/id"), ids[i]);
+		if (i > 0)
+			assert_string_equal(api_text("/tasks/1/id"), ids[i - 1]);
+		assert_int_equal(json_is(json_get(api.body, "next_cursor"), JSON_NULL), i == 0);
+		snprintf(head, sizeof(head), "GET /v1/tasks?limit=2&cursor=%s", api_text("/next_cursor"));
+	}
+	assert_int_equal(api_ask("GET /v1/tasks?status=failed", NULL), 200);
+	assert_int_equal(json_count(json_get(api.body, "tasks")), 1);
+	assert_string_equal(api_text("/tasks/0/id"), ids[1]);
+	/* Without the archive the table answers. */
+	kept.lost = true;
+	assert_int_equal(api_ask("GET /v1/tasks", NULL), 200);
+	assert_int_equal(json_count(json_get(api.body, "tasks")), 2);
+}
+
+static void task_list__forgets_a_client_that_left(void **state)
+{
+	int fd;
+
+	(void)state;
+	kept.held = true;
+	fd = api_begin("GET /v1/tasks", NULL);
+	assert_int_equal(kept.pending, 1);
+	rig_reset(fd);
+	api_until_connections(0);
+	assert_int_equal(kept.pending, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		API_TEST(task_list__is_empty_at_first),
-		API_TEST(task_list__pages_from_the_newest),
-		API_TEST(task_list__filters_by_status),
-		API_TEST(task_list__refuses_bad_parameters),
+		API_TEST(task_list__is_empty_at_first),  API_TEST(task_list__pages_from_the_newest),
+		API_TEST(task_list__filters_by_status),  API_TEST(task_list__refuses_bad_parameters),
+		KEPT_TEST(task_list__has_old_tasks_too), KEPT_TEST(task_list__forgets_a_client_that_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

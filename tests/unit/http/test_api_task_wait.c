@@ -120,6 +120,29 @@ static void task_wait__goes_on_while_quiesced_and_ends_with_the_drain(void **sta
 	close(late);
 }
 
+/* The state it waits for must be durable. */
+static void wait__sees_what_is_durable(void **state)
+{
+	struct api_task t = api_task_new();
+	int fd = api_begin(api_line("GET", t, "?wait=30s"), NULL);
+
+	(void)state;
+	assert_true(api_silent(fd));
+	api_move(t, TASK_PLANNING, NULL);
+	assert_true(api_silent(fd));
+	kept_commit();
+	assert_int_equal(api_read(fd), 200);
+	assert_string_equal(api_text("/status"), "planning");
+	fd = api_begin(api_line("GET", t, "?wait=30s\r\nIf-None-Match: \"2\""), NULL);
+	assert_true(api_silent(fd));
+	api_event(t, EVENT_STEP_SKIPPED, "{\"step\":\"a\",\"reason\":\"b\"}");
+	kept_commit();
+	assert_true(api_silent(fd));
+	rig_time_pass(30000);
+	assert_int_equal(api_read(fd), 200);
+	assert_string_equal(api_header("ETag"), "\"3\"");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,6 +153,7 @@ int main(void)
 		API_TEST(task_wait__is_forgotten_with_its_client),
 		API_TEST(task_wait__many_are_answered_by_one_change),
 		API_TEST(task_wait__goes_on_while_quiesced_and_ends_with_the_drain),
+		KEPT_TEST(wait__sees_what_is_durable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

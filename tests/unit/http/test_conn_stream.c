@@ -231,6 +231,55 @@ static void stream__may_end_from_ready(void **state)
 	rig_until_connections(0);
 }
 
+static void sized(struct http_request *r)
+{
+	rig.held = r;
+	r->on_gone = rig_gone;
+	http_stream_start_sized(r, 206, "text/plain", "X: y\r\n", 10,
+				(struct http_stream_handler){rig_ready});
+}
+
+static void stream__of_known_length_keeps_the_connection(void **state)
+{
+	int fd = rig_client();
+	const char *got;
+
+	(void)state;
+	rig.http.dispatch = sized;
+	for (int minor = 1; minor >= 0; minor--) {
+		rig_send(fd, minor ? "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+				   : "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+		http_stream_write(rig.held, SLICE_LIT("01234"));
+		http_stream_write(rig.held, SLICE_LIT("56789"));
+		http_stream_end(rig.held);
+		got = rig_read(fd, "56789");
+		assert_non_null(strstr(got, "HTTP/1.1 206 Partial Content\r\n"));
+		assert_non_null(strstr(got, "Content-Length: 10\r\n"));
+		assert_null(strstr(got, "chunked"));
+		assert_null(strstr(got, "Connection: close"));
+		assert_string_equal(strstr(got, "\r\n\r\n"), "\r\n\r\n0123456789");
+		assert_false(rig.got_end);
+	}
+	close(fd);
+}
+
+static void stream__of_known_length_has_none_of_it_on_head(void **state)
+{
+	int fd = rig_client();
+	const char *got;
+
+	(void)state;
+	rig.http.dispatch = sized;
+	rig_send(fd, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+	got = rig_read(fd, "\r\n\r\n");
+	assert_non_null(strstr(got, "Content-Length: 10\r\n"));
+	assert_int_equal(rig.gone, 1);
+	rig.http.dispatch = rig_dispatch;
+	rig_send(fd, "GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+	rig_read(fd, "/next");
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +295,8 @@ int main(void)
 		RIG_TEST(stream__throws_input_away_within_bounds),
 		RIG_TEST(stream__of_a_head_request_is_its_head),
 		RIG_TEST(stream__may_end_from_ready),
+		RIG_TEST(stream__of_known_length_keeps_the_connection),
+		RIG_TEST(stream__of_known_length_has_none_of_it_on_head),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,63 @@ static void watchers_drain__reaches_everybody(void **state)
 	assert_true(http_watchers_draining(api.http->watchers));
 }
 
+static void beat(struct http_follower *f)
+{
+	((struct follower *)f)->changes++;
+}
+
+static void live_none(struct http_follower *f, uint64_t after_seq, struct slice sse)
+{
+	(void)f;
+	(void)after_seq;
+	(void)sse;
+	fail();
+}
+
+static void follow__loose_is_for_beats_and_the_end(void **state)
+{
+	struct follower a = {0}, b = {0};
+
+	(void)state;
+	a.f.on_change = changed;
+	a.f.on_drain = drained;
+	a.f.on_beat = beat;
+	a.f.on_live = live_none;
+	b.f = a.f;
+	http_follow_loose(api.http->watchers, &a.f);
+	http_follow_loose(api.http->watchers, &b.f);
+	rig_time_pass(15000);
+	assert_int_equal(a.changes, 1);
+	http_unfollow(api.http->watchers, &b.f);
+	rig_time_pass(15000);
+	assert_int_equal(a.changes, 2);
+	assert_int_equal(b.changes, 1);
+	http_watchers_drain(api.http->watchers);
+	assert_int_equal(a.drains, 1);
+	assert_int_equal(b.drains, 0);
+}
+
+/* Who has nothing to say about the end of the server goes on. */
+static void watchers_drain__lets_those_stay_who_wish_to(void **state)
+{
+	struct api_task t = api_task_new();
+	struct follower many[3] = {0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(many); i++) {
+		follow(&many[i], t);
+		if (i == 1)
+			many[i].f.on_drain = NULL;
+	}
+	http_watchers_drain(api.http->watchers);
+	api_move(t, TASK_PLANNING, NULL);
+	rig_turns(3);
+	assert_int_equal(many[0].drains, 1);
+	assert_int_equal(many[1].changes, 1);
+	assert_int_equal(many[2].drains, 1);
+	http_unfollow(api.http->watchers, &many[1].f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +180,8 @@ int main(void)
 		API_TEST(follow__between_news_and_telling_leaves_no_trace),
 		API_TEST(follow__refuses_a_task_that_is_no_longer_kept),
 		API_TEST(watchers_drain__reaches_everybody),
+		API_TEST(follow__loose_is_for_beats_and_the_end),
+		API_TEST(watchers_drain__lets_those_stay_who_wish_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
