@@ -34,6 +34,7 @@ static bool event_folds(enum event_type t)
 	case EVENT_STEP_CANCELLED:
 	case EVENT_STEP_WAITING:
 	case EVENT_STEP_IN_DOUBT:
+	case EVENT_STEP_RESUMED:
 	case EVENT_MODEL_COMPLETED: return true;
 	default: return false;
 	}

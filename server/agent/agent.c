@@ -13,10 +13,10 @@ static struct run *run_find(const struct agent *a, struct task_ref ref);
 static void drain_check(struct agent *a);
 
 struct agent *agent_new(struct loop *l, struct store *s, struct llm *m, struct mcp_client *c,
-			const struct agent_options *o)
+			struct archive *archive, const struct agent_options *o)
 {
 	struct agent *a = xcalloc(1, sizeof *a);
-	*a = (struct agent){.loop = l, .store = s, .llm = m, .mcp = c, .options = *o};
+	*a = (struct agent){.loop = l, .store = s, .llm = m, .mcp = c, .archive = archive, .options = *o};
 	mcp_client_on_change(c, catalog_changed, a);
 	return a;
 }
@@ -34,7 +34,7 @@ void agent_free(struct agent *a)
 void agent_on_work(struct agent *a)
 {
 	struct lease l;
-	while (!a->draining && a->runs_count < (size_t)a->options.runs_max && lease_next(a->store, &l))
+	while (agent_begins(a) && a->runs_count < (size_t)a->options.runs_max && lease_next(a->store, &l))
 		run_start(a, &l);
 }
 
@@ -47,6 +47,15 @@ void agent_on_task(struct agent *a, struct task_ref ref)
 	bool gone = task_head_get(a->store, ref, &head) != ERR_NONE;
 	if (gone || task_state_terminal(head.state) || !head.leased || head.lease_epoch != r->lease.epoch)
 		run_drop(r, false);
+	else if (r->watched)
+		run_wake(r); /* more of it is durable */
+}
+
+void agent_on_health(struct agent *a)
+{
+	for (struct run *r = a->runs; r != NULL; r = r->next)
+		run_wake(r);
+	agent_on_work(a);
 }
 
 void agent_drain(struct agent *a, loop_fn *fn, void *arg)
@@ -64,6 +73,11 @@ void agent_drain(struct agent *a, loop_fn *fn, void *arg)
 size_t agent_runs(const struct agent *a)
 {
 	return a->runs_count;
+}
+
+bool agent_begins(const struct agent *a)
+{
+	return !a->draining && store_accepts(a->store, NULL) == ERR_NONE;
 }
 
 void agent_run_freed(struct agent *a)

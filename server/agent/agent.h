@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "store/store.h"
+#include "store/archive.h"
 #include "llm/llm.h"
 #include "mcp/mcp.h"
 
@@ -21,19 +22,24 @@ struct agent_options {
 	int tools_offered_max;         /* tools shown to the planner and to a step */
 	int64_t tools_wait_ms;         /* for tool servers that are still starting; then without them */
 	int64_t task_ms_max;           /* working time of one task */
+	int64_t repeat_wait_ms;        /* before a call is made again that was lost with a process; grows */
 	size_t tool_result_bytes_max;  /* kept in the journal */
 	size_t tool_context_bytes_max; /* shown to the model */
 };
 
 struct agent;
+/* archive: NULL without a keeper. All are borrowed for the agent's life. */
 struct agent *agent_new(struct loop *l, struct store *s, struct llm *m, struct mcp_client *c,
-			const struct agent_options *o);
+			struct archive *archive, const struct agent_options *o);
 void agent_free(struct agent *a);
 /* Called by the worker: there may be tasks to lease. */
 void agent_on_work(struct agent *a);
 /* Called by the worker: a task that this worker leases or watches has changed (cancelled by a person, say).
  * Calls of a task that reached a terminal state are stopped before this returns. */
 void agent_on_task(struct agent *a, struct task_ref ref);
+/* Called by the worker: store_health has changed. While store_accepts refuses nothing new is begun; what is
+ * under way is brought to its end. */
+void agent_on_health(struct agent *a);
 /* No new leases, no new calls; calls that run may finish. fn(arg) once when nothing runs. */
 void agent_drain(struct agent *a, loop_fn *fn, void *arg);
 size_t agent_runs(const struct agent *a);

@@ -6,11 +6,13 @@
  * - run.c: one task from lease to release: planning, steps in order, answer; where every decision is taken
  * - planner.c: the planner's call, its repair turn, what becomes of its answer
  * - executor.c: one step: model turns until finish_step
- * - calls.c: the tool calls of one turn; result.c: what their results look like to a model
+ * - calls.c: the tool calls of one turn; keep.c: their results, as they are kept; result.c: as a model sees
+ * them
+ * - doubt.c: calls that were lost with a process: made again, or left to a person
  * - writer.c: the final answer
  * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape
  * - prompt.c: the words sent to models; toolbox.c: which tools are offered
- * - resume.c: a run rebuilt from its events
+ * - resume.c: a run rebuilt from its document and events, table and archive; replay.c: what each event says
  * - record.c: events written, always through task_move
  *
  * A run is driven by run_pump(), which is only ever called from the bottom of the loop (run_wake). Callbacks
@@ -85,6 +87,8 @@ struct toolbox {
 void toolbox_init(struct toolbox *t, const struct mcp_catalog *c, const char *query, const char *const *hints,
 		  size_t hints_count, size_t max, bool finish_step);
 void toolbox_release(struct toolbox *t);
+/* Calls of it may be repeated without harm; false for finish_step. */
+bool toolbox_idempotent(const struct toolbox *t, const struct llm_tool *tool);
 /* NULL when this name was not offered. */
 const struct llm_tool *toolbox_find(const struct toolbox *t, const char *name);
 #define FINISH_STEP "finish_step"
@@ -101,6 +105,24 @@ must_check enum err plan_shape_check(const struct json *tree, struct error *e);
 struct run;
 struct exec;
 
+struct record {
+	struct buf text; /* the event's object being written */
+	struct jw w;
+};
+
+enum call_state {
+	CALL_WAITING,   /* not begun */
+	CALL_JOURNALED, /* its start is written; it is sent once that is durable */
+	CALL_RUNNING,   /* sent */
+	CALL_LOST,      /* a process died with it: made again at again_mono_ms */
+	CALL_KEEPING,   /* answered; the result is being written as an artifact */
+	CALL_DONE,
+};
+/* What a person said of a call in doubt. */
+enum call_word { WORD_NONE, WORD_RETRY, WORD_COMPLETED, WORD_SKIP, WORD_FAIL };
+
+struct call_result; /* keep.c */
+
 /* One call a model asked for, in the turn that is being carried out. */
 struct exec_call {
 	struct exec *exec;
@@ -108,10 +130,22 @@ struct exec_call {
 	const char *model_id;  /* the model's id of it */
 	const char *name, *arguments;
 	const struct llm_tool *tool; /* NULL: not offered */
-	enum { CALL_WAITING, CALL_RUNNING, CALL_DONE } state;
-	bool started_before, started_reading; /* resume: tool.started stands in the journal without an end;
-						 its read_only */
+	enum call_state state;
+	/* Once it was started, as tool.started says: */
+	bool started, read_only, idempotent;
+	const char *server, *server_tool; /* of the toolbox's catalogue, or in the step's arena */
+	int64_t started_ms;               /* wall clock */
+	uint64_t seq;                     /* of the event that must be durable before it is sent */
+	int repeats;                      /* tool.repeated so far */
+	int64_t again_mono_ms;
+	bool was_sent; /* a sending that was lost may have taken effect */
+	/* Of a run that is being resumed: */
+	bool unsent, in_doubt; /* what became of the last sending */
+	enum call_word word;
+	const char *content; /* the person's; NULL */
 	struct mcp_call *mcp;
+	struct archive_call *keeping;
+	struct call_result *result; /* while it is being kept */
 };
 
 /* A step while it runs. Owned by its run. */
@@ -146,6 +180,7 @@ struct run {
 	struct run *next;
 	struct lease lease;
 	enum task_state state;
+	struct id id;
 	char task_id[ID_TEXT_SIZE];
 	char fence[FENCE_SIZE];  /* marks data in prompts; nobody outside can know it */
 	char *prompt, *feedback; /* feedback of the last rejection, NULL */
@@ -153,7 +188,11 @@ struct run {
 	struct plan *plan;
 	uint64_t plan_version; /* of the newest plan.created */
 	struct run_step steps[PLAN_STEPS_MAX];
-	uint64_t calls_named;   /* for call ids */
+	uint64_t calls_named; /* for call ids */
+	uint32_t artifacts_named;
+	uint64_t last_seq;      /* of the last event this run wrote */
+	uint64_t durable_seq;   /* as far as it was looked at */
+	bool watched;           /* task_watch: woken when more is durable */
 	struct llm_call *model; /* planner's or writer's */
 	char model_call_id[CALL_ID_SIZE];
 	char *rejected_answer; /* planner: what did not parse, for the repair turn */
@@ -162,8 +201,15 @@ struct run {
 	int64_t worked_ms, works_since_ms; /* of earlier holders of the lease; wall clock, 0: it waited */
 	struct loop_timer *timer;     /* deadline, the wait for the catalogue, the next try to end the task */
 	int64_t settle_until_mono_ms; /* 0: not waiting for the catalogue */
-	bool loaded;                  /* document and events were read */
-	const char *end_code;         /* why the task ends although that could not be written yet; NULL */
+	int64_t paused_since_mono_ms; /* nothing is begun while the store takes nothing; 0: it does */
+	/* Document and events are being read, then loaded. */
+	bool documented, loaded;
+	struct archive_call *loading; /* under way */
+	uint64_t load_seq;            /* events up to here were replayed */
+	uint64_t load_durable_seq;    /* what was durable when the lease was taken */
+	int64_t load_again_mono_ms;   /* the archive is asked again then */
+	struct error load_error;
+	const char *end_code; /* why the task ends although that could not be written yet; NULL */
 	char *end_message;
 	bool woken, dropped;
 };
@@ -173,6 +219,7 @@ struct agent {
 	struct store *store;
 	struct llm *llm;
 	struct mcp_client *mcp;
+	struct archive *archive; /* NULL without a keeper */
 	struct agent_options options;
 	struct run *runs;
 	size_t runs_count;
@@ -183,6 +230,8 @@ struct agent {
 
 /* agent.c: after a run's memory is gone: there is room for another */
 void agent_run_freed(struct agent *a);
+/* Something new may be begun: a step, a model call, a tool call. */
+bool agent_begins(const struct agent *a);
 
 /* run.c */
 void run_start(struct agent *a, const struct lease *l);
@@ -199,6 +248,9 @@ void run_drop(struct run *r, bool release);
 void run_fail(struct run *r, const char *code, const char *message);
 void run_call_name(struct run *r, char out[CALL_ID_SIZE]);
 bool run_busy(const struct run *r); /* a model or tool call is in flight */
+/* Whether the run's events are durable up to there; when not, it is woken later. */
+bool run_is_durable(struct run *r, uint64_t seq);
+void run_timer_arm(struct run *r); /* after anything that the run waits for by time has changed */
 
 /* planner.c, writer.c */
 void planner_start(struct run *r);
@@ -229,10 +281,38 @@ void calls_pump(struct exec *x);
 /* Records what came of a call for the model: a tool message in the conversation. */
 void calls_answer(struct exec_call *c, const char *text, bool is_error);
 bool calls_all_done(const struct exec *x);
+bool calls_in_flight(const struct exec *x);
+bool calls_journaled(const struct exec *x); /* one of them is to be sent */
+/* The next time one of them is made again; INT64_MAX: never. */
+int64_t calls_again_mono_ms(const struct exec *x);
 /* What a model is told of a call without an answer. doubt: it may have taken effect all the same. */
 void calls_failure_text(const char *message, bool doubt, struct buf *out);
 /* Stops the calls in flight; their callbacks do not come. */
 void calls_cancel(struct exec *x);
+/* The members every event of a call begins with. */
+void call_head(struct record *rec, const struct exec_call *c);
+/* tool.failed, and the model is told. */
+void call_failed(struct exec_call *c, const struct error *why, bool sent);
+/* It can be made again without harm. */
+bool call_repeatable(const struct exec_call *c);
+
+/* keep.c: tool.completed, and the model is told; a large result is written as an artifact first. The result
+ * may be large; end and result are borrowed. */
+void result_keep(struct exec_call *c, const struct mcp_call_end *end, const struct json *result);
+void call_result_free(struct call_result *k);
+/* {"content":[{"type":"text","text":...}]} as the member "result", text of at most bytes_max bytes. */
+void result_write_text(struct record *rec, const char *text, size_t bytes_max);
+
+/* doubt.c */
+#define CALL_SKIPPED "skipped" /* code of a tool.failed that a person decided */
+/* A process died with the call. sent: it may have reached its server. It is made again after wait_ms, left
+ * to a person, or given up. */
+void call_lost(struct exec_call *c, const struct error *why, bool sent, int64_t wait_ms);
+int64_t call_wait_ms(const struct exec_call *c);
+/* Writes tool.repeated: the call is to be sent again. */
+void call_again(struct exec_call *c);
+/* Decides what becomes of calls that a resumed run finds without an end. */
+void doubts_settle(struct run *r);
 
 /* result.c: text of an MCP tool result for a model: blocks joined, binary described, bounded with a marker.
  */
@@ -248,15 +328,15 @@ void prompt_executor_user(const struct run *r, size_t step, struct buf *out);
 void prompt_writer_system(struct buf *out);
 void prompt_writer_user(const struct run *r, struct buf *out);
 
-/* resume.c: fills the run from document and events. ERR_GONE when they are no longer kept. */
-must_check enum err resume_load(struct run *r, struct error *e);
+/* resume.c: fills the run from document and events. Called until it is not RESUME_WAITS; the run is woken
+ * when it is to be called again. On failure the reason is in load_error. */
+enum resume { RESUME_DONE, RESUME_WAITS, RESUME_FAILED };
+enum resume resume_pump(struct run *r);
+/* replay.c: what one event says of the run, in order. */
+void event_replay(struct run *r, enum event_type type, const struct json *data);
 
-/* record.c: each appends to the task; false when the run is not ours any more or cannot be written (then it
- * was dropped). */
-struct record {
-	struct buf text; /* the event's object being written */
-	struct jw w;
-};
+/* record.c: each appends to the task (and sets last_seq); false when the run is not ours any more or cannot
+ * be written (then it was dropped). */
 void record_begin(struct record *rec); /* writes "{" */
 bool record_event(struct run *r, struct record *rec, enum event_type type);
 /* Several in one change, with a new state or TASK_SAME. Takes the records (released). */

@@ -3,45 +3,40 @@
  * The tool calls of one model turn. Read-only calls go out together; as soon as one of them may change
  * something, they go one after the other. A call that cannot be made (unknown tool, arguments that break the
  * schema, a writing tool in a step that was approved as reading) is answered to the model with what is wrong.
- * tool.started is written before a call is sent, and each call gets exactly one tool.completed or
- * tool.failed.
+ *
+ * tool.started is written before a call is sent, once for each call however often it is sent; unless the tool
+ * only reads, it is durable before. Each call gets exactly one tool.completed or tool.failed. Calls that a
+ * process died with are doubt.c's.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
 #include "base/schema.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+static void call_pump(struct exec_call *c);
+static void call_begin(struct exec_call *c);
 static bool call_refusal(struct exec_call *c, struct json **arguments, struct error *e);
-static void call_refuse(struct exec_call *c, const struct error *e);
 static void call_start(struct exec_call *c, const struct json *arguments);
+static void call_send(struct exec_call *c);
 static void call_progress(struct slice progress, struct slice total, struct slice message, void *arg);
 static void call_end(const struct mcp_call_end *end, void *arg);
-static bool call_completed(struct exec_call *c, const struct mcp_call_end *end, const struct json *result);
-static bool call_failed(struct exec_call *c, const struct error *why, bool sent, int64_t duration_ms);
+
+static bool call_reads(const struct exec_call *c)
+{
+	return c->started ? c->read_only : c->tool != NULL && c->tool->read_only;
+}
 
 void calls_pump(struct exec *x)
 {
-	bool all_read_only = true;
+	bool together = true;
 	for (size_t i = 0; i < x->calls_count; i++)
-		all_read_only = all_read_only && x->calls[i].tool != NULL && x->calls[i].tool->read_only;
+		together = together && call_reads(&x->calls[i]);
 	for (size_t i = 0; i < x->calls_count && !run_over(x->run); i++) {
-		struct exec_call *c = &x->calls[i];
-		if (c->state == CALL_RUNNING && !all_read_only)
-			return;
-		if (c->state != CALL_WAITING)
-			continue;
-		if (x->run->agent->draining)
-			return;
-		struct error e = {0};
-		struct json *arguments = NULL;
-		if (call_refusal(c, &arguments, &e))
-			call_refuse(c, &e);
-		else
-			call_start(c, arguments);
-		json_free(arguments);
-		if (c->state == CALL_RUNNING && !all_read_only)
+		call_pump(&x->calls[i]);
+		if (run_over(x->run) || (x->calls[i].state != CALL_DONE && !together))
 			return;
 	}
 }
@@ -52,6 +47,33 @@ bool calls_all_done(const struct exec *x)
 		if (x->calls[i].state != CALL_DONE)
 			return false;
 	return true;
+}
+
+bool calls_in_flight(const struct exec *x)
+{
+	for (size_t i = 0; i < x->calls_count; i++) {
+		enum call_state s = x->calls[i].state;
+		if (s == CALL_JOURNALED || s == CALL_RUNNING || s == CALL_KEEPING)
+			return true;
+	}
+	return false;
+}
+
+bool calls_journaled(const struct exec *x)
+{
+	for (size_t i = 0; i < x->calls_count; i++)
+		if (x->calls[i].state == CALL_JOURNALED)
+			return true;
+	return false;
+}
+
+int64_t calls_again_mono_ms(const struct exec *x)
+{
+	int64_t at = INT64_MAX;
+	for (size_t i = 0; i < x->calls_count; i++)
+		if (x->calls[i].state == CALL_LOST && x->calls[i].again_mono_ms < at)
+			at = x->calls[i].again_mono_ms;
+	return at;
 }
 
 void calls_failure_text(const char *message, bool doubt, struct buf *out)
@@ -65,9 +87,15 @@ void calls_failure_text(const char *message, bool doubt, struct buf *out)
 void calls_cancel(struct exec *x)
 {
 	for (size_t i = 0; i < x->calls_count; i++) {
-		if (x->calls[i].mcp != NULL)
-			mcp_call_cancel(x->calls[i].mcp);
-		x->calls[i].mcp = NULL;
+		struct exec_call *c = &x->calls[i];
+		if (c->mcp != NULL)
+			mcp_call_cancel(c->mcp);
+		if (c->keeping != NULL)
+			archive_cancel(c->keeping);
+		call_result_free(c->result);
+		c->mcp = NULL;
+		c->keeping = NULL;
+		c->result = NULL;
 	}
 }
 
@@ -80,7 +108,70 @@ void calls_answer(struct exec_call *c, const char *text, bool is_error)
 	c->state = CALL_DONE;
 }
 
+void call_head(struct record *rec, const struct exec_call *c)
+{
+	const char *server = c->server, *tool = c->server_tool;
+	if (!c->started && c->tool != NULL && c->tool->server != NULL) {
+		server = c->tool->server;
+		tool = c->tool->server_tool;
+	}
+	record_begin(rec);
+	jw_kv_text(&rec->w, "call", c->id);
+	jw_kv_text(&rec->w, "step", c->exec->run->plan->steps[c->exec->step].id);
+	jw_kv_text(&rec->w, "model_call", c->model_id);
+	if (server != NULL)
+		jw_kv_text(&rec->w, "server", server);
+	jw_kv_text(&rec->w, "tool", tool != NULL ? tool : c->name);
+}
+
+void call_failed(struct exec_call *c, const struct error *why, bool sent)
+{
+	struct record rec;
+	int64_t ms = c->started ? clock_wall_ms() - c->started_ms : 0;
+	if (c->id[0] == '\0')
+		run_call_name(c->exec->run, c->id);
+	sent = sent || c->was_sent;
+	call_head(&rec, c);
+	record_error(&rec, record_error_code(why), why->msg);
+	jw_kv_bool(&rec.w, "sent", sent);
+	jw_kv_int(&rec.w, "duration_ms", ms > 0 ? ms : 0);
+	if (!record_event(c->exec->run, &rec, EVENT_TOOL_FAILED))
+		return;
+	struct buf text = BUF_INIT;
+	calls_failure_text(why->msg, sent && !call_repeatable(c), &text);
+	calls_answer(c, buf_cstr(&text), true);
+	buf_release(&text);
+}
+
+bool call_repeatable(const struct exec_call *c)
+{
+	return c->read_only || c->idempotent;
+}
+
 /* --- helpers --- */
+
+static void call_pump(struct exec_call *c)
+{
+	struct run *r = c->exec->run;
+	bool begins = agent_begins(r->agent);
+	if (c->state == CALL_WAITING && begins)
+		call_begin(c);
+	else if (c->state == CALL_LOST && begins && clock_mono_ms() >= c->again_mono_ms)
+		call_again(c);
+	if (!run_over(r) && c->state == CALL_JOURNALED && (c->read_only || run_is_durable(r, c->seq)))
+		call_send(c);
+}
+
+static void call_begin(struct exec_call *c)
+{
+	struct error e = {0};
+	struct json *arguments = NULL;
+	if (call_refusal(c, &arguments, &e))
+		call_failed(c, &e, false);
+	else
+		call_start(c, arguments);
+	json_free(arguments);
+}
 
 static bool call_refusal(struct exec_call *c, struct json **arguments, struct error *e)
 {
@@ -113,50 +204,51 @@ static bool call_refusal(struct exec_call *c, struct json **arguments, struct er
 	return bad == ERR_FIELD && err_prefix(e, "the arguments do not fit the tool's schema");
 }
 
-static void call_refuse(struct exec_call *c, const struct error *e)
-{
-	if (!call_failed(c, e, false, 0))
-		return;
-	struct buf text = BUF_INIT;
-	calls_failure_text(e->msg, false, &text);
-	calls_answer(c, buf_cstr(&text), true);
-	buf_release(&text);
-}
-
-static void call_head(struct record *rec, const struct exec_call *c)
-{
-	record_begin(rec);
-	jw_kv_text(&rec->w, "call", c->id);
-	jw_kv_text(&rec->w, "step", c->exec->run->plan->steps[c->exec->step].id);
-	jw_kv_text(&rec->w, "model_call", c->model_id);
-	if (c->tool != NULL && c->tool->server != NULL)
-		jw_kv_text(&rec->w, "server", c->tool->server);
-	jw_kv_text(&rec->w, "tool",
-		   c->tool != NULL && c->tool->server != NULL ? c->tool->server_tool : c->name);
-}
-
 static void call_start(struct exec_call *c, const struct json *arguments)
 {
-	struct run *r = c->exec->run;
+	struct exec *x = c->exec;
+	struct run *r = x->run;
 	struct record rec;
+	bool idempotent = toolbox_idempotent(&x->box, c->tool);
 	run_call_name(r, c->id);
 	call_head(&rec, c);
 	jw_kv_json(&rec.w, "arguments", arguments);
 	jw_kv_bool(&rec.w, "read_only", c->tool->read_only);
+	jw_kv_bool(&rec.w, "idempotent", idempotent);
 	if (!record_event(r, &rec, EVENT_TOOL_STARTED))
 		return;
-	c->exec->wrote = c->exec->wrote || !c->tool->read_only;
+	c->started = true;
+	c->read_only = c->tool->read_only;
+	c->idempotent = idempotent;
+	c->server = c->tool->server;
+	c->server_tool = c->tool->server_tool;
+	c->started_ms = clock_wall_ms();
+	c->seq = r->last_seq;
+	c->state = CALL_JOURNALED;
+	x->calls_made++;
+	x->wrote = x->wrote || !c->read_only;
 	store_count(r->agent->store, COUNTER_TOOL_CALLS, 1);
+}
+
+static void call_send(struct exec_call *c)
+{
+	struct run *r = c->exec->run;
+	char key[ID_TEXT_SIZE + CALL_ID_SIZE + 1];
 	struct buf text = BUF_INIT;
-	json_print(arguments, &text);
-	struct mcp_call_request req = {.server = c->tool->server,
-				       .tool = c->tool->server_tool,
+	/* What was checked is what is sent: members that stand twice, say, stand once. */
+	struct json *arguments = json_parse(c->arguments, strlen(c->arguments), 0, NULL);
+	if (arguments != NULL)
+		json_print(arguments, &text);
+	json_free(arguments);
+	snprintf(key, sizeof key, "%s:%s", r->task_id, c->id);
+	struct mcp_call_request req = {.server = c->server != NULL ? c->server : "",
+				       .tool = c->server_tool,
 				       .arguments = buf_slice(&text),
 				       .task_id = r->task_id,
-				       .want_progress = true};
+				       .want_progress = true,
+				       .idempotency_key = key};
 	struct mcp_call_handler h = {.on_progress = call_progress, .on_end = call_end, .arg = c};
 	c->state = CALL_RUNNING;
-	c->exec->calls_made++;
 	c->mcp = mcp_call_start(r->agent->mcp, &req, h);
 	buf_release(&text);
 }
@@ -178,6 +270,14 @@ static void call_progress(struct slice progress, struct slice total, struct slic
 	record_live(c->exec->run, &rec, EVENT_TOOL_PROGRESS);
 }
 
+/* A process died with it, or is away: its server, the supervisor. A server that lives and does not answer in
+ * time, or refuses, is another matter: the model is told. */
+static bool end_is_loss(const struct mcp_call_end *end)
+{
+	enum err code = end->error.code;
+	return code == ERR_LOST || code == ERR_IN_DOUBT || code == ERR_UNAVAILABLE;
+}
+
 static void call_end(const struct mcp_call_end *end, void *arg)
 {
 	struct exec_call *c = arg;
@@ -190,62 +290,13 @@ static void call_end(const struct mcp_call_end *end, void *arg)
 		if (result == NULL)
 			err_prefix(&why, "the tool server's answer is not valid JSON");
 	}
-	bool kept = result != NULL ? call_completed(c, end, result)
-				   : call_failed(c, &why, end->sent, end->duration_ms);
-	if (kept) {
-		struct buf text = BUF_INIT;
-		if (result != NULL && end->is_error)
-			buf_add_str(&text, "Error: ");
-		if (result != NULL)
-			result_text(result, exec_context_bytes_max(r->agent), &text);
-		else
-			calls_failure_text(why.msg, end->sent && !c->tool->read_only, &text);
-		calls_answer(c, buf_cstr(&text), result == NULL || end->is_error);
-		buf_release(&text);
-		run_wake(r);
-	}
+	if (result != NULL)
+		result_keep(c, end, result);
+	else if (end_is_loss(end))
+		call_lost(c, &why, end->sent, call_wait_ms(c));
+	else
+		call_failed(c, &why, end->sent);
 	json_free(result);
-}
-
-/* A result over limits.tool_result_bytes is kept as the bounded text of it, and says so. */
-static bool call_completed(struct exec_call *c, const struct mcp_call_end *end, const struct json *result)
-{
-	struct run *r = c->exec->run;
-	size_t bytes_max = r->agent->options.tool_result_bytes_max;
-	struct record rec;
-	call_head(&rec, c);
-	jw_kv_bool(&rec.w, "is_error", end->is_error);
-	jw_kv_int(&rec.w, "duration_ms", end->duration_ms);
-	if (end->result.len <= bytes_max) {
-		jw_kv_raw(&rec.w, "result", end->result.ptr, end->result.len);
-	} else {
-		struct buf text = BUF_INIT;
-		result_text(result, bytes_max, &text);
-		jw_name(&rec.w, "result");
-		jw_object(&rec.w);
-		jw_name(&rec.w, "content");
-		jw_array(&rec.w);
-		jw_object(&rec.w);
-		jw_kv_text(&rec.w, "type", "text");
-		jw_kv_text(&rec.w, "text", buf_cstr(&text));
-		jw_object_end(&rec.w);
-		jw_array_end(&rec.w);
-		jw_object_end(&rec.w);
-		jw_kv_bool(&rec.w, "truncated", true);
-		jw_kv_int(&rec.w, "result_bytes", (int64_t)end->result.len);
-		buf_release(&text);
-	}
-	return record_event(r, &rec, EVENT_TOOL_COMPLETED);
-}
-
-static bool call_failed(struct exec_call *c, const struct error *why, bool sent, int64_t duration_ms)
-{
-	struct record rec;
-	if (c->id[0] == '\0')
-		run_call_name(c->exec->run, c->id);
-	call_head(&rec, c);
-	record_error(&rec, record_error_code(why), why->msg);
-	jw_kv_bool(&rec.w, "sent", sent);
-	jw_kv_int(&rec.w, "duration_ms", duration_ms);
-	return record_event(c->exec->run, &rec, EVENT_TOOL_FAILED);
+	if (!run_over(r))
+		run_wake(r);
 }

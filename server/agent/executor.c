@@ -62,10 +62,7 @@ void exec_free(struct exec *x)
 
 bool exec_busy(const struct exec *x)
 {
-	bool busy = x->model != NULL;
-	for (size_t i = 0; i < x->calls_count; i++)
-		busy = busy || x->calls[i].state == CALL_RUNNING;
-	return busy;
+	return x->model != NULL || calls_in_flight(x);
 }
 
 void exec_pump(struct exec *x)
@@ -73,7 +70,7 @@ void exec_pump(struct exec *x)
 	if (x->over || x->model != NULL)
 		return;
 	calls_pump(x);
-	if (run_over(x->run) || x->run->agent->draining || !calls_all_done(x))
+	if (run_over(x->run) || !agent_begins(x->run->agent) || !calls_all_done(x))
 		return;
 	x->calls_count = 0;
 	if (x->turns >= x->run->agent->options.turns_max)

@@ -3,7 +3,8 @@
  * How a run writes its events: JSON objects handed to the store's one mover under the run's lease. A refusal
  * means that the task was ended or taken meanwhile: the run is dropped and the caller must not go on. A limit
  * that is reached, or anything else that keeps an event from being written, ends the task as failed with the
- * reason named; an end that cannot be written is tried again.
+ * reason named; an end that cannot be written is tried again. A store that cannot take anything for now is no
+ * such thing: the run is given back, and whoever takes it goes on from its last event.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
@@ -41,7 +42,8 @@ bool record_events(struct run *r, struct record *recs, const enum event_type *ty
 		change.state_data = buf_slice(&state_data->text);
 	}
 	struct error e = {0};
-	enum err code = task_move(r->agent->store, r->lease.ref, &change, NULL, &e);
+	uint64_t last_seq = 0;
+	enum err code = task_move(r->agent->store, r->lease.ref, &change, &last_seq, &e);
 	for (size_t i = 0; i < n; i++)
 		buf_release(&recs[i].text);
 	if (state_data != NULL)
@@ -49,6 +51,7 @@ bool record_events(struct run *r, struct record *recs, const enum event_type *ty
 	bool terminal = to != TASK_SAME && task_state_terminal(to);
 	if (code != ERR_NONE)
 		return refused(r, code, &e, terminal);
+	r->last_seq = last_seq;
 	if (to != TASK_SAME)
 		r->state = to;
 	return true;
@@ -156,6 +159,12 @@ static bool refused(struct run *r, enum err code, const struct error *e, bool te
 {
 	if (code == ERR_CONFLICT || code == ERR_GONE) {
 		run_drop(r, false);
+		return false;
+	}
+	if (code == ERR_NO_SPACE || code == ERR_UNAVAILABLE) {
+		log_warn("an event could not be written now; the run goes back to where its events end",
+			 LF_STR("task_id", r->task_id), LF_STR("error", e->msg));
+		run_drop(r, true);
 		return false;
 	}
 	log_warn("an event could not be written; the task ends", LF_STR("task_id", r->task_id),

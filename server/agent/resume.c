@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A run rebuilt from what the store has: the document gives prompt, plan and finished steps; the events give
- * the conversation of steps that were under way. A model call in flight is made again. A tool call that was
- * started and has no end runs again only if it reads; any other may have taken effect, so its step is left in
- * doubt and fails rather than act twice.
+ * A run rebuilt from what there is of its task: the document gives prompt, plan and finished steps; the
+ * events give the conversation of steps that were under way (replay.c). What the table does not have of them
+ * any more, after a restart of the service say, is asked from the archive, without blocking: the run waits
+ * for it before it goes on. A model call in flight is made again; what becomes of tool calls is doubt.c's.
+ *
+ * An archive that cannot answer now is asked again after a while: that is no reason to fail a task.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
@@ -12,42 +14,43 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { READ_BYTES = 256 * 1024 };
+enum { READ_BYTES = 256 * 1024, ARCHIVE_AGAIN_MS = 1000 };
 
-static enum err document_load(struct run *r, struct task_head *head, struct error *e);
+static enum err document_load(struct run *r, struct error *e);
 static void fence_make(struct run *r);
 static enum err steps_load(struct run *r, const struct json *plan, struct error *e);
-static enum err events_load(struct run *r, struct error *e);
-static void event_apply(struct run *r, enum event_type type, const struct json *data);
-static void model_completed(struct exec *x, const struct json *data);
-static void call_ended(struct exec *x, enum event_type type, const struct json *data);
-static struct exec_call *call_find(struct exec *x, enum event_type type, const struct json *data);
-static void text_take(char **at, const char *text);
-static void doubts_settle(struct run *r);
-static void call_in_doubt(struct run *r, struct exec_call *c);
+static enum resume events_load(struct run *r, struct error *e);
+static enum err table_read(struct run *r, struct error *e);
+static enum err events_replay(struct run *r, struct slice sse, struct error *e);
+static void archive_ask(struct run *r);
+static void archive_answered(const struct archive_answer *a, void *arg);
 
-enum err resume_load(struct run *r, struct error *e)
+enum resume resume_pump(struct run *r)
 {
-	struct task_head head;
-	enum err code = document_load(r, &head, e);
-	if (code != ERR_NONE)
-		return code;
-	/* A task nobody has touched has nothing to tell but its creation. */
-	if (head.last_seq > 1)
-		code = events_load(r, e);
+	if (r->load_error.code == ERR_NONE && !r->documented)
+		(void)document_load(r, &r->load_error);
+	r->documented = true;
+	if (r->load_error.code != ERR_NONE)
+		return RESUME_FAILED;
+	if (r->loading != NULL || clock_mono_ms() < r->load_again_mono_ms)
+		return RESUME_WAITS;
+	enum resume end = events_load(r, &r->load_error);
+	if (end != RESUME_DONE)
+		return end;
 	int64_t since_ms = r->works_since_ms != 0 ? clock_wall_ms() - r->works_since_ms : 0;
 	r->deadline_mono_ms -= r->worked_ms + (since_ms > 0 ? since_ms : 0);
-	if (code == ERR_NONE && r->plan != NULL)
+	if (r->plan != NULL)
 		doubts_settle(r);
-	return code;
+	return RESUME_DONE;
 }
 
 /* --- helpers --- */
 
-static enum err document_load(struct run *r, struct task_head *head, struct error *e)
+static enum err document_load(struct run *r, struct error *e)
 {
+	struct task_head head;
 	struct buf text = BUF_INIT;
-	enum err code = task_doc_copy(r->agent->store, r->lease.ref, &text, head);
+	enum err code = task_doc_copy_newest(r->agent->store, r->lease.ref, &text, &head);
 	if (code != ERR_NONE) {
 		buf_release(&text);
 		return err_set(e, code, "the task's document cannot be read");
@@ -56,8 +59,13 @@ static enum err document_load(struct run *r, struct task_head *head, struct erro
 	buf_release(&text);
 	if (doc == NULL)
 		return ERR_JSON;
-	r->state = head->state;
-	id_format(&head->id, r->task_id);
+	r->state = head.state;
+	r->id = head.id;
+	r->last_seq = head.last_seq;
+	r->load_durable_seq = head.durable_seq;
+	/* A task nobody has touched has nothing to tell but its creation. */
+	r->load_seq = head.last_seq == 1 ? 1 : 0;
+	id_format(&head.id, r->task_id);
 	fence_make(r);
 	r->prompt = xstrdup(json_get_text(doc, "prompt", ""));
 	r->approval_required = strcmp(json_get_text(doc, "approval", "required"), "auto") != 0;
@@ -96,7 +104,8 @@ static enum err steps_load(struct run *r, const struct json *plan, struct error 
 			continue;
 		if (strcmp(status, "completed") == 0) {
 			r->steps[i].status = STEP_COMPLETED;
-			text_take(&r->steps[i].result, json_get_text(j, "result", ""));
+			free(r->steps[i].result);
+			r->steps[i].result = xstrdup(json_get_text(j, "result", ""));
 		} else if (strcmp(status, "skipped") == 0) {
 			r->steps[i].status = STEP_SKIPPED;
 		}
@@ -104,188 +113,80 @@ static enum err steps_load(struct run *r, const struct json *plan, struct error 
 	return ERR_NONE;
 }
 
-static enum err events_load(struct run *r, struct error *e)
+static enum resume events_load(struct run *r, struct error *e)
+{
+	struct task_head head;
+	for (;;) {
+		if (task_head_get(r->agent->store, r->lease.ref, &head) != ERR_NONE) {
+			err_set(e, ERR_GONE, "the task is no longer kept");
+			return RESUME_FAILED;
+		}
+		if (r->load_seq >= head.last_seq)
+			return RESUME_DONE;
+		if (r->load_seq + 1 < head.first_seq && r->agent->archive == NULL) {
+			err_set(e, ERR_GONE, "the task's events are no longer kept");
+			return RESUME_FAILED;
+		}
+		if (r->load_seq + 1 < head.first_seq) {
+			archive_ask(r);
+			return RESUME_WAITS;
+		}
+		if (table_read(r, e) != ERR_NONE)
+			return RESUME_FAILED;
+	}
+}
+
+/* Some more of what the table has. No error when it has lost that meanwhile: the archive has it then. */
+static enum err table_read(struct run *r, struct error *e)
 {
 	struct event_cursor cursor;
 	struct buf sse = BUF_INIT;
-	struct task_head head;
-	enum err code = ERR_NONE;
-	event_cursor_init(&cursor, 0);
-	do {
-		buf_reset(&sse);
-		code = task_events_copy(r->agent->store, r->lease.ref, &cursor, READ_BYTES, &sse, &head);
-		struct slice rest = buf_slice(&sse);
-		struct event_view view;
-		while (code == ERR_NONE && event_next(&rest, &view)) {
-			struct json *data = json_parse(view.data.ptr, view.data.len, JSON_DEPTH_MAX, e);
-			if (data == NULL)
-				code = ERR_JSON;
-			else
-				event_apply(r, view.type, data);
-			json_free(data);
-		}
-	} while (code == ERR_NONE && cursor.next_seq <= head.last_seq);
+	event_cursor_init_newest(&cursor, r->load_seq);
+	enum err code = task_events_copy(r->agent->store, r->lease.ref, &cursor, READ_BYTES, &sse, NULL);
+	if (code == ERR_NONE)
+		code = events_replay(r, buf_slice(&sse), e);
+	else if (code == ERR_GONE)
+		code = ERR_NONE;
+	else
+		err_set(e, code, "the task's events cannot be read");
 	buf_release(&sse);
 	return code;
 }
 
-static void calls_named_raise(struct run *r, const struct json *data)
+static enum err events_replay(struct run *r, struct slice sse, struct error *e)
 {
-	const char *call = json_get_text(data, "call", "");
-	unsigned long long n = *call == 'c' ? strtoull(call + 1, NULL, 10) : 0;
-	if (n > r->calls_named)
-		r->calls_named = n;
-}
-
-/* How long the task has been worked on, whoever did it: else a task whose workers die has all the time there
- * is. */
-static void work_count(struct run *r, const struct json *data)
-{
-	enum task_state to;
-	int64_t at_ms;
-	if (!clock_parse(json_get_text(data, "at", ""), &at_ms) ||
-	    !task_state_parse(json_get_text(data, "to", ""), &to))
-		return;
-	if (r->works_since_ms != 0 && at_ms > r->works_since_ms)
-		r->worked_ms += at_ms - r->works_since_ms;
-	r->works_since_ms = task_state_works(to) ? at_ms : 0;
-}
-
-static void event_apply(struct run *r, enum event_type type, const struct json *data)
-{
-	size_t i;
-	if (type == EVENT_TASK_STATE)
-		work_count(r, data);
-	calls_named_raise(r, data);
-	if (type == EVENT_PLAN_REJECTED)
-		text_take(&r->feedback, json_get_text(data, "feedback", NULL));
-	else if (type == EVENT_PLAN_CREATED)
-		text_take(&r->feedback, NULL);
-	if (r->plan == NULL || plan_step_find(r->plan, json_get_text(data, "step", NULL), &i) == NULL)
-		return;
-	struct run_step *s = &r->steps[i];
-	if (type == EVENT_STEP_STARTED) {
-		exec_free(s->exec);
-		s->attempts++;
-		s->status = STEP_RUNNING;
-		s->exec = exec_new(r, i); /* its prompt shows the status */
-	} else if (type == EVENT_STEP_COMPLETED) {
-		s->status = STEP_COMPLETED;
-	} else if (type == EVENT_STEP_FAILED) {
-		s->status = s->exec != NULL && exec_may_retry(s->exec) ? STEP_PENDING : STEP_FAILED;
-		text_take(&s->error, json_get_text(json_get(data, "error"), "message", "failed"));
+	struct event_view view;
+	while (event_next(&sse, &view)) {
+		struct json *data = json_parse(view.data.ptr, view.data.len, JSON_DEPTH_MAX, e);
+		if (data == NULL)
+			return err_prefix(e, "event %llu", (unsigned long long)view.seq);
+		event_replay(r, view.type, data);
+		json_free(data);
+		r->load_seq = view.seq;
 	}
-	if (s->exec == NULL)
-		return;
-	if (s->status != STEP_RUNNING) {
-		exec_free(s->exec);
-		s->exec = NULL;
-	} else if (type == EVENT_MODEL_COMPLETED) {
-		model_completed(s->exec, data);
-	} else if (type == EVENT_TOOL_STARTED || type == EVENT_TOOL_COMPLETED || type == EVENT_TOOL_FAILED) {
-		call_ended(s->exec, type, data);
+	return ERR_NONE;
+}
+
+static void archive_ask(struct run *r)
+{
+	r->loading = archive_events(r->agent->archive, &r->id, r->load_seq, READ_BYTES, archive_answered, r);
+}
+
+static void archive_answered(const struct archive_answer *a, void *arg)
+{
+	struct run *r = arg;
+	uint64_t before = r->load_seq;
+	r->loading = NULL;
+	if (a->error.code == ERR_NOT_FOUND) {
+		err_set(&r->load_error, ERR_GONE, "the task's events are no longer kept");
+	} else if (a->error.code != ERR_NONE) {
+		log_warn("the events of a task cannot be read now: its run waits",
+			 LF_STR("task_id", r->task_id), LF_STR("error", a->error.msg));
+		r->load_again_mono_ms = clock_mono_ms() + ARCHIVE_AGAIN_MS;
+		run_timer_arm(r);
+	} else if (events_replay(r, a->bytes, &r->load_error) == ERR_NONE && r->load_seq == before) {
+		err_set(&r->load_error, ERR_INTERNAL, "the archive lacks the events after %llu",
+			(unsigned long long)before);
 	}
-}
-
-static void model_completed(struct exec *x, const struct json *data)
-{
-	const struct json *calls = json_get(data, "calls");
-	size_t count = json_count(calls), n = 0;
-	struct llm_tool_call *list = xcalloc(count + 1, sizeof *list);
-	for (const struct json *c = json_first(calls); c != NULL; c = json_next(c))
-		list[n++] = (struct llm_tool_call){.id = json_get_text(c, "id", ""),
-						   .name = json_get_text(c, "name", ""),
-						   .arguments = json_get_text(c, "arguments", "{}"),
-						   .opaque = json_get_text(c, "opaque", NULL)};
-	bool cut = strcmp(json_get_text(data, "stop", ""), llm_stop_text(LLM_STOP_LENGTH)) == 0;
-	exec_add_turn(x, json_get_text(data, "text", ""), json_get_text(data, "reasoning", NULL), list,
-		      cut ? 0 : n);
-	if (cut || n == 0)
-		exec_nudge(x, cut);
-	free(list);
-}
-
-static void call_ended(struct exec *x, enum event_type type, const struct json *data)
-{
-	struct exec_call *c = call_find(x, type, data);
-	if (c == NULL)
-		return;
-	if (type == EVENT_TOOL_STARTED) {
-		c->started_before = true;
-		c->started_reading = json_get_bool(data, "read_only", false);
-		snprintf(c->id, sizeof c->id, "%s", json_get_text(data, "call", ""));
-		x->wrote = x->wrote || !c->started_reading;
-		x->calls_made++;
-		return;
-	}
-	struct buf text = BUF_INIT;
-	bool is_error = type == EVENT_TOOL_FAILED || json_get_bool(data, "is_error", false);
-	if (type == EVENT_TOOL_FAILED)
-		calls_failure_text(json_get_text(json_get(data, "error"), "message", "failed"),
-				   json_get_bool(data, "sent", false) && !c->started_reading, &text);
-	else if (is_error)
-		buf_add_str(&text, "Error: ");
-	if (type == EVENT_TOOL_COMPLETED)
-		result_text(json_get(data, "result"), exec_context_bytes_max(x->run->agent), &text);
-	calls_answer(c, buf_cstr(&text), is_error);
-	buf_release(&text);
-}
-
-/* The call an event speaks of: an end by our own id of it where it was started. Models may give one id twice.
- */
-static struct exec_call *call_find(struct exec *x, enum event_type type, const struct json *data)
-{
-	const char *call = json_get_text(data, "call", ""),
-		   *model_call = json_get_text(data, "model_call", "");
-	for (size_t i = 0; type != EVENT_TOOL_STARTED && i < x->calls_count; i++)
-		if (x->calls[i].state == CALL_WAITING && x->calls[i].started_before &&
-		    strcmp(x->calls[i].id, call) == 0)
-			return &x->calls[i];
-	for (size_t i = 0; i < x->calls_count; i++)
-		if (x->calls[i].state == CALL_WAITING && !x->calls[i].started_before &&
-		    strcmp(x->calls[i].model_id, model_call) == 0)
-			return &x->calls[i];
-	return NULL;
-}
-
-static void text_take(char **at, const char *text)
-{
-	free(*at);
-	*at = xstrdup(text);
-}
-
-static void doubts_settle(struct run *r)
-{
-	for (size_t i = 0; i < r->plan->steps_count && !run_over(r); i++) {
-		struct exec *x = r->steps[i].exec;
-		for (size_t k = 0; x != NULL && k < x->calls_count && !x->over && !run_over(r); k++) {
-			struct exec_call *c = &x->calls[k];
-			if (c->state == CALL_DONE || !c->started_before)
-				continue;
-			c->started_before = false;
-			if (!c->started_reading)
-				call_in_doubt(r, c);
-			else
-				c->id[0] = '\0'; /* made again under a new name */
-		}
-	}
-}
-
-static void call_in_doubt(struct run *r, struct exec_call *c)
-{
-	struct record rec;
-	record_begin(&rec);
-	jw_kv_text(&rec.w, "step", r->plan->steps[c->exec->step].id);
-	jw_kv_text(&rec.w, "call", c->id);
-	jw_kv_text(&rec.w, "tool", c->name);
-	log_warn("a tool call may or may not have taken effect before its worker died; it is not repeated",
-		 LF_STR("task_id", r->task_id), LF_STR("tool", c->name));
-	if (!record_event(r, &rec, EVENT_STEP_IN_DOUBT))
-		return;
-	char *text = xasprintf("%s was called, then the worker died: it is not known whether the call took "
-			       "effect, and it was "
-			       "not repeated; look before you submit the task again",
-			       c->name);
-	exec_step_failed(c->exec, "outcome-unknown", text);
-	free(text);
+	run_wake(r);
 }

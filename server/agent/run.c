@@ -17,8 +17,11 @@
 enum { END_AGAIN_MS = 1000 };
 
 static void run_pump(void *arg);
+static bool store_takes(struct run *r);
 static bool tools_awaited(struct run *r);
-static bool run_load(struct run *r);
+static void run_load(struct run *r);
+static bool durable_awaited(const struct run *r);
+static void watch_end(struct run *r);
 static void calls_stop(struct run *r);
 static void pump_steps(struct run *r, bool go_on);
 static bool steps_failed(struct run *r);
@@ -26,7 +29,6 @@ static void steps_start(struct run *r);
 static void step_start(struct run *r, size_t i);
 static bool steps_over(const struct run *r);
 static void timer_fired(void *arg);
-static void timer_arm(struct run *r);
 static void run_free(void *arg);
 
 void run_start(struct agent *a, const struct lease *l)
@@ -39,7 +41,7 @@ void run_start(struct agent *a, const struct lease *l)
 	a->runs_count++;
 	r->timer = loop_timer_new(a->loop, timer_fired, r);
 	r->deadline_mono_ms = clock_mono_ms() + a->options.task_ms_max;
-	timer_arm(r);
+	run_timer_arm(r);
 	run_wake(r);
 }
 
@@ -65,6 +67,10 @@ void run_drop(struct run *r, bool release)
 	}
 	a->runs_count--;
 	calls_stop(r);
+	if (r->loading != NULL)
+		archive_cancel(r->loading);
+	r->loading = NULL;
+	watch_end(r);
 	if (release)
 		lease_release(a->store, &r->lease);
 	loop_defer_cancel(a->loop, r);
@@ -115,6 +121,36 @@ bool run_busy(const struct run *r)
 	return busy;
 }
 
+bool run_is_durable(struct run *r, uint64_t seq)
+{
+	struct task_head head;
+	struct store *s = r->agent->store;
+	if (seq <= r->durable_seq)
+		return true;
+	/* Watched before it is looked at: what becomes durable in between wakes it. */
+	if (!r->watched)
+		r->watched = task_watch(s, r->lease.ref) == ERR_NONE;
+	if (task_head_get(s, r->lease.ref, &head) == ERR_NONE)
+		r->durable_seq = head.durable_seq;
+	return seq <= r->durable_seq;
+}
+
+void run_timer_arm(struct run *r)
+{
+	int64_t now = clock_mono_ms(), until = r->deadline_mono_ms;
+	if (r->settle_until_mono_ms > now && r->settle_until_mono_ms < until)
+		until = r->settle_until_mono_ms;
+	if (!r->loaded && r->load_again_mono_ms > now && r->load_again_mono_ms < until)
+		until = r->load_again_mono_ms;
+	for (size_t i = 0; i < PLAN_STEPS_MAX; i++) {
+		int64_t again = r->steps[i].exec != NULL ? calls_again_mono_ms(r->steps[i].exec) : INT64_MAX;
+		until = again > now && again < until ? again : until;
+	}
+	/* While nothing may begin there is nothing to wait for but news of the store. */
+	bool pauses = r->paused_since_mono_ms != 0 && r->end_code == NULL;
+	loop_timer_set(r->timer, pauses ? -1 : until > now ? until - now : 1);
+}
+
 /* --- helpers --- */
 
 static void run_pump(void *arg)
@@ -126,23 +162,44 @@ static void run_pump(void *arg)
 		run_fail(r, r->end_code, r->end_message);
 		return;
 	}
-	if (clock_mono_ms() >= r->deadline_mono_ms) {
+	bool takes = store_takes(r);
+	if (takes && clock_mono_ms() >= r->deadline_mono_ms) {
 		run_fail(r, "timeout", "the task used up its working time (agent.task_seconds)");
 		return;
 	}
-	bool go_on = !draining && !tools_awaited(r);
-	if (!r->loaded && go_on && !run_load(r))
+	bool go_on = takes && !draining && !tools_awaited(r);
+	if (!r->loaded && go_on)
+		run_load(r);
+	if (run_over(r))
 		return;
 	if (r->loaded && r->state == TASK_QUEUED && go_on)
 		(void)record_events(r, NULL, NULL, 0, TASK_PLANNING, NULL);
 	if (run_over(r))
 		return;
-	if (r->state == TASK_PLANNING && r->model == NULL && go_on)
+	if (r->loaded && r->state == TASK_PLANNING && r->model == NULL && go_on)
 		planner_start(r);
-	else if (r->state == TASK_RUNNING)
+	else if (r->loaded && r->state == TASK_RUNNING)
 		pump_steps(r, go_on);
-	if (!run_over(r) && draining && !run_busy(r))
+	if (run_over(r))
+		return;
+	if (draining && !run_busy(r))
 		run_drop(r, true);
+	else if (!durable_awaited(r))
+		watch_end(r);
+}
+
+/* A store that takes nothing new pauses the run; the pause is not its working time. */
+static bool store_takes(struct run *r)
+{
+	bool takes = store_accepts(r->agent->store, NULL) == ERR_NONE;
+	int64_t now = clock_mono_ms();
+	if (takes && r->paused_since_mono_ms != 0)
+		r->deadline_mono_ms += now - r->paused_since_mono_ms;
+	if (takes == (r->paused_since_mono_ms == 0))
+		return takes;
+	r->paused_since_mono_ms = takes ? 0 : now;
+	run_timer_arm(r);
+	return takes;
 }
 
 /* What is planned or begun before the tool servers have said what they offer would know no tools: at the
@@ -157,26 +214,40 @@ static bool tools_awaited(struct run *r)
 	}
 	if (r->settle_until_mono_ms == 0) {
 		r->settle_until_mono_ms = now + r->agent->options.tools_wait_ms;
-		timer_arm(r);
+		run_timer_arm(r);
 	}
 	return now < r->settle_until_mono_ms;
 }
 
-/* false: the run is over before it began. */
-static bool run_load(struct run *r)
+static void run_load(struct run *r)
 {
-	struct error e = {0};
-	enum err code = resume_load(r, &e);
+	enum resume end = resume_pump(r);
+	if (end == RESUME_WAITS || run_over(r))
+		return;
 	r->loaded = true;
-	if (code != ERR_NONE) {
+	if (end == RESUME_FAILED) {
 		/* Also when its events are gone: if the task is gone, too, that ends the run without more. */
 		log_warn("a task could not be taken up from its events", LF_STR("task_id", r->task_id),
-			 LF_STR("error", e.msg));
-		run_fail(r, record_error_code(&e), e.msg);
+			 LF_STR("error", r->load_error.msg));
+		run_fail(r, record_error_code(&r->load_error), r->load_error.msg);
 	}
 	if (!run_over(r))
-		timer_arm(r);
-	return !run_over(r);
+		run_timer_arm(r);
+}
+
+static bool durable_awaited(const struct run *r)
+{
+	for (size_t i = 0; i < PLAN_STEPS_MAX; i++)
+		if (r->steps[i].exec != NULL && calls_journaled(r->steps[i].exec))
+			return true;
+	return false;
+}
+
+static void watch_end(struct run *r)
+{
+	if (r->watched)
+		task_unwatch(r->agent->store, r->lease.ref);
+	r->watched = false;
 }
 
 static void calls_stop(struct run *r)
@@ -296,15 +367,7 @@ static void timer_fired(void *arg)
 	struct run *r = arg;
 	run_wake(r);
 	if (!run_over(r))
-		timer_arm(r);
-}
-
-static void timer_arm(struct run *r)
-{
-	int64_t now = clock_mono_ms(), until = r->deadline_mono_ms;
-	if (r->settle_until_mono_ms > now && r->settle_until_mono_ms < until)
-		until = r->settle_until_mono_ms;
-	loop_timer_set(r->timer, until > now ? until - now : 1);
+		run_timer_arm(r);
 }
 
 static void run_free(void *arg)

@@ -74,6 +74,12 @@ void toolbox_release(struct toolbox *t)
 	*t = (struct toolbox){0};
 }
 
+bool toolbox_idempotent(const struct toolbox *t, const struct llm_tool *tool)
+{
+	const struct mcp_tool *m = mcp_catalog_find(t->catalog, tool->name);
+	return m != NULL && m->idempotent;
+}
+
 const struct llm_tool *toolbox_find(const struct toolbox *t, const char *name)
 {
 	for (size_t i = 0; i < t->count; i++)

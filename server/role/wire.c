@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+enum { REPEAT_MS_MIN = 250 };
 enum { SECOND_MS = 1000, WORKERS_MAX = 32, FRAME_SLACK_BYTES = 1 << 20 };
 /* What is there when the service is ready; the master takes the rest of the table within milliseconds. */
 enum { STORE_START_BYTES = 8 << 20 };
@@ -89,6 +90,7 @@ void wire_agent(const struct conf *c, struct agent_options *o)
 				    .tools_offered_max = (int)c->agent.tools_offered_max,
 				    .tools_wait_ms = c->agent.tools_wait_seconds * SECOND_MS,
 				    .task_ms_max = c->agent.task_seconds * SECOND_MS,
+				    .repeat_wait_ms = REPEAT_MS_MIN + 2 * c->tools.restart_ms_min,
 				    .tool_result_bytes_max = (size_t)c->limits.tool_result_bytes,
 				    .tool_context_bytes_max = (size_t)c->limits.tool_context_bytes};
 }

@@ -92,7 +92,7 @@ static void worker_open(struct worker *w)
 	w->store = store_attach(w->heritage->store, w->heritage->index);
 	w->llm = llm_new(w->loop, &llm);
 	w->mcp = mcp_client_new(w->loop, &mcp);
-	w->agent = agent_new(w->loop, w->store, w->llm, w->mcp, &agent);
+	w->agent = agent_new(w->loop, w->store, w->llm, w->mcp, NULL, &agent);
 	w->http = http_new(w->loop, w->heritage->listen_fd, w->store, NULL, w->mcp, &http);
 	w->control = loop_io_new(w->loop, w->heritage->control_fd, LOOP_READ, control_ready, w);
 	w->wake = loop_io_new(w->loop, store_wake_fd(w->store), LOOP_READ, wake_ready, w);
@@ -160,6 +160,8 @@ static void wake_ready(int fd, int ready, void *arg)
 	unsigned what = wake_take(w->store, task_changed, w);
 	if (what & WAKE_LIVE)
 		http_on_live(w->http);
+	if (what & WAKE_HEALTH)
+		agent_on_health(w->agent);
 	if (what & (WAKE_WORK | WAKE_PEER_DIED))
 		agent_on_work(w->agent);
 	if (what & WAKE_HEALTH)

@@ -133,7 +133,7 @@ test('all workers killed at once: queued and waiting tasks are there afterwards'
   await end();
 });
 
-test('a worker killed during a tool call: reading is done again, writing is not, and the step says so', async () => {
+test('a worker killed during a tool call: reading is done again, writing is not, and a person is asked', async () => {
   const { s, model, end } = await setUp({ tools: [fake('fake', 'echo')] });
   const c = counter();
   const reading = await s.submit('read', { approval: 'auto' });
@@ -148,7 +148,10 @@ test('a worker killed during a tool call: reading is done again, writing is not,
   told.finish();
   (await model.next('writer')).text('Read.');
   await s.until(reading.id, 'completed');
-  assert.equal((await s.events(reading.id)).filter((e) => e.event === 'tool.started').length, 2);
+  const [started, ...repeated] = (await s.events(reading.id)).filter((e) => /^tool\.(started|repeated)$/.test(e.event));
+  assert.equal(repeated.length, 1);
+  assert.equal(repeated[0].event, 'tool.repeated');
+  assert.equal(repeated[0].data.call, started.data.call, 'the same call');
 
   const writing = await s.submit('write', { approval: 'auto' });
   (await model.next('planner')).plan({ objective: 'count', tools: ['fake__count'], effect: 'write' });
@@ -160,9 +163,15 @@ test('a worker killed during a tool call: reading is done again, writing is not,
   call.calls(['fake__count', { file: c.file }]);
   await s.event(writing.id, (e) => e.event === 'tool.started');
   process.kill(victim, 'SIGKILL');
-  const failed = await s.until(writing.id, 'failed');
+  const asks = await s.until(writing.id, 'input_required');
   process.kill(tool, 'SIGCONT');
+  assert.equal(asks.pending.kind, 'in_doubt');
+  assert.equal(asks.pending.tool, 'count');
+  assert.deepEqual(asks.pending.arguments, { file: c.file });
+  assert.equal((await s.post(`/v1/tasks/${writing.id}/input`, { id: asks.pending.id, action: 'fail' })).status, 200);
+  const failed = await s.until(writing.id, 'failed');
   assert.match(failed.error.message, /not known whether/);
+  assert.equal(failed.pending ?? null, null);
   const events = await s.events(writing.id);
   assert.ok(events.some((e) => e.event === 'step.in_doubt'));
   assert.equal(events.filter((e) => e.event === 'tool.started').length, 1);
@@ -178,20 +187,20 @@ test('a worker killed during a tool call: reading is done again, writing is not,
   await end();
 });
 
-test('SIGKILL of the supervisor: its tool servers end, it comes back, a call in flight fails, later tasks work', async () => {
+test('SIGKILL of the supervisor: its tool servers end, it comes back, a reading call in flight is made again', async () => {
   const { s, model, end } = await setUp({ tools: [fake('fake', 'echo')] });
   await s.settled();
   const { supervisor, tools: [tool] } = s.processes();
   const { id } = await s.submit('call', { approval: 'auto' });
   (await model.next('planner')).plan({ objective: 'wait', tools: ['fake__sleep', 'fake__count'], effect: 'write' });
-  (await model.next('executor')).calls(['fake__sleep', { ms: 60000 }]);
+  (await model.next('executor')).calls(['fake__sleep', { ms: 1500 }]);
   await s.event(id, (e) => e.event === 'tool.started');
   process.kill(supervisor.pid, 'SIGKILL');
   await eventually(() => !alive(tool.pid), 'the tool server ends with it');
   await eventually(() => { const now = s.processes().supervisor; return now && now.pid !== supervisor.pid; }, 'a new supervisor');
   const next = await model.next('executor');
-  assert.match(next.told, /^Error: /);
-  await eventually(async () => (await s.json('/v1/servers')).body.servers?.[0]?.state === 'ready', 'the tool server is back');
+  assert.equal(next.told, 'slept');
+  await s.event(id, (e) => e.event === 'tool.repeated');
   next.calls(['fake__echo', { text: 'again' }]);
   const last = await model.next('executor');
   assert.equal(last.told, 'again');

@@ -154,15 +154,45 @@ test('a call that is answered again and again with progress ends at the absolute
   await b.end();
 });
 
-test('dies in a call: that call fails, the server comes back and serves the next', async () => {
+test('dies in a call that reads: it is made again, the model does not notice', async () => {
   const b = await besides(fake('broken', 'exit-after', '1'), [calls('broken__echo', { text: 'a' }), calls('broken__echo', { text: 'b' }), finished()]);
-  const { tools } = await run(b.s);
-  assert.equal(text(tools[0]), 'a');
-  assert.equal(tools[1].event, 'tool.failed');
-  assert.equal(tools[1].data.sent, true);
-  assert.match(tools[1].data.error.message, /broken/);
+  const { tools, id } = await run(b.s);
+  assert.deepEqual(tools.map(text), ['a', 'b']);
+  const repeated = (await b.s.events(id)).find((e) => e.event === 'tool.repeated');
+  assert.equal(repeated.data.call, tools[1].data.call);
   await serverIs(b.s, 'broken', (x) => x.state === 'ready' && x.restarts >= 1);
   await b.end();
+});
+
+test('dies each time it is called: given up after some tries, and the model is told', async () => {
+  const b = await besides(fake('broken', 'exit-after', '0'), [calls('broken__echo', { text: 'a' }), ...useGood]);
+  const { tools, id } = await run(b.s);
+  assert.equal(tools[0].event, 'tool.failed');
+  assert.equal(tools[0].data.sent, true);
+  assert.match(tools[0].data.error.message, /broken/);
+  const events = await b.s.events(id);
+  assert.equal(events.filter((e) => e.event === 'tool.repeated').length, 3);
+  assert.equal(events.filter((e) => e.event === 'tool.started' && e.data.server === 'broken').length, 1);
+  assert.equal(text(tools[1]), 'fine');
+  await b.end();
+});
+
+test('dies in a call that writes: a person is asked, and what the person says happens', async () => {
+  for (const action of ['completed', 'skip', 'fail']) {
+    const b = await besides(fake('broken', 'exit-after', '0'), [calls('broken__count', { file: '/nonexistent/x' }), finished('went on')]);
+    const { id } = await b.s.submit('go', { approval: 'auto' });
+    const { pending } = await b.s.until(id, 'input_required');
+    assert.deepEqual({ ...pending, id: 0, started_at: 0, question: 0 }, { id: 0, kind: 'in_doubt', step: 's1', server: 'broken', tool: 'count', arguments: { file: '/nonexistent/x' }, started_at: 0, actions: ['retry', 'completed', 'skip', 'fail'], question: 0 });
+    assert.match(pending.question, /count of broken was called/);
+    assert.equal((await b.s.post(`/v1/tasks/${id}/input`, { id: pending.id, action, content: 'it is counted' })).status, 200);
+    const doc = await b.s.until(id, action === 'fail' ? 'failed' : 'completed');
+    assert.equal(doc.pending ?? null, null);
+    const end = (await b.s.events(id)).find((e) => /^(tool\.(completed|failed)|step\.failed)$/.test(e.event));
+    if (action === 'completed') assert.equal(text(end), 'it is counted');
+    if (action === 'skip') assert.equal(end.data.error.code, 'skipped');
+    if (action === 'fail') assert.equal(end.data.error.code, 'outcome-unknown');
+    await b.end();
+  }
 });
 
 test('killed from outside: it is started again, other servers do not notice', async () => {

@@ -3,14 +3,19 @@
  * What the tests of runs share: a real store with two participants, a real broker with at most one scripted
  * tool server ("fake": echo{text} and sleep{ms} read, count{file} writes), and a model, either the offline
  * one or a scripted HTTP server that gives prepared answers in order. Participant 1 is the agent under test;
- * participant 0 is a person's worker: it creates, approves, cancels, and may have died with a run.
+ * participant 0 is a person's worker: it creates, approves, cancels, and may have died with a run. In a world
+ * that keeps, participant 2 is the keeper: world_commit is one transaction of it, into the fake archive.
  */
 #ifndef TESTS_UNIT_AGENT_RUN_RIG_H
 #define TESTS_UNIT_AGENT_RUN_RIG_H
 
 #include "tests/unit/mcp/rig.h"
 #include "tests/unit/llm/http_script.h"
+#include "tests/unit/agent/fake_archive.h"
 #include "agent/agent_int.h"
+#include "store/store_db.h"
+
+#include <fcntl.h>
 
 struct world {
 	struct rig mcp;
@@ -18,7 +23,8 @@ struct world {
 	struct script_server *model;
 	struct script_reply replies[SCRIPT_REQUESTS_MAX];
 	size_t replies_count;
-	struct store *created, *other, *s;
+	struct store *created, *other, *s, *keeper; /* keeper: NULL without */
+	struct archive archive;
 	struct llm *llm;
 	struct agent_options options;
 	struct agent *agent;
@@ -37,46 +43,57 @@ static inline struct agent_options world_options(void)
 				      .tools_offered_max = 20,
 				      .tools_wait_ms = 10000,
 				      .task_ms_max = 60000,
+				      .repeat_wait_ms = 20,
 				      .tool_result_bytes_max = 65536,
 				      .tool_context_bytes_max = 10240};
 }
 
-static inline void world_store(struct world *w, uint32_t task_events_max)
+static inline void world_store(struct world *w, uint32_t task_events_max, bool keeps)
 {
 	struct store_options so = {.bytes = 4 << 20,
 				   .tasks_max = 8,
-				   .procs_max = 2,
+				   .procs_max = keeps ? 3 : 2,
 				   .task_events_max = task_events_max,
 				   .task_bytes_max = 1 << 20,
-				   .live_ring_bytes = 4096};
+				   .live_ring_bytes = 4096,
+				   .keeper = keeps};
 	struct error e = {0};
 	if (store_create(&so, &w->created, &e) != ERR_NONE)
 		fail_msg("%s", e.msg);
-	store_proc_started(w->created, 0, 1);
-	store_proc_started(w->created, 1, 2);
+	for (uint32_t i = 0; i < so.procs_max; i++)
+		store_proc_started(w->created, i, (int)i + 1);
 	w->other = store_attach(w->created, 0);
 	w->s = store_attach(w->created, 1);
+	if (!keeps)
+		return;
+	w->keeper = store_attach(w->created, 2);
+	w->archive.loop = w->loop;
+	store_health_set(w->keeper, STORE_WORKS, "");
+}
+
+static inline void agent_make(struct world *w)
+{
+	w->agent = agent_new(w->loop, w->s, w->llm, w->mcp.client, w->keeper != NULL ? &w->archive : NULL,
+			     &w->options);
 }
 
 /* fake_mode: of tests/fake/mcp_fake, NULL for no tool server. The caller may change w->options before the
  * first task. offline: no scripted model. */
-static inline void world_open(struct world *w, const char *fake_mode, bool offline)
+static inline void world_open_full(struct world *w, const char *const *fake_args, bool offline, bool keeps)
 {
-	static const char *args[2];
 	struct llm_options lo = {.api = LLM_OFFLINE, .concurrency_max = 8};
 	char url[64];
 	*w = (struct world){.options = world_options()};
 	rig_init(&w->mcp);
 	w->loop = w->mcp.loop;
-	args[0] = fake_mode;
-	if (fake_mode != NULL) {
+	if (fake_args != NULL) {
 		if (access(rig_fake(), X_OK) != 0)
 			fail_msg("%s is missing: make fakes", rig_fake());
-		rig_add(&w->mcp, "fake", rig_fake(), args);
+		rig_add(&w->mcp, "fake", rig_fake(), fake_args);
 	}
 	rig_start(&w->mcp);
 	rig_settle(&w->mcp);
-	world_store(w, 1000);
+	world_store(w, 1000, keeps);
 	if (!offline) {
 		w->model = script_open(w->loop, w->replies, 0);
 		snprintf(url, sizeof url, "http://127.0.0.1:%d/v1", w->model->port);
@@ -91,7 +108,25 @@ static inline void world_open(struct world *w, const char *fake_mode, bool offli
 					  .concurrency_max = 8};
 	}
 	w->llm = llm_new(w->loop, &lo);
-	w->agent = agent_new(w->loop, w->s, w->llm, w->mcp.client, &w->options);
+	agent_make(w);
+}
+
+static inline void world_open_as(struct world *w, const char *fake_mode, bool offline, bool keeps)
+{
+	static const char *args[2];
+	args[0] = fake_mode;
+	world_open_full(w, fake_mode != NULL ? args : NULL, offline, keeps);
+}
+
+/* A scripted model, and a tool server with these arguments (they must stay). */
+static inline void world_open_args(struct world *w, const char *const *fake_args)
+{
+	world_open_full(w, fake_args, false, false);
+}
+
+static inline void world_open(struct world *w, const char *fake_mode, bool offline)
+{
+	world_open_as(w, fake_mode, offline, false);
 }
 
 static inline void world_close(struct world *w)
@@ -105,6 +140,10 @@ static inline void world_close(struct world *w)
 		fail_msg("%s", e.msg);
 	store_detach(w->other);
 	store_detach(w->s);
+	if (w->keeper != NULL) {
+		store_detach(w->keeper);
+		fake_archive_release(&w->archive);
+	}
 	store_destroy(w->created);
 	if (w->model != NULL) {
 		assert_int_equal(w->model->requests_count, w->replies_count);
@@ -251,6 +290,27 @@ static inline void event(struct world *w, enum event_type type, const char *data
 	task_change(w, type, data, to, &w->lease);
 }
 
+/* What a person says of a call in doubt, as the route for it writes it. */
+static inline void task_input(struct world *w, const char *id, const char *action, const char *content)
+{
+	struct buf b = BUF_INIT;
+	struct jw j = JW(&b);
+	struct error e = {0};
+	jw_object(&j);
+	jw_kv_text(&j, "id", id);
+	jw_kv_text(&j, "action", action);
+	jw_kv_text(&j, "content", content);
+	jw_kv_text(&j, "by", "person");
+	jw_object_end(&j);
+	struct task_event events[] = {{EVENT_TASK_INPUT, buf_slice(&b)},
+				      {EVENT_TASK_PENDING, SLICE_LIT("{\"pending\":null}")}};
+	struct task_change c = {.events = events, .events_count = 2, .to = TASK_RUNNING};
+	if (task_move(w->other, w->ref, &c, NULL, &e) != ERR_NONE)
+		fail_msg("%s", e.msg);
+	buf_release(&b);
+	agent_on_work(w->agent);
+}
+
 static inline struct task_head task_head(struct world *w)
 {
 	struct task_head h;
@@ -267,18 +327,46 @@ static inline void task_woken(struct task_ref ref, void *arg)
 static inline unsigned world_wake(struct world *w)
 {
 	unsigned what = wake_take(w->s, task_woken, w);
+	if (what & WAKE_HEALTH)
+		agent_on_health(w->agent);
 	if (what & (WAKE_WORK | WAKE_PEER_DIED))
 		agent_on_work(w->agent);
 	return what;
 }
 
+static inline void task_commit(const struct task_unsaved *t, void *arg)
+{
+	struct world *w = arg;
+	buf_add_slice(&w->archive.events, t->events);
+	unsaved_done(w->keeper, t->ref, t->last_seq, t->state, t->doc);
+}
+
+/* Everything that is new becomes durable, and the agent hears of it. */
+static inline void world_commit(struct world *w)
+{
+	unsaved_take(w->keeper, 8, 1 << 20, task_commit, w);
+	world_wake(w);
+}
+
 #define world_wait(w, condition) rig_wait(&(w)->mcp, condition)
+
+/* The same in a world that keeps: the keeper commits all the while. */
+#define world_wait_keeping(w, condition)                               \
+	do {                                                           \
+		int64_t until_ms = clock_mono_ms() + RIG_WAIT_MS;      \
+		while (!(condition) && clock_mono_ms() < until_ms) {   \
+			loop_turn((w)->loop, 5);                       \
+			world_commit(w);                               \
+		}                                                      \
+		if (!(condition))                                      \
+			fail_msg("waited in vain for %s", #condition); \
+	} while (0)
 
 static inline struct json *task_doc(struct world *w)
 {
 	struct buf b = BUF_INIT;
 	struct error e = {0};
-	assert_int_equal(task_doc_copy(w->s, w->ref, &b, NULL), ERR_NONE);
+	assert_int_equal(task_doc_copy_newest(w->s, w->ref, &b, NULL), ERR_NONE);
 	struct json *doc = json_parse(b.data, b.len, 0, &e);
 	assert_non_null(doc);
 	buf_release(&b);
@@ -298,7 +386,7 @@ static inline struct json *event_nth(struct world *w, enum event_type type, size
 	struct buf b = BUF_INIT;
 	struct event_view v;
 	struct json *found = NULL;
-	event_cursor_init(&c, 0);
+	event_cursor_init_newest(&c, 0);
 	assert_int_equal(task_events_copy(w->s, w->ref, &c, 4 << 20, &b, NULL), ERR_NONE);
 	for (struct slice rest = buf_slice(&b); found == NULL && event_next(&rest, &v);)
 		if (v.type == type && n-- == 0)
@@ -354,5 +442,62 @@ static inline void assert_call_refused(struct world *w, size_t n, const char *wh
 #define STEP_AFTER(id, effect, deps, on_failure)                               \
 	"{\"id\":\"" id "\",\"title\":\"title " id "\",\"objective\":\"do " id \
 	"\",\"side_effects\":\"" effect "\",\"depends_on\":[" deps "],\"on_failure\":\"" on_failure "\"}"
+
+/* The service is started again: what is left of the task is what the keeper has committed. */
+static inline void world_restart(struct world *w)
+{
+	struct buf doc = BUF_INIT;
+	struct task_head h;
+	struct error e = {0};
+	assert_int_equal(task_doc_copy(w->s, w->ref, &doc, &h), ERR_NONE);
+	agent_free(w->agent);
+	loop_turn(w->loop, 0);
+	store_detach(w->other);
+	store_detach(w->s);
+	store_detach(w->keeper);
+	store_destroy(w->created);
+	world_store(w, 1000, true);
+	struct task_saved saved = {.id = h.id,
+				   .state = h.state,
+				   .last_seq = h.last_seq,
+				   .created_ms = h.created_ms,
+				   .updated_ms = h.updated_ms,
+				   .doc = buf_slice(&doc)};
+	if (task_restore(w->keeper, &saved, &e) != ERR_NONE)
+		fail_msg("%s", e.msg);
+	assert_true(task_find(w->s, &h.id, &w->ref));
+	buf_release(&doc);
+	agent_make(w);
+}
+
+/* A file that the tool fake__count writes a line to for each call, and that call's arguments. */
+struct counted {
+	char dir[32], file[64], arguments[128], text[512];
+};
+
+static inline void counted_open(struct counted *c)
+{
+	strcpy(c->dir, "/tmp/agent-test-XXXXXX");
+	assert_non_null(mkdtemp(c->dir));
+	snprintf(c->file, sizeof c->file, "%s/count", c->dir);
+	snprintf(c->arguments, sizeof c->arguments, "{\"file\":\"%s\"}", c->file);
+}
+
+static inline void counted_close(struct counted *c)
+{
+	unlink(c->file);
+	assert_int_equal(rmdir(c->dir), 0);
+}
+
+/* The lines; "" when it was never called. */
+static inline const char *counted_text(struct counted *c)
+{
+	int fd = open(c->file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, c->text, sizeof c->text - 1) : 0;
+	if (fd >= 0)
+		close(fd);
+	c->text[n > 0 ? n : 0] = '\0';
+	return c->text;
+}
 
 #endif

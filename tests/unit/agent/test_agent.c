@@ -31,8 +31,9 @@ static void pair_open(struct pair *p, int runs_max)
 	rig_wait(&p->w.mcp, mcp_client_settled(p->client0));
 	p->stores[0] = p->w.other;
 	p->stores[1] = p->w.s;
-	p->agents[0] = agent_new(p->w.loop, p->w.other, p->w.llm, p->client0, &p->w.options);
-	p->agents[1] = p->w.agent = agent_new(p->w.loop, p->w.s, p->w.llm, p->w.mcp.client, &p->w.options);
+	p->agents[0] = agent_new(p->w.loop, p->w.other, p->w.llm, p->client0, NULL, &p->w.options);
+	p->agents[1] = p->w.agent =
+		agent_new(p->w.loop, p->w.s, p->w.llm, p->w.mcp.client, NULL, &p->w.options);
 	for (int i = 0; i < 2; i++)
 		agent_on_work(p->agents[i]);
 }
@@ -233,7 +234,7 @@ static void agent_free__gives_back_what_runs(void **state)
 	world_wait(&w, events_count(&w, EVENT_TOOL_STARTED) == 1);
 	agent_free(w.agent);
 	assert_false(task_head(&w).leased);
-	w.agent = agent_new(w.loop, w.s, w.llm, w.mcp.client, &w.options);
+	agent_make(&w);
 	world_close(&w);
 }
 

@@ -7,7 +7,7 @@ static void options_set(struct world *w, int turns_max)
 {
 	agent_free(w->agent);
 	w->options.turns_max = turns_max;
-	w->agent = agent_new(w->loop, w->s, w->llm, w->mcp.client, &w->options);
+	agent_make(w);
 }
 
 static void step__ends_by_finish_step_only(void **state)

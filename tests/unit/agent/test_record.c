@@ -9,8 +9,7 @@ static struct run *run_planning(struct world *w)
 	task_give(w, "goal");
 	struct run *r = w->agent->runs;
 	assert_non_null(r);
-	struct error e = {0};
-	assert_int_equal(resume_load(r, &e), ERR_NONE);
+	assert_int_equal(resume_pump(r), RESUME_DONE);
 	r->loaded = true;
 	assert_true(record_events(r, NULL, NULL, 0, TASK_PLANNING, NULL));
 	return r;
@@ -66,8 +65,8 @@ static void record_event__a_limit_ends_the_task_by_name(void **state)
 	store_detach(w.other);
 	store_detach(w.s);
 	store_destroy(w.created);
-	world_store(&w, 10);
-	w.agent = agent_new(w.loop, w.s, w.llm, w.mcp.client, &w.options);
+	world_store(&w, 10, false);
+	agent_make(&w);
 	struct run *r = run_planning(&w);
 	for (int i = 0; go_on && i < 20; i++) {
 		record_begin(&rec);

@@ -13,7 +13,15 @@ static void task_begin(struct world *w, const char *prompt)
 	assert_true(lease_next(w->other, &w->lease));
 }
 
-/* The other worker dies; ours works until the task is over. Returns the document. */
+/* The other worker dies; ours works until the task is there. */
+static void take_over_until(struct world *w, enum task_state there)
+{
+	store_proc_died(w->created, 0);
+	agent_on_work(w->agent);
+	world_wait(w, task_head(w).state == there);
+}
+
+/* The same until the task is over. Returns the document. */
 static struct json *take_over(struct world *w)
 {
 	store_proc_died(w->created, 0);
@@ -68,11 +76,11 @@ static void resume__a_writing_call_in_flight_is_in_doubt(void **state)
 	      "\"arguments\":{},"
 	      "\"read_only\":false}",
 	      TASK_SAME);
-	struct json *doc = take_over(&w);
-	assert_string_equal(json_get_text(doc, "status", ""), "failed");
-	assert_non_null(strstr(json_get_text(json_get(doc, "error"), "message", ""), "not known whether"));
+	take_over_until(&w, TASK_INPUT_REQUIRED);
+	struct json *doc = task_doc(&w);
 	const struct json *steps = json_get(json_get(doc, "plan"), "steps");
 	assert_string_equal(json_get_text(json_at(steps, 0), "result", ""), "one");
+	assert_string_equal(json_get_text(json_get(doc, "pending"), "id", ""), "c4");
 	assert_int_equal(events_count(&w, EVENT_TOOL_STARTED), 1);
 	assert_int_equal(events_count(&w, EVENT_STEP_IN_DOUBT), 1);
 	assert_int_equal(events_count(&w, EVENT_STEP_STARTED), 2);
@@ -147,15 +155,13 @@ static void resume__calls_with_one_id_are_told_apart(void **state)
 	event(&w, EVENT_TOOL_STARTED,
 	      "{\"call\":\"c3\",\"step\":\"s2\",\"model_call\":\"same\",\"tool\":\"b\",\"read_only\":false}",
 	      TASK_SAME);
-	struct json *doc = take_over(&w);
+	take_over_until(&w, TASK_INPUT_REQUIRED);
 	/* the second was in flight and writes: in doubt, not made again, although the step may be retried */
 	assert_int_equal(events_count(&w, EVENT_STEP_IN_DOUBT), 1);
 	struct json *doubt = event_nth(&w, EVENT_STEP_IN_DOUBT, 0);
 	assert_string_equal(json_get_text(doubt, "call", ""), "c3");
 	assert_int_equal(events_count(&w, EVENT_STEP_STARTED), 2);
-	assert_string_equal(json_get_text(doc, "status", ""), "failed");
 	json_free(doubt);
-	json_free(doc);
 	world_close(&w);
 }
 
@@ -245,7 +251,7 @@ static void resume__waits_for_the_catalogue(void **state)
 	struct mcp_client_options mo = {1 << 20, 1 << 20, 1000};
 	struct mcp_client *young = mcp_client_new(w.loop, &mo);
 	agent_free(w.agent);
-	w.agent = agent_new(w.loop, w.s, w.llm, young, &w.options);
+	w.agent = agent_new(w.loop, w.s, w.llm, young, NULL, &w.options);
 	model_calls(&w, "fake__echo", "{\"text\":\"hello\"}");
 	model_finish(&w, "success", "done");
 	model_text(&w, "The end.");
@@ -269,7 +275,7 @@ static void resume__waits_for_the_catalogue(void **state)
 	agent_free(w.agent);
 	loop_turn(w.loop, 0);
 	mcp_client_free(young);
-	w.agent = agent_new(w.loop, w.s, w.llm, w.mcp.client, &w.options);
+	agent_make(&w);
 	world_close(&w);
 }
 
@@ -305,6 +311,93 @@ static void resume__the_time_already_spent_counts(void **state)
 	world_close(&w);
 }
 
+/* A step whose model was about to be asked again, all of it durable, before the service is started again. */
+static void restart_begin(struct world *w)
+{
+	world_open_as(w, "echo", false, true);
+	run_begin(w);
+	event(w, EVENT_TOOL_FAILED,
+	      "{\"call\":\"c4\",\"step\":\"s2\",\"model_call\":\"m1\",\"tool\":\"x\",\"error\":{\"message\":"
+	      "\"was not to be\"}}",
+	      TASK_SAME);
+	world_commit(w);
+	world_restart(w);
+}
+
+/* After a restart of the service the table has the document only: the events are the archive's. */
+static void resume__reads_old_events_from_the_archive(void **state)
+{
+	struct world w;
+	(void)state;
+	restart_begin(&w);
+	assert_int_equal(task_head(&w).first_seq, task_head(&w).last_seq + 1);
+	model_finish(&w, "success", "done");
+	model_text(&w, "The end.");
+	w.archive.holds = true;
+	agent_on_work(w.agent);
+	world_wait(&w, w.archive.asked == 1);
+	for (int i = 0; i < 10; i++)
+		loop_turn(w.loop, 0);
+	assert_int_equal(w.model->requests_count, 0);
+	assert_false(run_busy(w.agent->runs));
+	w.archive.holds = false;
+	fake_archive_answer(&w.archive);
+	struct json *doc = task_end(&w);
+	assert_string_equal(json_get_text(doc, "result", ""), "The end.");
+	assert_says(model_shown(&w, 0), "was not to be");
+	assert_says(model_shown(&w, 0), "one");
+	json_free(doc);
+	world_close(&w);
+}
+
+/* An archive that cannot answer now is no reason to fail a task; one that has nothing is. */
+static void resume__asks_the_archive_again(void **state)
+{
+	struct world w;
+	(void)state;
+	restart_begin(&w);
+	model_finish(&w, "success", "done");
+	model_text(&w, "The end.");
+	w.archive.fails = ERR_UNAVAILABLE;
+	agent_on_work(w.agent);
+	world_wait(&w, w.archive.asked == 1 && w.archive.calls == NULL);
+	struct run *r = w.agent->runs;
+	assert_non_null(r);
+	assert_true(r->load_again_mono_ms > clock_mono_ms());
+	w.archive.fails = ERR_NONE;
+	r->load_again_mono_ms = 0;
+	run_wake(r);
+	assert_ended(&w, "completed", NULL);
+	assert_int_equal(w.archive.asked, 2);
+	world_close(&w);
+}
+
+static void resume__without_its_events_it_fails(void **state)
+{
+	struct world w;
+	(void)state;
+	restart_begin(&w);
+	w.archive.fails = ERR_NOT_FOUND;
+	agent_on_work(w.agent);
+	assert_ended(&w, "failed", "no longer kept");
+	world_close(&w);
+}
+
+static void resume__a_run_dropped_meanwhile_asks_no_more(void **state)
+{
+	struct world w;
+	(void)state;
+	restart_begin(&w);
+	w.archive.holds = true;
+	agent_on_work(w.agent);
+	world_wait(&w, w.archive.asked == 1);
+	task_change(&w, 0, NULL, TASK_CANCELLED, NULL);
+	agent_on_task(w.agent, w.ref);
+	assert_int_equal(w.archive.cancelled, 1);
+	assert_int_equal(agent_runs(w.agent), 0);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +411,10 @@ int main(void)
 		cmocka_unit_test(resume__tools_that_vanished_are_told),
 		cmocka_unit_test(resume__waits_for_the_catalogue),
 		cmocka_unit_test(resume__the_time_already_spent_counts),
+		cmocka_unit_test(resume__reads_old_events_from_the_archive),
+		cmocka_unit_test(resume__asks_the_archive_again),
+		cmocka_unit_test(resume__without_its_events_it_fails),
+		cmocka_unit_test(resume__a_run_dropped_meanwhile_asks_no_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,7 +56,7 @@ static void steps_start__no_more_than_allowed(void **state)
 	world_open(&w, NULL, false);
 	agent_free(w.agent);
 	w.options.parallel_steps = 2;
-	w.agent = agent_new(w.loop, w.s, w.llm, w.mcp.client, &w.options);
+	agent_make(&w);
 	model_plan(&w, STEP("s1", "read") "," STEP("s2", "read") "," STEP("s3", "read"));
 	for (int i = 0; i < 3; i++)
 		model_finish(&w, "success", "r");
@@ -145,7 +145,7 @@ static void run__its_time_is_bounded(void **state)
 	world_open(&w, "echo", false);
 	agent_free(w.agent);
 	w.options.task_ms_max = 300;
-	w.agent = agent_new(w.loop, w.s, w.llm, w.mcp.client, &w.options);
+	agent_make(&w);
 	model_plan(&w, STEP("s1", "read"));
 	model_calls(&w, "fake__sleep", "{\"ms\":60000}");
 	task_give(&w, "sleep");
@@ -163,7 +163,7 @@ static void run__does_not_wait_for_tools_for_ever(void **state)
 	struct mcp_client *deaf = mcp_client_new(w.loop, &mo);
 	agent_free(w.agent);
 	w.options.tools_wait_ms = 200;
-	w.agent = agent_new(w.loop, w.s, w.llm, deaf, &w.options);
+	w.agent = agent_new(w.loop, w.s, w.llm, deaf, NULL, &w.options);
 	model_text(&w, "{\"steps\":[],\"final_output\":\"Done.\"}");
 	int64_t began = clock_mono_ms();
 	task_give(&w, "no tools");
@@ -173,7 +173,7 @@ static void run__does_not_wait_for_tools_for_ever(void **state)
 	agent_free(w.agent);
 	loop_turn(w.loop, 0);
 	mcp_client_free(deaf);
-	w.agent = agent_new(w.loop, w.s, w.llm, w.mcp.client, &w.options);
+	agent_make(&w);
 	world_close(&w);
 }
 
@@ -196,6 +196,59 @@ static void run__a_lease_that_was_lost_ends_it_quietly(void **state)
 	for (int i = 0; i < 5; i++)
 		loop_turn(w.loop, 0);
 	assert_int_equal(task_head(&w).last_seq, seq);
+	world_close(&w);
+}
+
+/* While the disk is full nothing is begun; what is under way is written; then it goes on by itself. */
+static void run__pauses_while_the_store_takes_nothing(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open_as(&w, "echo", false, true);
+	model_plan(&w, STEP("s1", "read"));
+	model_calls(&w, "fake__sleep", "{\"ms\":50}");
+	model_finish(&w, "success", "r");
+	model_text(&w, "The end.");
+	task_give(&w, "pause");
+	world_wait(&w, events_count(&w, EVENT_TOOL_STARTED) == 1);
+	store_health_set(w.keeper, STORE_NO_SPACE, "the disk is full");
+	world_wake(&w);
+	world_wait(&w, events_count(&w, EVENT_TOOL_COMPLETED) == 1);
+	struct run *r = w.agent->runs;
+	uint64_t seq = task_head(&w).last_seq;
+	int64_t deadline_ms = r->deadline_mono_ms;
+	for (int i = 0; i < 20; i++)
+		loop_turn(w.loop, 1);
+	assert_int_equal(task_head(&w).last_seq, seq);
+	assert_int_equal(agent_runs(w.agent), 1);
+	/* the time of the pause is given back: it would be over otherwise */
+	r->paused_since_mono_ms = clock_mono_ms() - 100000;
+	r->deadline_mono_ms = clock_mono_ms() - 1;
+	run_wake(r);
+	loop_turn(w.loop, 0);
+	assert_int_equal(agent_runs(w.agent), 1);
+	store_health_set(w.keeper, STORE_WORKS, "");
+	world_wake(&w);
+	loop_turn(w.loop, 0);
+	assert_true(r->deadline_mono_ms > deadline_ms);
+	assert_ended(&w, "completed", NULL);
+	world_close(&w);
+}
+
+/* And no task is taken up. */
+static void run__none_begins_while_the_store_takes_nothing(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open_as(&w, NULL, true, true);
+	task_create_as(&w, "Book me a flight to Paris", "auto");
+	store_health_set(w.keeper, STORE_BROKEN, "a sync failed");
+	world_wake(&w);
+	assert_int_equal(agent_runs(w.agent), 0);
+	store_health_set(w.keeper, STORE_WORKS, "");
+	world_wake(&w);
+	assert_int_equal(agent_runs(w.agent), 1);
+	assert_ended(&w, "completed", NULL);
 	world_close(&w);
 }
 
@@ -241,6 +294,8 @@ int main(void)
 		cmocka_unit_test(run__its_time_is_bounded),
 		cmocka_unit_test(run__does_not_wait_for_tools_for_ever),
 		cmocka_unit_test(run__a_lease_that_was_lost_ends_it_quietly),
+		cmocka_unit_test(run__pauses_while_the_store_takes_nothing),
+		cmocka_unit_test(run__none_begins_while_the_store_takes_nothing),
 		cmocka_unit_test(run__the_longest_plan),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

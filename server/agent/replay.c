@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What each event says of a run that is being rebuilt: the conversations of steps that were under way, what
+ * was sent and what came back, what a person decided. Nothing is decided or written here.
+ */
+#include "base/base.h"
+#include "agent/agent_int.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+static void step_replay(struct run *r, size_t step, enum event_type type, const struct json *data);
+static void model_completed(struct exec *x, const struct json *data);
+static void call_replay(struct exec *x, enum event_type type, const struct json *data);
+static void call_started(struct exec *x, const struct json *data);
+static void call_ended(struct exec_call *c, enum event_type type, const struct json *data);
+static void input_replay(struct run *r, const struct json *data);
+static void text_take(char **at, const char *text);
+
+static void calls_named_raise(struct run *r, const struct json *data)
+{
+	const char *call = json_get_text(data, "call", "");
+	unsigned long long n = *call == 'c' ? strtoull(call + 1, NULL, 10) : 0;
+	if (n > r->calls_named)
+		r->calls_named = n;
+}
+
+/* How long the task has been worked on, whoever did it: else a task whose workers die has all the time there
+ * is. */
+static void work_count(struct run *r, const struct json *data)
+{
+	enum task_state to;
+	int64_t at_ms;
+	if (!clock_parse(json_get_text(data, "at", ""), &at_ms) ||
+	    !task_state_parse(json_get_text(data, "to", ""), &to))
+		return;
+	if (r->works_since_ms != 0 && at_ms > r->works_since_ms)
+		r->worked_ms += at_ms - r->works_since_ms;
+	r->works_since_ms = task_state_works(to) ? at_ms : 0;
+}
+
+static void artifacts_named_raise(struct run *r, const struct json *data)
+{
+	int64_t n = json_get_integer(json_get(data, "artifact"), "number", 0);
+	if (n > (int64_t)r->artifacts_named && n <= UINT32_MAX)
+		r->artifacts_named = (uint32_t)n;
+}
+
+void event_replay(struct run *r, enum event_type type, const struct json *data)
+{
+	size_t i;
+	if (type == EVENT_TASK_STATE)
+		work_count(r, data);
+	calls_named_raise(r, data);
+	artifacts_named_raise(r, data);
+	if (type == EVENT_PLAN_REJECTED)
+		text_take(&r->feedback, json_get_text(data, "feedback", NULL));
+	else if (type == EVENT_PLAN_CREATED)
+		text_take(&r->feedback, NULL);
+	if (r->plan == NULL)
+		return;
+	if (type == EVENT_TASK_INPUT)
+		input_replay(r, data);
+	else if (plan_step_find(r->plan, json_get_text(data, "step", NULL), &i) != NULL)
+		step_replay(r, i, type, data);
+}
+
+/* --- helpers --- */
+
+static void step_replay(struct run *r, size_t step, enum event_type type, const struct json *data)
+{
+	struct run_step *s = &r->steps[step];
+	if (type == EVENT_STEP_STARTED) {
+		exec_free(s->exec);
+		s->attempts++;
+		s->status = STEP_RUNNING;
+		s->exec = exec_new(r, step); /* its prompt shows the status */
+	} else if (type == EVENT_STEP_COMPLETED) {
+		s->status = STEP_COMPLETED;
+	} else if (type == EVENT_STEP_FAILED) {
+		s->status = s->exec != NULL && exec_may_retry(s->exec) ? STEP_PENDING : STEP_FAILED;
+		text_take(&s->error, json_get_text(json_get(data, "error"), "message", "failed"));
+	}
+	if (s->exec == NULL)
+		return;
+	if (s->status != STEP_RUNNING) {
+		exec_free(s->exec);
+		s->exec = NULL;
+	} else if (type == EVENT_MODEL_COMPLETED) {
+		model_completed(s->exec, data);
+	} else if (type == EVENT_TOOL_STARTED) {
+		call_started(s->exec, data);
+	} else {
+		call_replay(s->exec, type, data);
+	}
+}
+
+static void model_completed(struct exec *x, const struct json *data)
+{
+	const struct json *calls = json_get(data, "calls");
+	size_t count = json_count(calls), n = 0;
+	struct llm_tool_call *list = xcalloc(count + 1, sizeof *list);
+	for (const struct json *c = json_first(calls); c != NULL; c = json_next(c))
+		list[n++] = (struct llm_tool_call){.id = json_get_text(c, "id", ""),
+						   .name = json_get_text(c, "name", ""),
+						   .arguments = json_get_text(c, "arguments", "{}"),
+						   .opaque = json_get_text(c, "opaque", NULL)};
+	bool cut = strcmp(json_get_text(data, "stop", ""), llm_stop_text(LLM_STOP_LENGTH)) == 0;
+	exec_add_turn(x, json_get_text(data, "text", ""), json_get_text(data, "reasoning", NULL), list,
+		      cut ? 0 : n);
+	if (cut || n == 0)
+		exec_nudge(x, cut);
+	free(list);
+}
+
+static const char *text_keep(struct exec *x, const char *text)
+{
+	return text != NULL ? arena_strndup(x->arena, text, strlen(text)) : NULL;
+}
+
+/* Models may give one id twice: the first that was not started is meant. */
+static struct exec_call *call_unstarted(struct exec *x, const struct json *data)
+{
+	const char *model_call = json_get_text(data, "model_call", "");
+	for (size_t i = 0; i < x->calls_count; i++)
+		if (x->calls[i].state == CALL_WAITING && !x->calls[i].started &&
+		    strcmp(x->calls[i].model_id, model_call) == 0)
+			return &x->calls[i];
+	return NULL;
+}
+
+static struct exec_call *call_by_id(struct exec *x, const char *id)
+{
+	for (size_t i = 0; i < x->calls_count; i++)
+		if (x->calls[i].started && x->calls[i].state == CALL_WAITING &&
+		    strcmp(x->calls[i].id, id) == 0)
+			return &x->calls[i];
+	return NULL;
+}
+
+static void call_started(struct exec *x, const struct json *data)
+{
+	struct exec_call *c = call_unstarted(x, data);
+	if (c == NULL)
+		return;
+	c->started = true;
+	c->read_only = json_get_bool(data, "read_only", false);
+	c->idempotent = json_get_bool(data, "idempotent", false);
+	c->server = text_keep(x, json_get_text(data, "server", NULL));
+	c->server_tool = text_keep(x, json_get_text(data, "tool", c->name));
+	c->seq = (uint64_t)json_get_integer(data, "seq", 0);
+	(void)clock_parse(json_get_text(data, "at", ""), &c->started_ms);
+	snprintf(c->id, sizeof c->id, "%s", json_get_text(data, "call", ""));
+	x->wrote = x->wrote || !c->read_only;
+	x->calls_made++;
+}
+
+static void call_replay(struct exec *x, enum event_type type, const struct json *data)
+{
+	struct exec_call *c = call_by_id(x, json_get_text(data, "call", ""));
+	if (c == NULL && type == EVENT_TOOL_FAILED)
+		c = call_unstarted(x, data); /* it was refused */
+	if (c == NULL)
+		return;
+	if (type == EVENT_TOOL_COMPLETED || type == EVENT_TOOL_FAILED) {
+		call_ended(c, type, data);
+	} else if (type == EVENT_TOOL_UNSENT) {
+		c->unsent = true;
+	} else if (type == EVENT_STEP_IN_DOUBT) {
+		c->in_doubt = true;
+	} else if (type == EVENT_TOOL_REPEATED) {
+		c->was_sent = c->was_sent || !c->unsent;
+		c->unsent = c->in_doubt = false;
+		c->word = WORD_NONE;
+		c->repeats++;
+		c->seq = (uint64_t)json_get_integer(data, "seq", 0);
+	}
+}
+
+static void call_ended(struct exec_call *c, enum event_type type, const struct json *data)
+{
+	const struct json *error = json_get(data, "error");
+	struct buf text = BUF_INIT;
+	bool is_error = type == EVENT_TOOL_FAILED || json_get_bool(data, "is_error", false);
+	bool skipped = strcmp(json_get_text(error, "code", ""), CALL_SKIPPED) == 0;
+	bool doubt = json_get_bool(data, "sent", false) && !call_repeatable(c) && !skipped;
+	if (type == EVENT_TOOL_FAILED)
+		calls_failure_text(json_get_text(error, "message", "failed"), doubt, &text);
+	else if (is_error)
+		buf_add_str(&text, "Error: ");
+	if (type == EVENT_TOOL_COMPLETED)
+		result_text(json_get(data, "result"), exec_context_bytes_max(c->exec->run->agent), &text);
+	calls_answer(c, buf_cstr(&text), is_error);
+	buf_release(&text);
+}
+
+/* The last word counts; one that is none is as if nobody had spoken. */
+static void input_replay(struct run *r, const struct json *data)
+{
+	static const struct {
+		const char *action;
+		enum call_word word;
+	} words[] = {{"retry", WORD_RETRY},
+		     {"completed", WORD_COMPLETED},
+		     {"skip", WORD_SKIP},
+		     {"fail", WORD_FAIL}};
+	const struct json *content = json_get(data, "content");
+	struct exec_call *c = NULL;
+	for (size_t i = 0; i < r->plan->steps_count && c == NULL; i++)
+		if (r->steps[i].exec != NULL)
+			c = call_by_id(r->steps[i].exec, json_get_text(data, "id", ""));
+	if (c == NULL || !c->in_doubt)
+		return;
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (strcmp(json_get_text(data, "action", ""), words[i].action) == 0)
+			c->word = words[i].word;
+	struct buf text = BUF_INIT;
+	if (json_text(content) != NULL)
+		buf_add_str(&text, json_text(content));
+	else if (content != NULL && !json_is(content, JSON_NULL))
+		json_print(content, &text);
+	c->content = text_keep(c->exec, buf_cstr(&text));
+	buf_release(&text);
+}
+
+static void text_take(char **at, const char *text)
+{
+	free(*at);
+	*at = xstrdup(text);
+}
