@@ -25,7 +25,7 @@ static int stop(void **state)
 
 static int get(const char *number, const char *lines)
 {
-	char head[400];
+	char head[600];
 
 	snprintf(head, sizeof(head), "GET /v1/tasks/%s/artifacts/%s%s", id_text, number, lines);
 	return api_ask(head, NULL);
