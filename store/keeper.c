@@ -15,7 +15,7 @@
 
 enum {
 	NO_SPACE_RETRY_MS = 1000,
-	REQUESTS_BATCH = 1024,
+	REQUESTS_STEP = 256,
 	DOC_LAG_BYTES = 64 << 10,   /* documents above it are not rewritten for each event */
 	HELD_BYTES_MAX = 256 << 20, /* committed while a client keeps the log from being moved */
 };
@@ -32,10 +32,10 @@ struct batch {
 	struct keeper *keeper;
 	struct batch_task *tasks; /* options.batch_tasks_max */
 	size_t count;
+	size_t bytes; /* that were taken from the table */
 	struct buf docs;
-	size_t events_bytes;
-	struct request_unsaved requests[REQUESTS_BATCH];
-	size_t requests_count;
+	struct request_unsaved *requests;
+	size_t requests_count, requests_cap;
 	enum err code; /* of the first write that failed */
 	struct error error;
 };
@@ -81,6 +81,7 @@ void keeper_free(struct keeper *k)
 	loop_defer_cancel(k->loop, k);
 	loop_timer_free(k->timer);
 	buf_release(&k->batch->docs);
+	free(k->batch->requests);
 	free(k->batch->tasks);
 	free(k->batch);
 	free(k);
@@ -163,6 +164,18 @@ enum err keeper_failed(struct keeper *k, enum err code, const struct error *e)
 
 /* --- helpers --- */
 
+/* All there are: no event may become durable without the key it was made under. */
+static void requests_gather(struct batch *b)
+{
+	for (size_t got = REQUESTS_STEP; got == REQUESTS_STEP; b->requests_count += got) {
+		if (b->requests_cap < b->requests_count + REQUESTS_STEP) {
+			b->requests_cap += REQUESTS_STEP;
+			b->requests = xrealloc(b->requests, b->requests_cap * sizeof *b->requests);
+		}
+		got = requests_take(b->keeper->store, REQUESTS_STEP, b->requests + b->requests_count);
+	}
+}
+
 /* One transaction; when there is more, or something came meanwhile, another turn of the loop makes the next:
  * reads of others get theirs in between. */
 static void on_timer(void *keeper)
@@ -184,16 +197,15 @@ static enum err batch_commit(struct keeper *k, bool *more, struct error *e)
 	*more = false;
 	if (k->broken)
 		return err_set(e, ERR_IO, "the database cannot be written any more");
-	b->count = b->requests_count = b->events_bytes = 0;
+	b->count = b->bytes = b->requests_count = 0;
 	b->code = db->begin(k->db, &b->error);
 	buf_reset(&b->docs);
 	if (b->code == ERR_NONE)
-		*more = unsaved_take(k->store, o->batch_tasks_max, o->batch_bytes_max, task_write, b) ==
-			o->batch_tasks_max;
-	*more = *more || b->docs.len + b->events_bytes >= o->batch_bytes_max;
+		unsaved_take(k->store, o->batch_tasks_max, o->batch_bytes_max, task_write, b);
+	*more = b->count == o->batch_tasks_max || b->bytes >= o->batch_bytes_max;
 	/* After the tasks: the key of an event that was seen has been seen, too. */
 	if (b->code == ERR_NONE)
-		b->requests_count = requests_take(k->store, REQUESTS_BATCH, b->requests);
+		requests_gather(b);
 	for (size_t i = 0; i < b->requests_count && b->code == ERR_NONE; i++) {
 		struct db_request r = {b->requests[i].key, b->requests[i].place};
 		b->code = db->request_put(k->db, &r, &b->error);
@@ -217,21 +229,33 @@ static enum err batch_commit(struct keeper *k, bool *more, struct error *e)
 		log_info("there is room again: what was waiting is stored");
 		store_health_set(k->store, STORE_WORKS, "");
 	}
-	enum err code = keeper_checkpoint(k, b->docs.len + b->events_bytes, e);
+	enum err code = keeper_checkpoint(k, b->bytes, e);
 	return code == ERR_NONE ? ERR_NONE : keeper_failed(k, code, e);
 }
 
-/* The document of a task that ended when the table had no room for it. */
+/* What is behind event `seq`. */
+static struct slice events_after(struct slice sse, uint64_t seq)
+{
+	struct slice from = sse;
+	struct event_view v;
+	while (event_next(&sse, &v) && v.seq <= seq)
+		from = sse;
+	return from;
+}
+
+/* The document of a task that ended when the table had no room for it. A predecessor may have committed some
+ * of the events and not lived to tell. */
 static void doc_fold_in(struct batch *b, const struct task_unsaved *t)
 {
 	const struct db_backend *db = b->keeper->db->backend;
-	struct task_saved before;
+	struct task_saved before = {.last_seq = 0};
 	struct buf doc = BUF_INIT;
 	enum err code = db->task_get(b->keeper->db, &t->id, &before, &doc, &b->error);
 	if (code == ERR_NOT_FOUND)
 		code = ERR_NONE;
 	if (code == ERR_NONE)
-		code = task_fold_on(buf_slice(&doc), t->events, &b->docs, &b->error);
+		code = task_fold_on(buf_slice(&doc), events_after(t->events, before.last_seq), &b->docs,
+				    &b->error);
 	buf_release(&doc);
 	if (b->code == ERR_NONE)
 		b->code = code;
@@ -250,6 +274,7 @@ static void task_write(const struct task_unsaved *t, void *batch)
 	struct batch_task *bt = &b->tasks[b->count++];
 	*bt = (struct batch_task){
 		.ref = t->ref, .last_seq = t->last_seq, .state = t->state, .doc_at = b->docs.len};
+	b->bytes += t->events.len + t->doc.len;
 	if (b->code != ERR_NONE)
 		return;
 	if (t->doc.len > 0)
@@ -258,7 +283,6 @@ static void task_write(const struct task_unsaved *t, void *batch)
 		doc_fold_in(b, t);
 	ensure(!b->docs.overflow);
 	bt->doc_bytes = b->docs.len - bt->doc_at;
-	b->events_bytes += t->events.len;
 	struct task_saved saved = {.id = t->id,
 				   .state = t->state,
 				   .last_seq = t->last_seq,

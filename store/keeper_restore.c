@@ -13,11 +13,13 @@ enum {
 	ORPHANS_STEP = 1000,
 	GROW_WAIT_US = 500,    /* the table gets its memory while the service starts ... */
 	GROW_WAITS_MAX = 2000, /* ... and if it gets no more for a second, it will not */
+	FULL_MAX = 16,         /* so many that do not fit keep no smaller one out; then it is full */
 };
 
 struct restoring {
 	struct keeper *keeper;
 	bool finished; /* of these only as many as leave room for others */
+	bool again;    /* those that were left out before */
 	size_t count, left_out;
 };
 
@@ -25,8 +27,8 @@ struct restoring {
 static bool table_filled(const struct store *s)
 {
 	const struct map *m = s->map;
-	return atomic_load(&m->slots_used) >= m->tasks_max / 4 * 3 ||
-	       atomic_load(&m->blocks_used) >= m->blocks_max / 4 * 3;
+	return atomic_load(&m->slots_used) >= m->tasks_max - m->tasks_max / 4 ||
+	       atomic_load(&m->blocks_used) >= m->blocks_max - m->blocks_max / 4;
 }
 
 static bool table_grew(const struct store *s)
@@ -47,6 +49,10 @@ static bool task_take(const struct task_saved *t, void *arg)
 	struct error e;
 	if (r->finished && table_filled(s))
 		return false;
+	if (r->left_out >= FULL_MAX) {
+		r->left_out++;
+		return !r->again;
+	}
 	enum err code = task_restore(s, t, &e);
 	while (code == ERR_FULL && table_grew(s))
 		code = task_restore(s, t, &e);
@@ -66,9 +72,9 @@ static uint32_t states_of(bool terminal)
 
 enum err keeper_restore_rest(struct keeper *k, struct error *e)
 {
-	struct restoring r = {.keeper = k};
+	struct restoring r = {.keeper = k, .again = k->left_out > 0};
 	enum err code = k->db->backend->tasks_each(k->db, states_of(false), NULL, task_take, &r, e);
-	if (r.left_out > 0 && r.left_out != k->left_out)
+	if (r.left_out > 0 && !r.again)
 		log_error("unfinished tasks wait in the database for room in the task table; raise "
 			  "store.size_mb or store.tasks_max",
 			  LF_INT("tasks", r.left_out));
@@ -84,9 +90,9 @@ enum err keeper_restore(struct keeper *k, struct error *e)
 	struct restoring finished = {.keeper = k, .finished = true};
 	int64_t begun_ms = clock_mono_ms();
 	enum err code = ERR_NONE;
-	/* Where a keeper died the table is as it was. */
+	/* Where a keeper died the table is as it was; but there may be some that it had no room for. */
 	if (store_health(k->store, NULL) != STORE_STARTING)
-		return ERR_NONE;
+		return keeper_restore_rest(k, e);
 	for (size_t gone = ORPHANS_STEP; gone == ORPHANS_STEP && code == ERR_NONE;) {
 		code = db->begin(k->db, e);
 		if (code == ERR_NONE)

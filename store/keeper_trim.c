@@ -57,11 +57,20 @@ static enum err delete_rows(struct db *d, void *arg, struct error *e)
 	return d->backend->task_delete(d, &x->task, ROWS_STEP, &x->done, e);
 }
 
-static enum err keys_expire(struct db *d, void *arg, struct error *e)
+struct trimming {
+	bool found; /* a task that has to go */
+	struct deletion deletion;
+	int64_t keys_before_ms;
+	size_t keys_gone;
+};
+
+static enum err rows_trim(struct db *d, void *arg, struct error *e)
 {
-	const struct keeper *k = arg;
-	size_t gone;
-	return d->backend->requests_expire(d, clock_wall_ms() - k->options.request_ms, ROWS_STEP, &gone, e);
+	struct trimming *x = arg;
+	enum err code = x->found ? delete_rows(d, &x->deletion, e) : ERR_NONE;
+	if (code == ERR_NONE)
+		code = d->backend->requests_expire(d, x->keys_before_ms, ROWS_STEP, &x->keys_gone, e);
+	return code;
 }
 
 /* The next task that has to go, if there is one. */
@@ -75,20 +84,21 @@ static enum err victim_find(struct keeper *k, struct id *out, struct error *e)
 	return db->task_oldest(k->db, before_ms, out, e);
 }
 
-/* Deletes a few rows of one task, or expires a few keys. */
+/* Deletes a few rows of one task, and a few keys. */
 static enum err trim_step(struct keeper *k, bool *more, struct error *e)
 {
-	struct deletion x = {.done = false};
-	enum err code = victim_find(k, &x.task, e);
-	if (code == ERR_NOT_FOUND)
-		return keeper_transact(k, keys_expire, k, e);
-	if (code != ERR_NONE)
+	struct trimming x = {.keys_before_ms = clock_wall_ms() - k->options.request_ms};
+	enum err code = victim_find(k, &x.deletion.task, e);
+	if (code != ERR_NONE && code != ERR_NOT_FOUND)
 		return keeper_failed(k, code, e);
-	code = keeper_transact(k, delete_rows, &x, e);
+	x.found = code == ERR_NONE;
+	code = keeper_transact(k, rows_trim, &x, e);
+	if (code != ERR_NONE)
+		return code;
 	/* One that is just being looked at from the table leaves it by and by. */
-	if (code == ERR_NONE && task_forget(k->store, &x.task, e) == ERR_NONE)
-		*more = true;
-	return code;
+	bool forgotten = x.found && task_forget(k->store, &x.deletion.task, e) == ERR_NONE;
+	*more = forgotten || x.keys_gone == ROWS_STEP;
+	return ERR_NONE;
 }
 
 /* Whether it is over, wherever it is. */

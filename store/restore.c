@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tasks that come from the database and go back to it: the keeper puts them into the table when the service
- * starts, with their document and without their events, and takes one out that is deleted. What is restored
- * evicts nothing.
+ * starts, with their document and without their events, and takes one out that is deleted. Who is unfinished
+ * and comes back evicts finished ones, as a new task does: it may have waited in the database for room. Who
+ * is finished evicts nothing.
  */
 #include "base/base.h"
 #include "store/store_int.h"
@@ -44,6 +45,8 @@ enum err task_restore(struct store *s, const struct task_saved *t, struct error 
 	if (index_find(s, &t->id) != NONE) {
 		code = err_set(e, ERR_CONFLICT, "the task is in the table already");
 	} else {
+		if (!task_state_terminal(t->state))
+			room_make(s, blocks_for(t->doc.len), true);
 		uint32_t i = index_slot_free(s);
 		if (i == NONE || !slot_restore(s, i, t))
 			code = err_set(e, ERR_FULL, "the task table has no room for another task (%s)",

@@ -54,8 +54,8 @@ struct task_saved {
 	struct slice doc; /* as of last_seq */
 };
 /* Puts it into the table, without its events (first_seq is last_seq + 1). ERR_CONFLICT when it is there
- * already; ERR_FULL when there is no room without evicting (nothing is evicted). Wakes whoever looks for
- * work. */
+ * already; ERR_FULL when there is no room; an unfinished one evicts finished ones for it, a finished one
+ * nobody. Wakes whoever looks for work. */
 must_check enum err task_restore(struct store *s, const struct task_saved *t, struct error *e);
 void store_health_set(struct store *s, enum store_health h, const char *why); /* wakes all when it changes */
 
