@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The index: finding, the list by age, eviction, and the repair that builds all of it anew. */
 #include "tests/unit/store/table.h"
+#include "store/store_db.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -131,7 +132,29 @@ static void index_repair__finds_blocks_that_unused_slots_still_own(void **state)
 	table_close(&t);
 }
 
+static void eviction__refuses_what_is_not_durable(void **state)
+{
+	struct store_options o = table_options(4, 2);
+	struct task_ref refs[2], ref;
+	struct id id;
+	struct error e;
+	(void)state;
+	o.keeper = true;
+	struct table t = table_open_with(&o);
+	store_health_set(t.b, STORE_WORKS, "");
+	for (int i = 0; i < 2; i++) {
+		refs[i] = create(t.a);
+		move(t.a, refs[i], EVENT_TASK_RESULT, NULL, TASK_CANCELLED);
+	}
+	assert_int_equal(create_sized(t.a, 10, &ref, &id, &e), ERR_FULL);
+	unsaved_done(t.b, refs[1], 2, TASK_CANCELLED, SLICE_LIT("{}"));
+	assert_int_equal(create_sized(t.a, 10, &ref, &id, &e), ERR_NONE);
+	assert_int_equal(ref.slot, refs[1].slot);
+	table_close(&t);
+}
+
 RUN_TESTS(cmocka_unit_test(index_add__sorts_ids_of_any_order),
 	  cmocka_unit_test(index_evict__goes_on_from_where_it_was),
 	  cmocka_unit_test(index_repair__builds_everything_anew),
-	  cmocka_unit_test(index_repair__finds_blocks_that_unused_slots_still_own))
+	  cmocka_unit_test(index_repair__finds_blocks_that_unused_slots_still_own),
+	  cmocka_unit_test(eviction__refuses_what_is_not_durable))
