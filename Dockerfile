@@ -44,7 +44,9 @@ COPY --from=build /out/usr/local/share/agent-runtime /usr/local/share/agent-runt
 # Configuration and registry of one's own: mount a folder and point this variable at its config.yaml. The packaged tool
 # servers stay at /usr/local/share/agent-runtime/mcp/node_modules.
 ENV AGENT_RUNTIME_CONFIG=/usr/local/share/agent-runtime/config.yaml
+# The database is in the folder "data" there (store.path): what a container without this volume has accepted dies with it.
 WORKDIR /var/lib/agent-runtime
+VOLUME ["/var/lib/agent-runtime"]
 # By number, so that Kubernetes can see that it is not root.
 USER 10001:10001
 EXPOSE 8080

@@ -201,6 +201,7 @@ static int settings(struct db_sqlite *d, const struct db_options *o)
 	char cache[64];
 	int64_t bytes = o->cache_bytes > CACHE_BYTES_LEAST ? o->cache_bytes : CACHE_BYTES_LEAST;
 	int rc = sqlite3_db_config(d->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_busy_timeout(d->handle, (int)o->lock_wait_ms);
 	snprintf(cache, sizeof cache, "PRAGMA cache_size = -%lld", (long long)(bytes >> 10));
 	if (rc == SQLITE_OK)
 		rc = sqlite3_wal_autocheckpoint(d->handle, 0);

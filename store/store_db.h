@@ -67,9 +67,10 @@ struct db_options {
 	const char *path;  /* folder; made with its parents when it is not there, mode 0700 */
 	int64_t bytes_max; /* the database never grows beyond it; 0: no limit */
 	int64_t cache_bytes;
-	bool read_only; /* for the command line: no recovery, no migration */
-	bool snapshot;  /* likewise, and another process owns the file and has promised to leave it as it is:
-			   what that one has in its log only is not seen */
+	int64_t lock_wait_ms; /* for another process that is just ending to let go of it */
+	bool read_only;       /* for the command line: no recovery, no migration */
+	bool snapshot; /* likewise, and another process owns the file and has promised to leave it as it is:
+			  what that one has in its log only is not seen */
 };
 
 struct db_request {

@@ -21,6 +21,8 @@ static const char usage_text[] =
 	"  check         check configuration and registry, print the effective configuration\n"
 	"  run PROMPT    plan and carry out one task, on --server or on a private server\n"
 	"  tools         start the tool servers, list their tools, stop them\n"
+	"  export TASK   print a kept task, its events and artifacts as JSON lines\n"
+	"  verify        check everything that is kept on disk\n"
 	"  version       print the version\n"
 	"\n"
 	"Options:\n"
@@ -32,11 +34,13 @@ static const char usage_text[] =
 	"      --json            run: print the events; tools: print JSON\n"
 	"  -h, --help            this text\n"
 	"\n"
-	"Exit codes of run: 0 completed, 1 any other end; 64 usage, 69 unavailable, 78 configuration.\n";
+	"Exit codes: 0 done (run: completed; verify: no fault), 1 run: any other end, verify: faults;\n"
+	"64 usage, 69 unavailable, 70 our bug, 71 system, 73 a file cannot be made, 74 the disk failed,\n"
+	"75 try again, 78 configuration, or a database that cannot be used.\n";
 
 struct command {
 	const char *name;
-	size_t words; /* that it takes */
+	const char *word; /* that it takes, or NULL */
 	int (*main)(const struct cli *cli);
 };
 
@@ -44,8 +48,10 @@ static int command_version(const struct cli *cli);
 static int command_help(const struct cli *cli);
 
 static const struct command commands[] = {
-	{"serve", 0, command_serve}, {"check", 0, command_check},     {"run", 1, command_run},
-	{"tools", 0, command_tools}, {"version", 0, command_version}, {"help", 0, command_help},
+	{"serve", NULL, command_serve},     {"check", NULL, command_check},
+	{"run", "PROMPT", command_run},     {"tools", NULL, command_tools},
+	{"export", "TASK", command_export}, {"verify", NULL, command_verify},
+	{"version", NULL, command_version}, {"help", NULL, command_help},
 };
 
 static const struct option options[] = {
@@ -83,12 +89,20 @@ int role_main(int argc, char **argv)
 	return code;
 }
 
+struct conf *cli_load_conf(const struct cli *cli)
+{
+	struct conf *c;
+	struct error e = {0};
+	if (conf_load(cli->config_path, cli->sets, cli->sets_count, conf_env_process, NULL, &c, &e) !=
+	    ERR_NONE)
+		die(EXIT_CONFIG, "%s", e.msg);
+	return c;
+}
+
 void cli_load(const struct cli *cli, struct conf **c, struct conf_registry **r)
 {
 	struct error e = {0};
-	if (conf_load(cli->config_path, cli->sets, cli->sets_count, conf_env_process, NULL, c, &e) !=
-	    ERR_NONE)
-		die(EXIT_CONFIG, "%s", e.msg);
+	*c = cli_load_conf(cli);
 	if (conf_registry_load(*c, conf_env_process, NULL, r, &e) != ERR_NONE)
 		die(EXIT_CONFIG, "%s", e.msg);
 }
@@ -98,10 +112,16 @@ void cli_load(const struct cli *cli, struct conf **c, struct conf_registry **r)
 static int command_start(const struct command *c, const struct cli *cli)
 {
 	char title[48];
-	if (cli->args_count - 1 > c->words) {
-		fprintf(stderr, "agent-runtime: %s takes %s, but got \"%s\"%s\n", c->name,
-			c->words == 0 ? "no words" : "one PROMPT", cli->args[c->words + 1],
-			c->words == 0 ? "" : "; put it in quotes");
+	size_t words = c->word != NULL ? 1 : 0, got = cli->args_count - 1;
+	if (got < words) {
+		fprintf(stderr, "agent-runtime: %s takes one %s%s\nTry 'agent-runtime --help'.\n", c->name,
+			c->word, strcmp(c->word, "PROMPT") == 0 ? "; put it in quotes" : "");
+		return EXIT_USAGE;
+	}
+	if (got > words) {
+		fprintf(stderr, "agent-runtime: %s takes %s%s, but got \"%s\"%s\n", c->name,
+			words == 0 ? "no words" : "one ", words == 0 ? "" : c->word, cli->args[words + 1],
+			words > 0 && strcmp(c->word, "PROMPT") == 0 ? "; put it in quotes" : "");
 		return EXIT_USAGE;
 	}
 	/* Without the words: a prompt may be private, and they were cleared. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `agent-runtime run PROMPT`: submits one task, on the server named or on a private one, follows its events,
- * asks for approval where it is needed, shows the result. Everything goes through the public API. Ctrl-C
- * cancels the task; a second one leaves.
+ * asks for approval and for decisions where they are needed, shows the result. Everything goes through the
+ * public API. Ctrl-C cancels the task; a second one leaves.
  */
 #include "base/base.h"
 #include "role/role_int.h"
@@ -26,6 +26,8 @@ struct session {
 	struct loop_io *input;
 	char *task_path; /* "/v1/tasks/ID" */
 	char digest[SHA256_HEX_SIZE];
+	struct json *pending; /* what the task waits for, of its last task.pending event; NULL: nothing */
+	enum { ASKED_APPROVAL, ASKED_DECISION } asked;
 	struct buf typed;
 	int interrupts, exit_code;
 };
@@ -36,10 +38,15 @@ static void submit(struct session *s);
 static void submitted(const struct json *body, const struct error *e, void *arg);
 static void event_came(const char *type, const struct json *data, struct slice text, void *arg);
 static void plan_came(struct session *s, const struct json *data);
+static void pending_came(struct session *s, const struct json *pending);
 static void approval_asked(struct session *s);
+static void decision_asked(struct session *s);
+static void answer_await(struct session *s, const char *question);
 static void input_ready(int fd, int ready, void *arg);
-static void answer_take(struct session *s, char *answer);
+static void approval_take(struct session *s, const char *answer);
+static void decision_take(struct session *s, const char *answer);
 static void act(struct session *s, const char *verb, const char *name, const char *value);
+static void post(struct session *s, const char *verb, struct slice body);
 static void acted(const struct json *body, const struct error *e, void *arg);
 static void stream_lost(const struct json *body, const struct error *e, void *arg);
 static void finish(struct session *s);
@@ -51,11 +58,6 @@ int command_run(const struct cli *cli)
 {
 	struct private_server server = {0};
 	struct error e = {0};
-	if (cli->args_count != 2) {
-		fprintf(stderr, "agent-runtime: run takes one PROMPT; put it in quotes\nTry 'agent-runtime "
-				"--help'.\n");
-		return EXIT_USAGE;
-	}
 	if (cli->server_url != NULL)
 		return session_run(cli, cli->server_url);
 	struct conf *c;
@@ -78,7 +80,7 @@ int command_run(const struct cli *cli)
  * only break it, what is said of the log counts. */
 static void private_load(const struct cli *cli, struct conf **c, struct conf_registry **r)
 {
-	const char **sets = xcalloc(cli->sets_count + 5, sizeof *sets);
+	const char **sets = xcalloc(cli->sets_count + 6, sizeof *sets);
 	struct cli private = *cli;
 	size_t n = 0;
 	/* Its log and what we show share a terminal. */
@@ -89,6 +91,7 @@ static void private_load(const struct cli *cli, struct conf **c, struct conf_reg
 	sets[n++] = "server.host=127.0.0.1";
 	sets[n++] = "server.port=0";
 	sets[n++] = "server.drain_seconds=0"; /* when we leave, nobody waits for its work */
+	sets[n++] = "store.backend=memory";   /* nor asks for it, ever */
 	private.sets = sets;
 	private.sets_count = n;
 	cli_load(&private, c, r);
@@ -113,6 +116,7 @@ static int session_run(const struct cli *cli, const char *url)
 	loop_turn(s.loop, 0);
 	loop_free(s.loop);
 	buf_release(&s.typed);
+	json_free(s.pending);
 	free(s.task_path);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "agent-runtime: standard output cannot be written\n");
@@ -158,11 +162,15 @@ static void event_came(const char *type, const struct json *data, struct slice t
 {
 	struct session *s = arg;
 	show_event(s->show, type, data, text);
+	const char *to = strcmp(type, "task.state") == 0 ? json_get_text(data, "to", "") : "";
 	if (strcmp(type, "plan.created") == 0)
 		plan_came(s, json_get(data, "plan"));
-	else if (strcmp(type, "task.state") == 0 &&
-		 strcmp(json_get_text(data, "to", ""), "awaiting_approval") == 0)
+	else if (strcmp(type, "task.pending") == 0)
+		pending_came(s, json_get(data, "pending"));
+	else if (strcmp(to, "awaiting_approval") == 0)
 		approval_asked(s);
+	else if (strcmp(to, "input_required") == 0)
+		decision_asked(s);
 	else if (strcmp(type, "end") == 0)
 		finish(s);
 }
@@ -174,6 +182,12 @@ static void plan_came(struct session *s, const struct json *plan)
 		show_plan(s->show, plan);
 }
 
+static void pending_came(struct session *s, const struct json *pending)
+{
+	json_free(s->pending);
+	s->pending = json_is(pending, JSON_NULL) ? NULL : json_copy(pending);
+}
+
 static void approval_asked(struct session *s)
 {
 	if (!isatty(STDIN_FILENO)) {
@@ -182,8 +196,30 @@ static void approval_asked(struct session *s)
 		act(s, "cancel", NULL, NULL);
 		return;
 	}
-	tcflush(STDIN_FILENO, TCIFLUSH); /* keys typed before the plan was shown are no answer to it */
-	show_question(s->show, "Carry out this plan? [y]es, [n]o, or say what to change: ");
+	s->asked = ASKED_APPROVAL;
+	answer_await(s, "Carry out this plan? [y]es, [n]o, or say what to change: ");
+}
+
+static void decision_asked(struct session *s)
+{
+	show_pending(s->show, s->pending);
+	if (!isatty(STDIN_FILENO)) {
+		fprintf(stderr,
+			"agent-runtime: the task waits for a decision and standard input is no terminal: it "
+			"is "
+			"cancelled; run it on a terminal, or submit it to a server and decide by POST "
+			"/v1/tasks/ID/input with id, action and content\n");
+		act(s, "cancel", NULL, NULL);
+		return;
+	}
+	s->asked = ASKED_DECISION;
+	answer_await(s, "[r]etry, [c]ompleted and what its result was, [s]kip or [f]ail: ");
+}
+
+static void answer_await(struct session *s, const char *question)
+{
+	tcflush(STDIN_FILENO, TCIFLUSH); /* keys typed before the question was shown are no answer to it */
+	show_question(s->show, question);
 	if (s->input == NULL)
 		s->input = loop_io_new(s->loop, STDIN_FILENO, LOOP_READ, input_ready, s);
 	loop_io_set(s->input, LOOP_READ);
@@ -202,17 +238,21 @@ static void input_ready(int fd, int ready, void *arg)
 		return;
 	loop_io_set(s->input, 0);
 	char *answer = xstrndup(buf_cstr(&s->typed), end != NULL ? (size_t)(end - s->typed.data) : 0);
+	char *from = answer + strspn(answer, " \t");
+	for (size_t len = strlen(from); len > 0 && strchr(" \t\r", from[len - 1]) != NULL; len--)
+		from[len - 1] = '\0';
 	buf_reset(&s->typed);
-	answer_take(s, answer);
+	if (s->asked == ASKED_APPROVAL)
+		approval_take(s, from);
+	else if (n > 0)
+		decision_take(s, from);
+	else
+		act(s, "cancel", NULL, NULL); /* nobody is there who could decide */
 	free(answer);
 }
 
-/* answer is ours to cut. */
-static void answer_take(struct session *s, char *answer)
+static void approval_take(struct session *s, const char *answer)
 {
-	answer += strspn(answer, " \t");
-	for (size_t n = strlen(answer); n > 0 && strchr(" \t\r", answer[n - 1]) != NULL; n--)
-		answer[n - 1] = '\0';
 	if (strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0)
 		act(s, "approve", "plan_digest", s->digest);
 	else if (*answer == '\0' || strcasecmp(answer, "n") == 0 || strcasecmp(answer, "no") == 0)
@@ -221,17 +261,49 @@ static void answer_take(struct session *s, char *answer)
 		act(s, "reject", "feedback", answer);
 }
 
+/* The first word is the decision, the others are the result that the call had. An answer that is none of
+ * these, or a result that is missing, is asked for again: nothing is done by a slip of the hand. */
+static void decision_take(struct session *s, const char *answer)
+{
+	enum { COMPLETED = 1 };
+	static const char *const actions[] = {"retry", "completed", "skip", "fail"};
+	size_t word = strcspn(answer, " \t"), i = 0;
+	const char *content = answer + word + strspn(answer + word, " \t");
+	while (i < COUNT_OF(actions) &&
+	       (word == 0 || word > strlen(actions[i]) || strncasecmp(answer, actions[i], word) != 0))
+		i++;
+	if (i == COUNT_OF(actions) || (i == COMPLETED && *content == '\0')) {
+		decision_asked(s);
+		return;
+	}
+	struct buf body = BUF_INIT;
+	struct jw w = JW(&body);
+	jw_object(&w);
+	jw_kv_text(&w, "id", json_get_text(s->pending, "id", ""));
+	jw_kv_text(&w, "action", actions[i]);
+	if (i == COMPLETED)
+		jw_kv_text(&w, "content", content);
+	jw_object_end(&w);
+	post(s, "input", buf_slice(&body));
+	buf_release(&body);
+}
+
 static void act(struct session *s, const char *verb, const char *name, const char *value)
 {
 	struct buf body = BUF_INIT;
 	struct jw w = JW(&body);
-	char *path = xasprintf("%s/%s", s->task_path, verb);
 	jw_object(&w);
 	if (name != NULL)
 		jw_kv_text(&w, name, value);
 	jw_object_end(&w);
-	client_ask(s->client, "POST", path, buf_slice(&body), acted, s);
+	post(s, verb, buf_slice(&body));
 	buf_release(&body);
+}
+
+static void post(struct session *s, const char *verb, struct slice body)
+{
+	char *path = xasprintf("%s/%s", s->task_path, verb);
+	client_ask(s->client, "POST", path, body, acted, s);
 	free(path);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The master: prepares what all processes share (listening socket, mapping), forks the supervisor and the
- * workers, keeps them alive, hands them their sockets to each other, and ends them in order. It parses no
- * request and touches no task: it has to outlive every bug of the others. It has no event loop, because what
- * it has at a fork its children have, too.
+ * The master: prepares what all processes share (listening socket, mapping), forks the supervisor, the keeper
+ * and the workers, keeps them alive, hands them their sockets to each other, and ends them in order. It
+ * parses no request and touches no task: it has to outlive every bug of the others. It has no event loop,
+ * because what it has at a fork its children have, too.
  */
 #include "base/base.h"
 #include "role/role_int.h"
@@ -19,10 +19,13 @@
 
 /* Beyond server.drain_seconds: for a worker to notice that its time is over. */
 enum { DRAIN_SLACK_MS = 3000 };
+/* For the keeper to commit what is left and to close the database. */
+enum { KEEPER_STOP_MS = 20000 };
 /* Taken in one go while the service starts: about a millisecond, so that signals are answered meanwhile. */
 enum { FILL_BYTES = 4 << 20 };
 
 static void master_prepare(struct master *m);
+static void children_name(struct master *m);
 static void port_file_write(const struct master *m);
 static void signals_open(struct master *m);
 static void master_run(struct master *m);
@@ -30,6 +33,7 @@ static void table_fill(struct master *m);
 static void signals_read(struct master *m);
 static void drain_begin(struct master *m, int signo);
 static void phase_step(struct master *m);
+static void stopping_begin(struct master *m);
 static void runs_over_tell(struct master *m);
 static void control_read(struct master *m, struct child *c);
 static void ready_announce(struct master *m);
@@ -47,11 +51,7 @@ int master_main(struct conf *c, struct conf_registry *r, int ready_fd)
 	/* First, so that a stop that comes early is an orderly one, too. */
 	signals_open(m);
 	master_prepare(m);
-	m->children_count = 1 + wire_workers(c);
-	for (size_t i = 1; i < m->children_count; i++)
-		m->children[i] =
-			(struct child){.role = CHILD_WORKER, .index = (uint32_t)(i - 1), .control_fd = -1};
-	m->children[0] = (struct child){.role = CHILD_SUPERVISOR, .control_fd = -1};
+	children_name(m);
 	master_run(m);
 	log_info("stopped");
 	master_port_file_remove(m);
@@ -91,6 +91,21 @@ static void master_prepare(struct master *m)
 		log_warn("the service listens beyond this machine and asks nobody who they are; put a "
 			 "gateway in front",
 			 LF_STR("server.host", c->server.host));
+	if (!wire_has_keeper(c))
+		log_info("tasks are kept in memory only and are gone when the service stops (store.backend: "
+			 "memory)");
+}
+
+static void children_name(struct master *m)
+{
+	m->workers_count = wire_workers(m->heritage.conf);
+	m->children[m->children_count++] = (struct child){.role = CHILD_SUPERVISOR, .control_fd = -1};
+	if (store_has_keeper(m->heritage.store))
+		m->children[m->children_count++] = (struct child){
+			.role = CHILD_KEEPER, .index = (uint32_t)m->workers_count, .control_fd = -1};
+	for (uint32_t i = 0; i < m->workers_count; i++)
+		m->children[m->children_count++] =
+			(struct child){.role = CHILD_WORKER, .index = i, .control_fd = -1};
 }
 
 /* Written aside and renamed, so that whoever waits for the file reads a whole number. */
@@ -145,7 +160,8 @@ static void master_run(struct master *m)
 				control_read(m, of[i]);
 		signals_read(m);
 		phase_step(m);
-		if (m->phase == MASTER_STOPPING && children_alive(m, CHILD_SUPERVISOR) == 0)
+		if (m->phase == MASTER_STOPPING && children_alive(m, CHILD_SUPERVISOR) == 0 &&
+		    children_alive(m, CHILD_KEEPER) == 0)
 			return;
 	}
 }
@@ -202,41 +218,53 @@ static void drain_begin(struct master *m, int signo)
 	children_signal(m, CHILD_WORKER, SIGTERM);
 }
 
-/* Workers first, since their calls need the supervisor; then the supervisor with its tool servers. */
+/* Workers first, since their calls need the supervisor and their answers the keeper; then these two. */
 static void phase_step(struct master *m)
 {
-	bool late = m->phase != MASTER_SERVING && clock_mono_ms() >= m->phase_deadline_ms;
+	int64_t now = clock_mono_ms();
+	bool late = m->phase != MASTER_SERVING && now >= m->phase_deadline_ms;
 	if (m->phase == MASTER_DRAINING && !m->runs_over_told)
 		runs_over_tell(m);
 	if (m->phase == MASTER_DRAINING && late && children_alive(m, CHILD_WORKER) > 0) {
 		children_signal(m, CHILD_WORKER, SIGKILL);
-		m->phase_deadline_ms = clock_mono_ms() + DRAIN_SLACK_MS;
+		m->phase_deadline_ms = now + DRAIN_SLACK_MS;
 	}
 	if (m->phase == MASTER_DRAINING && children_alive(m, CHILD_WORKER) == 0) {
-		m->phase = MASTER_STOPPING;
-		m->phase_deadline_ms =
-			clock_mono_ms() + 3 * m->heritage.conf->tools.stop_grace_ms + DRAIN_SLACK_MS;
-		children_signal(m, CHILD_SUPERVISOR, SIGTERM);
+		stopping_begin(m);
 	} else if (m->phase == MASTER_STOPPING && late) {
 		children_signal(m, CHILD_SUPERVISOR, SIGKILL);
-		m->phase_deadline_ms = clock_mono_ms() + DRAIN_SLACK_MS;
+		m->phase_deadline_ms = now + DRAIN_SLACK_MS;
 	}
+	if (m->phase == MASTER_STOPPING && now >= m->keeper_deadline_ms &&
+	    children_alive(m, CHILD_KEEPER) > 0) {
+		log_error("the keeper does not end: it is killed; what was acknowledged is safe, look at the "
+			  "disk");
+		children_signal(m, CHILD_KEEPER, SIGKILL);
+		m->keeper_deadline_ms = now + KEEPER_STOP_MS;
+	}
+}
+
+static void stopping_begin(struct master *m)
+{
+	int64_t now = clock_mono_ms();
+	m->phase = MASTER_STOPPING;
+	m->phase_deadline_ms = now + 3 * m->heritage.conf->tools.stop_grace_ms + DRAIN_SLACK_MS;
+	children_signal(m, CHILD_SUPERVISOR, SIGTERM);
+	/* It has no ear for signals: one that is sent to all at once must not end it before the workers. */
+	m->keeper_deadline_ms = now + KEEPER_STOP_MS;
+	children_tell(m, CHILD_KEEPER, IPC_STOPPING);
 }
 
 /* Once no worker runs anything any more, nothing more can happen that a subscriber would miss. */
 static void runs_over_tell(struct master *m)
 {
-	struct error e = {0};
-	for (size_t i = 1; i < m->children_count; i++)
-		if (m->children[i].control_fd >= 0 && !m->children[i].runs_over)
-			return;
 	/* One without its control socket has ended already and is about to be reaped. */
-	for (size_t i = 1; i < m->children_count; i++)
-		if (m->children[i].control_fd >= 0 &&
-		    control_send(m->children[i].control_fd, IPC_STOPPING, -1, &e) != ERR_NONE)
-			log_warn("a worker cannot be told to end its streams; it does when its drain time is "
-				 "over",
-				 LF_STR("error", e.msg));
+	for (size_t i = 0; i < m->children_count; i++)
+		if (m->children[i].role == CHILD_WORKER && m->children[i].control_fd >= 0 &&
+		    !m->children[i].runs_over)
+			return;
+	/* Whoever is not reached ends its streams when its drain time is over. */
+	children_tell(m, CHILD_WORKER, IPC_STOPPING);
 	m->runs_over_told = true;
 }
 
@@ -249,7 +277,9 @@ static void control_read(struct master *m, struct child *c)
 		if (msg == IPC_READY)
 			c->ready = true;
 		else if (msg == IPC_CHANNEL && c->role == CHILD_WORKER)
-			c->cut_off = true;
+			c->cut_off |= 1u << CHILD_SUPERVISOR;
+		else if (msg == IPC_ARCHIVE && c->role == CHILD_WORKER)
+			c->cut_off |= 1u << CHILD_KEEPER;
 		else if (msg == IPC_STOPPING)
 			c->runs_over = true;
 	}
@@ -258,7 +288,7 @@ static void control_read(struct master *m, struct child *c)
 	ready_announce(m);
 }
 
-/* Once everything is there: all children, and the memory of the task table. */
+/* Once everything is there: all children, and with the keeper the tasks of former times. */
 static void ready_announce(struct master *m)
 {
 	char status[96];
@@ -271,10 +301,10 @@ static void ready_announce(struct master *m)
 	m->announced = true;
 	store_usage_get(m->heritage.store, &usage);
 	log_info("ready", LF_STR("host", m->heritage.conf->server.host), LF_INT("port", m->port),
-		 LF_INT("workers", m->children_count - 1), LF_INT("ms", clock_mono_ms() - m->started_ms),
+		 LF_INT("workers", m->workers_count), LF_INT("ms", clock_mono_ms() - m->started_ms),
 		 LF_INT("mapping_bytes", usage.bytes));
 	snprintf(status, sizeof status, "READY=1\nSTATUS=serving on port %d with %zu workers", m->port,
-		 m->children_count - 1);
+		 m->workers_count);
 	notify_send(status);
 	if (m->ready_fd >= 0)
 		dprintf(m->ready_fd, "%d\n", m->port);
@@ -287,8 +317,12 @@ static int poll_timeout(const struct master *m, int64_t respawn_ms)
 	if (!m->table_settled)
 		return 0;
 	if (m->phase != MASTER_SERVING) {
-		int64_t left = m->phase_deadline_ms - clock_mono_ms();
-		ms = left < 0 ? 0 : left;
+		int64_t now = clock_mono_ms(), until = m->phase_deadline_ms;
+		if (m->phase == MASTER_STOPPING && m->keeper_deadline_ms < until &&
+		    children_alive(m, CHILD_KEEPER) > 0)
+			until = m->keeper_deadline_ms;
+		int64_t left = until > now ? until - now : 0;
+		ms = respawn_ms >= 0 && respawn_ms < left ? respawn_ms : left;
 	}
 	return ms > 60000 ? 60000 : (int)ms;
 }

@@ -11,6 +11,8 @@
 #include "conf/conf.h"
 #include "ipc/ipc.h"
 #include "store/store.h"
+#include "store/store_db.h"
+#include "store/archive.h"
 #include "llm/llm.h"
 #include "mcp/mcp.h"
 #include "agent/agent.h"
@@ -29,6 +31,7 @@ enum exit_code {
 	EXIT_OS = 71,
 	EXIT_CANNOT_CREATE = 73,
 	EXIT_IO = 74,
+	EXIT_AGAIN = 75,
 	EXIT_CONFIG = 78,
 };
 
@@ -39,7 +42,7 @@ struct heritage {
 	int listen_fd;
 	int control_fd; /* child's end of its control socket to the master */
 	int master_pid;
-	uint32_t index; /* worker number, 0 ... */
+	uint32_t index; /* participant in the store: worker number 0 ..., or the keeper's */
 };
 
 /* --- title.c --- */
@@ -65,7 +68,14 @@ int control_receive(int control_fd, enum ipc_msg *msg, int *fd);
 must_check enum err listen_open(const struct conf *c, int *fd, int *port, struct error *e);
 
 /* --- wire.c: configuration into the options of each room; pointers borrow from conf and registry --- */
-void wire_store(const struct conf *c, uint32_t procs, struct store_options *o);
+/* As many participants as workers, and one more for the keeper when there is one. */
+void wire_store(const struct conf *c, uint32_t workers, struct store_options *o);
+bool wire_has_keeper(const struct conf *c);
+void wire_db(const struct conf *c, struct db_options *o);
+void wire_keeper(const struct conf *c, struct keeper_options *o); /* socket_path, on_broken are left out */
+/* Of an archive request or its answer between worker and keeper, and of what may wait for its socket. */
+void wire_archive(const struct conf *c, size_t *frame_bytes_max, size_t *queue_bytes_max);
+char *wire_keeper_socket(const struct conf *c); /* its path, to be freed */
 void wire_http(const struct conf *c, struct http_options *o);
 void wire_llm(const struct conf *c, struct llm_options *o);
 void wire_agent(const struct conf *c, struct agent_options *o);
@@ -82,6 +92,7 @@ uint32_t wire_workers(const struct conf *c); /* "auto" resolved */
 int master_main(struct conf *c, struct conf_registry *r, int ready_fd);
 _Noreturn void worker_main(struct heritage *h);
 _Noreturn void supervisor_main(struct heritage *h);
+_Noreturn void keeper_main(struct heritage *h);
 
 /* --- child.c: what the roles of children share --- */
 /* First thing in a child: title, log, death with the master. The signals that the master blocks stay blocked,
@@ -93,35 +104,37 @@ void child_signals_open(void);
 void child_log_init(const struct conf *c, const char *role);
 
 /* --- spawn.c: the master's table of children --- */
-enum child_role { CHILD_SUPERVISOR, CHILD_WORKER };
+enum child_role { CHILD_SUPERVISOR, CHILD_KEEPER, CHILD_WORKER };
 enum { CHILDREN_MAX = STORE_PROCS_MAX + 1 };
 
 /* One slot for each process the master keeps alive. pid 0: not running now; then respawn_at_ms says when it
  * is to be. */
 struct child {
 	enum child_role role;
-	uint32_t index; /* of the worker; also its participant number in the store */
+	uint32_t index; /* participant in the store; of a worker its number, too */
 	pid_t pid;
 	int control_fd;
 	bool ready;
 	bool runs_over; /* a draining worker whose runs have come to a border */
-	bool cut_off;   /* a worker without its socket to the supervisor: given one later */
+	bool given_up;  /* the keeper of a broken disk is not started again */
+	/* A worker without its socket to a peer (bit: role of the peer) is given one later. */
+	unsigned cut_off;
 	int64_t started_ms, respawn_at_ms;
 	int deaths_in_a_row; /* without having lived for a while in between */
 };
 
 struct master {
 	struct heritage heritage;
-	struct child children[CHILDREN_MAX]; /* [0] is the supervisor, then the workers */
-	size_t children_count;
+	struct child children[CHILDREN_MAX]; /* the supervisor, the keeper if there is one, the workers */
+	size_t children_count, workers_count;
 	int signal_fd, ready_fd, port;
 	int64_t started_ms;
 	bool announced; /* everything was ready once */
 	enum { MASTER_SERVING, MASTER_DRAINING, MASTER_STOPPING } phase;
-	int64_t phase_deadline_ms;
+	int64_t phase_deadline_ms, keeper_deadline_ms;
 	bool table_settled;       /* the task table has all its memory, or will not get more */
 	bool runs_over_told;      /* to all workers: they may end their streams */
-	int64_t connect_again_ms; /* not before: workers without their socket to the supervisor */
+	int64_t connect_again_ms; /* not before: workers without their socket to a peer */
 };
 
 /* Whoever waits for the file must not find the port of a dead service. */
@@ -134,6 +147,8 @@ void children_reap(struct master *m);
 int64_t children_respawn(struct master *m);
 size_t children_alive(const struct master *m, enum child_role role);
 void children_signal(const struct master *m, enum child_role role, int signo);
+/* Told to each of the role that has a control socket; one without is about to be reaped. */
+void children_tell(struct master *m, enum child_role role, enum ipc_msg msg);
 const char *child_name(const struct child *c, char out[24]);
 
 /* --- private.c: a server for one `run`, in a process group of its own, that dies with us --- */
@@ -174,6 +189,8 @@ void show_free(struct show *s);
 void show_event(struct show *s, const char *type, const struct json *data, struct slice text);
 /* Lines of a plan, for approval. */
 void show_plan(struct show *s, const struct json *plan);
+/* What a task waits for; NULL: it has not said. */
+void show_pending(struct show *s, const struct json *pending);
 void show_question(struct show *s, const char *text); /* no newline after it */
 void show_end(struct show *s, const struct json *document);
 
@@ -191,7 +208,23 @@ int command_serve(const struct cli *cli);
 int command_check(const struct cli *cli);
 int command_run(const struct cli *cli);
 int command_tools(const struct cli *cli);
+int command_export(const struct cli *cli);
+int command_verify(const struct cli *cli);
 /* Loads configuration and registry or dies with what to do. */
 void cli_load(const struct cli *cli, struct conf **c, struct conf_registry **r);
+struct conf *cli_load_conf(const struct cli *cli); /* without the registry */
+
+/* --- kept.c: the database for commands that read it, while a server runs on it or none --- */
+struct kept {
+	struct conf *conf;
+	int hold_fd; /* the server's keeper leaves the file as it is; -1: no server runs */
+	struct db *db;
+};
+/* EXIT_OK, or the exit code of what it has told on stderr; then nothing is open. */
+must_check int kept_open(struct kept *k, const struct cli *cli);
+/* false: the server has changed the file while we read it, so what we read is worth nothing; told. */
+must_check bool kept_close(struct kept *k);
+/* What to exit with after this error of the database; told on stderr. */
+int kept_failed(const struct error *e);
 
 #endif

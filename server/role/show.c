@@ -110,6 +110,19 @@ void show_plan(struct show *s, const struct json *plan)
 	draw(s);
 }
 
+void show_pending(struct show *s, const struct json *pending)
+{
+	struct buf arguments = BUF_INIT;
+	FILE *f = s->form == SHOW_JSON ? stderr : stdout;
+	erase(s);
+	text_print(f, "\n%s\n", json_get_text(pending, "question", "The task waits for a decision."));
+	if (json_get(pending, "arguments") != NULL && json_print(json_get(pending, "arguments"), &arguments))
+		text_print(f, "  %s %s %s\n", json_get_text(pending, "server", ""),
+			   json_get_text(pending, "tool", ""), buf_cstr(&arguments));
+	buf_release(&arguments);
+	draw(s);
+}
+
 void show_question(struct show *s, const char *text)
 {
 	FILE *f = s->form == SHOW_JSON ? stderr : stdout;
@@ -309,10 +322,10 @@ static void event_model(struct show *s, const char *type, const struct json *dat
 static void event_step(struct show *s, const char *type, const struct json *data)
 {
 	const char *step = json_get_text(data, "step", "?"), *title = step_title(s, step);
-	if (strcmp(type, "step.started") == 0) {
+	if (strcmp(type, "step.started") == 0 || strcmp(type, "step.resumed") == 0) {
 		active_begin(s, step, title);
 		if (s->form == SHOW_PLAIN)
-			say_line("%s: started: %s", step, title);
+			say_line("%s: %s: %s", step, type + 5, title);
 		return;
 	}
 	int64_t ms = active_end(s, step);

@@ -2,7 +2,8 @@
 /*
  * The master's children: forked, connected to their peers, reaped, and forked again with back-off. A child
  * that lives for a while is forgiven its earlier deaths; one that keeps dying is reported with its reason,
- * and ends the service if nothing was ever ready.
+ * and ends the service if nothing was ever ready. A keeper that has met a broken disk is not started again:
+ * what was not written may be lost in the system's cache, and a second try could take it for written.
  */
 #include "base/base.h"
 #include "role/role_int.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,18 +27,21 @@ enum {
 
 static _Noreturn void child_main(struct master *m, const struct child *self);
 static void peers_connect(struct master *m, struct child *c);
-static void pair_connect(struct child *worker, const struct child *supervisor);
+static void pair_connect(struct child *worker, const struct child *peer);
+static bool respawn_wanted(const struct master *m, const struct child *c);
 static int64_t cut_off_connect(struct master *m, int64_t now_ms);
 static void stuck_kill(const struct master *m);
 static void child_died(struct master *m, struct child *c, int status);
+static void keeper_socket_remove(const struct master *m);
+static void keeper_ended(struct master *m, struct child *c, int status);
 static void death_tell(const struct master *m, const struct child *c, int status, int64_t wait_ms);
 
 const char *child_name(const struct child *c, char out[24])
 {
-	if (c->role == CHILD_SUPERVISOR)
-		snprintf(out, 24, "supervisor");
-	else
+	if (c->role == CHILD_WORKER)
 		snprintf(out, 24, "worker %u", c->index);
+	else
+		snprintf(out, 24, c->role == CHILD_KEEPER ? "keeper" : "supervisor");
 	return out;
 }
 
@@ -62,10 +67,11 @@ enum err child_spawn(struct master *m, struct child *c, struct error *e)
 	c->pid = pid;
 	c->control_fd = pair[0];
 	c->ready = false;
-	c->cut_off = c->runs_over = false;
+	c->runs_over = false;
+	c->cut_off = 0;
 	c->started_ms = clock_mono_ms();
 	c->respawn_at_ms = 0;
-	if (c->role == CHILD_WORKER)
+	if (c->role != CHILD_SUPERVISOR)
 		store_proc_started(m->heritage.store, c->index, pid);
 	peers_connect(m, c);
 	return ERR_NONE;
@@ -88,15 +94,16 @@ int64_t children_respawn(struct master *m)
 	for (size_t i = 0; i < m->children_count; i++) {
 		struct child *c = &m->children[i];
 		struct error e;
-		if (c->pid != 0 || m->phase != MASTER_SERVING)
+		if (!respawn_wanted(m, c))
 			continue;
 		if (c->respawn_at_ms <= now && child_spawn(m, c, &e) != ERR_NONE) {
 			log_error("a process could not be started; it is tried again",
 				  LF_STR("error", e.msg));
 			c->respawn_at_ms = now + BACKOFF_MS_MAX;
 		}
-		if (c->pid == 0 && (next < 0 || c->respawn_at_ms - now < next))
-			next = c->respawn_at_ms - now;
+		int64_t wait_ms = c->respawn_at_ms > now ? c->respawn_at_ms - now : 0;
+		if (c->pid == 0 && (next < 0 || wait_ms < next))
+			next = wait_ms;
 	}
 	int64_t again = cut_off_connect(m, now);
 	return again >= 0 && (next < 0 || again < next) ? again : next;
@@ -117,7 +124,30 @@ void children_signal(const struct master *m, enum child_role role, int signo)
 			kill(m->children[i].pid, signo);
 }
 
+void children_tell(struct master *m, enum child_role role, enum ipc_msg msg)
+{
+	struct error e = {0};
+	for (size_t i = 0; i < m->children_count; i++) {
+		const struct child *c = &m->children[i];
+		char name[24];
+		if (c->role != role || c->control_fd < 0 ||
+		    control_send(c->control_fd, msg, -1, &e) == ERR_NONE)
+			continue;
+		log_warn("a process cannot be told what to do", LF_STR("process", child_name(c, name)),
+			 LF_STR("message", ipc_msg_name(msg)), LF_STR("error", e.msg));
+	}
+}
+
 /* --- helpers --- */
+
+/* The keeper is needed to the end of the drain, since answers wait for what it commits. */
+static bool respawn_wanted(const struct master *m, const struct child *c)
+{
+	if (c->pid != 0 || c->given_up)
+		return false;
+	return m->phase == MASTER_SERVING ||
+	       (m->phase == MASTER_DRAINING && c->role == CHILD_KEEPER && m->announced);
+}
 
 static _Noreturn void child_main(struct master *m, const struct child *self)
 {
@@ -132,69 +162,78 @@ static _Noreturn void child_main(struct master *m, const struct child *self)
 	if (self->role == CHILD_WORKER)
 		worker_main(&m->heritage);
 	fd_close(&m->heritage.listen_fd);
+	if (self->role == CHILD_KEEPER)
+		keeper_main(&m->heritage);
 	supervisor_main(&m->heritage);
 }
 
-/* A fresh socket for each pair of worker and supervisor of which one end is new. */
+/* A fresh socket for each pair of a worker and a peer of which one end is new. */
 static void peers_connect(struct master *m, struct child *c)
 {
-	const struct child *supervisor = &m->children[0];
-	if (c->role == CHILD_WORKER) {
-		if (supervisor->pid != 0)
-			pair_connect(c, supervisor);
-		return;
+	for (size_t i = 0; i < m->children_count; i++) {
+		struct child *other = &m->children[i];
+		if (other->pid == 0 || (c->role == CHILD_WORKER) == (other->role == CHILD_WORKER))
+			continue;
+		if (c->role == CHILD_WORKER)
+			pair_connect(c, other);
+		else
+			pair_connect(other, c);
 	}
-	for (size_t i = 1; i < m->children_count; i++)
-		if (m->children[i].pid != 0)
-			pair_connect(&m->children[i], supervisor);
 }
 
 /* Fails when the master has no descriptor left, or when one of the two takes no messages just now. */
-static void pair_connect(struct child *worker, const struct child *supervisor)
+static void pair_connect(struct child *worker, const struct child *peer)
 {
 	int pair[2] = {-1, -1};
 	struct error e;
-	worker->cut_off = fd_socketpair(pair, &e) != ERR_NONE ||
-			  control_send(worker->control_fd, IPC_CHANNEL, pair[0], &e) != ERR_NONE ||
-			  control_send(supervisor->control_fd, IPC_CHANNEL, pair[1], &e) != ERR_NONE;
-	if (worker->cut_off)
-		log_error("a worker has no way to the tool servers; it is tried again",
-			  LF_INT("worker", worker->index), LF_STR("error", e.msg));
+	char name[24];
+	enum ipc_msg msg = peer->role == CHILD_KEEPER ? IPC_ARCHIVE : IPC_CHANNEL;
+	bool bad = fd_socketpair(pair, &e) != ERR_NONE ||
+		   control_send(worker->control_fd, msg, pair[0], &e) != ERR_NONE ||
+		   control_send(peer->control_fd, msg, pair[1], &e) != ERR_NONE;
+	worker->cut_off = (worker->cut_off & ~(1u << peer->role)) | (bad ? 1u << peer->role : 0);
+	if (bad)
+		log_error("a worker has no way to another process; it is tried again",
+			  LF_INT("worker", worker->index), LF_STR("to", child_name(peer, name)),
+			  LF_STR("error", e.msg));
 	fd_close(&pair[0]);
 	fd_close(&pair[1]);
 }
 
-/* Milliseconds until it is to be tried again, -1 when no worker is without its socket. */
+/* Milliseconds until it is to be tried again, -1 when no worker is without its sockets. A peer that does not
+ * run is no reason: the next one is connected to all. */
 static int64_t cut_off_connect(struct master *m, int64_t now_ms)
 {
 	bool left = false, due = now_ms >= m->connect_again_ms;
-	if (m->children[0].pid == 0 || m->phase != MASTER_SERVING)
-		return -1; /* the next supervisor is connected to all */
-	for (size_t i = 1; i < m->children_count; i++) {
-		struct child *c = &m->children[i];
-		if (c->pid == 0 || !c->cut_off)
-			continue;
-		left = true;
-		if (!due)
-			continue;
-		/* Whether it arrives is told by the worker: a pause follows in any case. */
-		m->connect_again_ms = now_ms + CONNECT_AGAIN_MS;
-		pair_connect(c, &m->children[0]);
+	for (size_t i = 0; i < m->children_count && m->phase == MASTER_SERVING; i++) {
+		for (size_t k = 0; k < m->children_count; k++) {
+			struct child *c = &m->children[i], *peer = &m->children[k];
+			if (c->pid == 0 || peer->pid == 0 || peer->role == CHILD_WORKER ||
+			    !(c->cut_off & 1u << peer->role))
+				continue;
+			left = true;
+			if (!due)
+				continue;
+			/* Whether it arrives is told by the worker: a pause follows in any case. */
+			m->connect_again_ms = now_ms + CONNECT_AGAIN_MS;
+			pair_connect(c, peer);
+		}
 	}
 	return left ? (due ? CONNECT_AGAIN_MS : m->connect_again_ms - now_ms) : -1;
 }
 
-/* A worker that waited in vain for a lock of the task table has said who holds it and ended. The holder is
+/* A process that waited in vain for a lock of the task table has said who holds it and ended. The holder is
  * stopped in the middle of its work; only its death gives the lock to others. */
 static void stuck_kill(const struct master *m)
 {
 	uint32_t proc;
 	int pid = store_stuck_take(m->heritage.store, &proc);
-	for (size_t i = 1; pid > 0 && i < m->children_count; i++) {
+	for (size_t i = 0; pid > 0 && i < m->children_count; i++) {
+		char name[24];
 		if (m->children[i].pid != pid)
 			continue;
-		log_error("a worker is stopped while it holds a lock that all need; it is killed",
-			  LF_INT("worker", proc), LF_INT("worker_pid", pid));
+		log_error("a process is stopped while it holds a lock that all need; it is killed",
+			  LF_STR("process", child_name(&m->children[i], name)), LF_INT("process_pid", pid));
 		kill(pid, SIGKILL);
 	}
 }
@@ -202,21 +241,53 @@ static void stuck_kill(const struct master *m)
 static void child_died(struct master *m, struct child *c, int status)
 {
 	int64_t now = clock_mono_ms(), wait_ms = 0;
-	if (c->role == CHILD_WORKER)
+	if (c->role != CHILD_SUPERVISOR)
 		store_proc_died(m->heritage.store, c->index);
 	stuck_kill(m);
 	fd_close(&c->control_fd);
+	/* Only its own: one that was never ready may have met another service on this store. */
+	if (c->role == CHILD_KEEPER && c->ready)
+		keeper_socket_remove(m);
 	c->pid = 0;
 	c->ready = false;
 	if (m->phase != MASTER_SERVING && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
+	if (c->role == CHILD_KEEPER)
+		keeper_ended(m, c, status);
 	c->deaths_in_a_row = now - c->started_ms >= LIVED_MS ? 1 : c->deaths_in_a_row + 1;
 	if (c->deaths_in_a_row > 1)
 		wait_ms = (int64_t)BACKOFF_MS_MIN << (c->deaths_in_a_row > 9 ? 8 : c->deaths_in_a_row - 1);
 	if (wait_ms > BACKOFF_MS_MAX)
 		wait_ms = BACKOFF_MS_MAX;
 	c->respawn_at_ms = now + wait_ms;
-	death_tell(m, c, status, wait_ms);
+	if (!c->given_up)
+		death_tell(m, c, status, wait_ms);
+}
+
+/* One that was killed, or that has met a broken disk, could not do it itself. */
+static void keeper_socket_remove(const struct master *m)
+{
+	char *path = wire_keeper_socket(m->heritage.conf);
+	unlink(path);
+	free(path);
+}
+
+/* It has said why. Before the service was ready trying again does not help; afterwards it goes on without
+ * what it can no longer do. */
+static void keeper_ended(struct master *m, struct child *c, int status)
+{
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_OK;
+	if (!m->announced && m->phase == MASTER_SERVING && (code == EXIT_CONFIG || code == EXIT_IO)) {
+		master_port_file_remove(m);
+		die(code, "the tasks cannot be kept, so the service does not start; the keeper has said why "
+			  "above");
+	}
+	c->given_up = code == EXIT_IO;
+	if (c->given_up)
+		log_error("the disk failed: no new task, answer or key is accepted any more, what runs is "
+			  "not kept, and what was acknowledged before is safe; look at the disk and at the "
+			  "system's log, then restart the service",
+			  LF_STR("store.path", m->heritage.conf->store.path));
 }
 
 static void death_tell(const struct master *m, const struct child *c, int status, int64_t wait_ms)

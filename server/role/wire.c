@@ -11,6 +11,11 @@ enum { REPEAT_MS_MIN = 250 };
 enum { SECOND_MS = 1000, WORKERS_MAX = 32, FRAME_SLACK_BYTES = 1 << 20 };
 /* What is there when the service is ready; the master takes the rest of the table within milliseconds. */
 enum { STORE_START_BYTES = 8 << 20 };
+/* Of the database: what one transaction writes at most, and what is kept in memory of the file. */
+enum { BATCH_BYTES = 16 << 20, DB_CACHE_BYTES = 16 << 20 };
+/* The keeper of a master that was killed may be in the middle of its last sync. */
+enum { LOCK_WAIT_MS = 3000 };
+static const int64_t HOUR_MS = 3600 * SECOND_MS;
 
 uint32_t wire_workers(const struct conf *c)
 {
@@ -23,15 +28,54 @@ uint32_t wire_workers(const struct conf *c)
 	return (uint32_t)(count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : count);
 }
 
-void wire_store(const struct conf *c, uint32_t procs, struct store_options *o)
+bool wire_has_keeper(const struct conf *c)
 {
+	return c->store.backend != CONF_BACKEND_MEMORY;
+}
+
+void wire_store(const struct conf *c, uint32_t workers, struct store_options *o)
+{
+	bool kept = wire_has_keeper(c);
 	*o = (struct store_options){.bytes = (size_t)c->store.size_mb << 20,
 				    .tasks_max = (uint32_t)c->store.tasks_max,
-				    .procs_max = procs,
+				    .procs_max = workers + (kept ? 1 : 0),
 				    .task_events_max = (uint32_t)c->store.task_events_max,
 				    .task_bytes_max = (size_t)c->store.task_bytes,
 				    .live_ring_bytes = (size_t)c->store.live_ring_bytes,
-				    .bytes_at_start = STORE_START_BYTES};
+				    .bytes_at_start = STORE_START_BYTES,
+				    .keeper = kept,
+				    .requests_max = (uint32_t)c->store.idempotency_keys};
+}
+
+void wire_db(const struct conf *c, struct db_options *o)
+{
+	*o = (struct db_options){.path = c->store.path,
+				 .bytes_max = c->store.max_bytes,
+				 .cache_bytes = DB_CACHE_BYTES,
+				 .lock_wait_ms = LOCK_WAIT_MS};
+}
+
+void wire_keeper(const struct conf *c, struct keeper_options *o)
+{
+	*o = (struct keeper_options){.batch_tasks_max = (size_t)c->store.batch_tasks,
+				     .batch_bytes_max = BATCH_BYTES,
+				     .batch_delay_ms = c->store.batch_delay_ms,
+				     .retention_ms = c->store.retention_days * 24 * HOUR_MS,
+				     .bytes_max = c->store.max_bytes,
+				     .request_ms = c->store.idempotency_hours * HOUR_MS};
+	wire_archive(c, &o->frame_bytes_max, &o->queue_bytes_max);
+}
+
+/* The largest is a task's document, or one of its events. */
+void wire_archive(const struct conf *c, size_t *frame_bytes_max, size_t *queue_bytes_max)
+{
+	*frame_bytes_max = (size_t)c->store.task_bytes + FRAME_SLACK_BYTES;
+	*queue_bytes_max = 2 * *frame_bytes_max;
+}
+
+char *wire_keeper_socket(const struct conf *c)
+{
+	return xasprintf("%s/keeper.sock", c->store.path);
 }
 
 void wire_http(const struct conf *c, struct http_options *o)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A worker: HTTP connections and task runs on one event loop. It wires the rooms to each other: the store's
- * wake-ups go to agent and http, the master's messages to the tool client. It opens no database, reads no
+ * wake-ups go to agent and http, the master's messages to the tool client and to the archive. It opens no
+ * database, reads no
  * configuration file, starts no program. When it drains, the runs end at their next call border first, and
  * only then are streams reset, so that subscribers see everything that still happened.
  */
@@ -23,6 +24,7 @@ struct worker {
 	struct store *store;
 	struct llm *llm;
 	struct mcp_client *mcp;
+	struct archive *archive; /* NULL: there is no keeper */
 	struct agent *agent;
 	struct http *http;
 	struct loop_io *control, *wake;
@@ -34,7 +36,8 @@ static void descriptors_allow(const struct conf *c);
 static void worker_open(struct worker *w);
 static void worker_close(struct worker *w);
 static void control_ready(int fd, int ready, void *arg);
-static void channel_lost(struct worker *w);
+static void descriptor_lost(struct worker *w, enum ipc_msg msg);
+static void health_check(struct worker *w);
 static void wake_ready(int fd, int ready, void *arg);
 static void task_changed(struct task_ref ref, void *arg);
 static void term_caught(int signo, void *arg);
@@ -92,13 +95,19 @@ static void worker_open(struct worker *w)
 	w->store = store_attach(w->heritage->store, w->heritage->index);
 	w->llm = llm_new(w->loop, &llm);
 	w->mcp = mcp_client_new(w->loop, &mcp);
-	w->agent = agent_new(w->loop, w->store, w->llm, w->mcp, NULL, &agent);
-	w->http = http_new(w->loop, w->heritage->listen_fd, w->store, NULL, w->mcp, &http);
+	if (store_has_keeper(w->store)) {
+		size_t frame_bytes_max, queue_bytes_max;
+		wire_archive(c, &frame_bytes_max, &queue_bytes_max);
+		w->archive = archive_new(w->loop, frame_bytes_max, queue_bytes_max);
+	}
+	w->agent = agent_new(w->loop, w->store, w->llm, w->mcp, w->archive, &agent);
+	w->http = http_new(w->loop, w->heritage->listen_fd, w->store, w->archive, w->mcp, &http);
 	w->control = loop_io_new(w->loop, w->heritage->control_fd, LOOP_READ, control_ready, w);
 	w->wake = loop_io_new(w->loop, store_wake_fd(w->store), LOOP_READ, wake_ready, w);
 	w->drain_timer = loop_timer_new(w->loop, streams_end, w);
 	loop_signal(w->loop, SIGTERM, term_caught, w);
 	child_signals_open();
+	health_check(w);
 	/* A predecessor may have died with tasks in its hands. */
 	agent_on_work(w->agent);
 }
@@ -111,6 +120,8 @@ static void worker_close(struct worker *w)
 	http_free(w->http);
 	agent_free(w->agent);
 	loop_turn(w->loop, 0); /* what is freed at the bottom of the loop */
+	if (w->archive != NULL)
+		archive_free(w->archive);
 	mcp_client_free(w->mcp);
 	llm_free(w->llm);
 	loop_turn(w->loop, 0);
@@ -130,8 +141,10 @@ static void control_ready(int fd, int ready, void *arg)
 	while ((got = control_receive(fd, &msg, &passed)) > 0) {
 		if (msg == IPC_CHANNEL && passed >= 0)
 			mcp_client_connect(w->mcp, passed);
-		else if (msg == IPC_CHANNEL)
-			channel_lost(w);
+		else if (msg == IPC_ARCHIVE && passed >= 0)
+			archive_connect(w->archive, passed);
+		else if (msg == IPC_CHANNEL || msg == IPC_ARCHIVE)
+			descriptor_lost(w, msg);
 		else if (msg == IPC_STOPPING)
 			streams_end(w);
 		else
@@ -142,14 +155,22 @@ static void control_ready(int fd, int ready, void *arg)
 }
 
 /* The descriptor did not come along: there was no room for it here. The master sends another one later. */
-static void channel_lost(struct worker *w)
+static void descriptor_lost(struct worker *w, enum ipc_msg msg)
 {
 	struct error e;
-	log_error("no descriptor is left for the socket to the supervisor; raise the limit of open files, or "
-		  "lower "
-		  "server.connections_max");
-	if (control_send(w->heritage->control_fd, IPC_CHANNEL, -1, &e) != ERR_NONE)
+	log_error(
+		"no descriptor is left for the socket to another process; raise the limit of open files, or "
+		"lower server.connections_max",
+		LF_STR("to", msg == IPC_ARCHIVE ? "keeper" : "supervisor"));
+	if (control_send(w->heritage->control_fd, msg, -1, &e) != ERR_NONE)
 		log_error("the master cannot be asked for another socket", LF_STR("error", e.msg));
+}
+
+/* After a broken disk there is no keeper any more to ask. */
+static void health_check(struct worker *w)
+{
+	if (w->archive != NULL && store_health(w->store, NULL) == STORE_BROKEN)
+		archive_lost(w->archive);
 }
 
 static void wake_ready(int fd, int ready, void *arg)
@@ -160,12 +181,13 @@ static void wake_ready(int fd, int ready, void *arg)
 	unsigned what = wake_take(w->store, task_changed, w);
 	if (what & WAKE_LIVE)
 		http_on_live(w->http);
-	if (what & WAKE_HEALTH)
+	if (what & WAKE_HEALTH) {
+		health_check(w);
 		agent_on_health(w->agent);
+		http_on_health(w->http);
+	}
 	if (what & (WAKE_WORK | WAKE_PEER_DIED))
 		agent_on_work(w->agent);
-	if (what & WAKE_HEALTH)
-		http_on_health(w->http);
 	if (what & WAKE_REQUESTS)
 		http_on_requests(w->http);
 }

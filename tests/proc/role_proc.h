@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -285,6 +286,33 @@ static inline bool lives(int port)
 	return ok;
 }
 
+/* One request on a connection of its own; its status, 0 when there was no answer. body: NULL for GET. */
+static inline int ask(int port, const char *path, const char *body, struct buf *answer)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				.sin_port = htons((uint16_t)port)};
+	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+	char bytes[4096];
+	int status = 0, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char *request = xasprintf(
+		"%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+		"Content-Length: %zu\r\n\r\n%s",
+		body != NULL ? "POST" : "GET", path, body != NULL ? strlen(body) : 0,
+		body != NULL ? body : "");
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	buf_reset(answer);
+	if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
+	    send(fd, request, strlen(request), MSG_NOSIGNAL) > 0)
+		for (ssize_t n; (n = recv(fd, bytes, sizeof bytes, 0)) > 0;)
+			buf_add(answer, bytes, (size_t)n);
+	if (sscanf(buf_cstr(answer), "HTTP/1.1 %d", &status) != 1)
+		status = 0;
+	close(fd);
+	free(request);
+	return status;
+}
+
 static inline char *port_file_set(char path[PATH_MAX])
 {
 	snprintf(path, PATH_MAX, "%s/port", dir);
@@ -320,7 +348,10 @@ static inline void config_write(void)
 	snprintf(path, sizeof path, "%s/tool_registry.yaml", dir);
 	FILE *f = fopen(config, "we");
 	ensure(f != NULL);
-	fprintf(f, "server:\n  workers: 2\nstore:\n  size_mb: 16\ntools:\n  stop_grace_ms: 100\n");
+	fprintf(f,
+		"server:\n  workers: 2\nstore:\n  size_mb: 16\n  path: %s/data\ntools:\n  stop_grace_ms: "
+		"100\n",
+		dir);
 	fclose(f);
 	f = fopen(path, "we");
 	ensure(f != NULL);
@@ -332,13 +363,25 @@ static inline void config_write(void)
 	fclose(f);
 }
 
-static inline void config_remove(void)
+static inline int entry_remove(const char *path, const struct stat *st, int what, struct FTW *at)
+{
+	(void)st;
+	(void)what;
+	(void)at;
+	return remove(path);
+}
+
+/* The database of the tests before. */
+static inline void store_remove(void)
 {
 	char path[PATH_MAX];
-	snprintf(path, sizeof path, "%s/tool_registry.yaml", dir);
-	unlink(path);
-	unlink(config);
-	rmdir(dir);
+	snprintf(path, sizeof path, "%s/data", dir);
+	nftw(path, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static inline void config_remove(void)
+{
+	nftw(dir, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* What a failed test left, so that it neither stays nor spoils the next one. */

@@ -21,8 +21,8 @@ const documents = (file) => yaml.parseAllDocuments(read(file), { uniqueKeys: tru
 });
 const [config] = documents('etc/config.yaml');
 const port = config.server.port;
-/** server.drain_seconds, the master's own slack, and three grace periods of the tool servers. */
-const stopSeconds = config.server.drain_seconds + 6 + 3 * config.tools.stop_grace_ms / 1000;
+/** server.drain_seconds, the master's own slack, and three grace periods of the tool servers or the last commit. */
+const stopSeconds = config.server.drain_seconds + 6 + Math.max(20, 3 * config.tools.stop_grace_ms / 1000 + 3);
 
 // --- Dockerfile ---
 const dockerfile = read('Dockerfile');
@@ -37,6 +37,10 @@ const uid = Number(/^USER (\d+)/m.exec(production)?.[1]);
 check(/^EXPOSE (\d+)$/m.exec(production)?.[1] === String(port), `Dockerfile: EXPOSE is not server.port ${port}`);
 check(production.includes(`http://127.0.0.1:${port}/livez`), 'Dockerfile: HEALTHCHECK does not ask /livez');
 check(/^STOPSIGNAL SIGTERM$/m.test(production), 'Dockerfile: no STOPSIGNAL SIGTERM');
+// The database is in a folder of the working directory, which outlives the container.
+check(!path.isAbsolute(config.store.path), 'etc/config.yaml: store.path is not relative to the working directory');
+const state = /^WORKDIR (\S+)$/m.exec(production)?.[1];
+check(production.includes(`VOLUME ["${state}"]`), `Dockerfile: ${state} is no volume`);
 check(!/^(ARG|ENV) .*(KEY|SECRET|TOKEN|PASSWORD)/mi.test(dockerfile), 'Dockerfile: a secret would stand in a layer');
 for (const [, source] of dockerfile.matchAll(/^COPY (?!--from)(?:--\S+ )*(.+) \S+$/gm))
   for (const s of source.split(' ')) check(fs.existsSync(path.join(root, s)), `Dockerfile: COPY of ${s}, which is not there`);
@@ -50,6 +54,7 @@ if (!validate(compose)) for (const e of validate.errors) check(false, `deploy/co
 for (const [name, s] of Object.entries(compose.services)) {
   check(parseInt(s.stop_grace_period) > stopSeconds, `deploy/compose.yaml: ${name}: stop_grace_period must be above ${stopSeconds} s`);
   check(s.ports.every((p) => p.endsWith(`:${port}`)), `deploy/compose.yaml: ${name}: ports do not lead to ${port}`);
+  check(s.volumes.some((v) => v.endsWith(`:${state}`)), `deploy/compose.yaml: ${name}: no volume at ${state}`);
   check(stages[s.build.target], `deploy/compose.yaml: ${name}: the Dockerfile has no target ${s.build.target}`);
 }
 
@@ -85,11 +90,15 @@ check(pod.spec.securityContext.runAsUser === uid, `deploy/kubernetes.yaml: runAs
 const preStop = Number(container.lifecycle?.preStop.exec.command.at(-1));
 check(pod.spec.terminationGracePeriodSeconds > stopSeconds + preStop, `deploy/kubernetes.yaml: terminationGracePeriodSeconds must be above ${stopSeconds + preStop}`);
 for (const v of container.volumeMounts) check(pod.spec.volumes.some((w) => w.name === v.name), `deploy/kubernetes.yaml: no volume ${v.name}`);
+const kept = pod.spec.volumes.find((v) => v.name === container.volumeMounts.find((m) => m.mountPath === state)?.name);
+check(kept?.persistentVolumeClaim?.claimName === one('PersistentVolumeClaim').metadata.name, `deploy/kubernetes.yaml: no claim at ${state}`);
 const [, , folder] = process.argv;
 for (const [name, text] of Object.entries(one('ConfigMap').data)) fs.writeFileSync(path.join(folder, name), text);
 
 // --- systemd ---
 const stop = Number(/^TimeoutStopSec=(\d+)s?$/m.exec(read('deploy/agent-runtime.service'))?.[1]);
 check(stop > stopSeconds, `deploy/agent-runtime.service: TimeoutStopSec must be above ${stopSeconds} s`);
+for (const line of ['StateDirectory=agent-runtime', 'WorkingDirectory=%S/agent-runtime'])
+  check(read('deploy/agent-runtime.service').split('\n').includes(line), `deploy/agent-runtime.service: no ${line}: the database has no place`);
 
 process.exitCode = bad ? 1 : 0;

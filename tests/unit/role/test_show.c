@@ -46,6 +46,8 @@ static char *task_shown(enum show_form form, const char *status)
 	      "{\"step\":\"s1\",\"tool\":\"read\",\"error\":{\"message\":\"one\\ntwo \\u001b]0;evil\"}}");
 	event(s, "step.completed", "{\"step\":\"s1\",\"result\":\"r\"}");
 	event(s, "step.started", "{\"step\":\"s2\"}");
+	event(s, "step.in_doubt", "{\"step\":\"s2\"}");
+	event(s, "step.resumed", "{\"step\":\"s2\"}");
 	event(s, "step.failed", "{\"step\":\"s2\",\"error\":{\"message\":\"broken\"}}");
 	char *document = xasprintf("{\"status\":\"%s\",\"result\":\"The \\u009b31m answer\","
 				   "\"error\":{\"message\":\"why \\u001b[0m not\"}}",
@@ -75,6 +77,8 @@ static void show__plain_is_one_line_a_fact(void **state)
 	assert_says(t, "s1: calls fs read\n");
 	assert_says(t, "s1: read: one two ?]0;evil\n");
 	assert_says(t, "s1: completed: Read (");
+	assert_says(t, "s2: in_doubt: Two lines ?[31mred\n");
+	assert_says(t, "s2: resumed: Two lines ?[31mred\n");
 	assert_says(t, "s2: failed: Two lines ?[31mred: broken\n");
 	assert_says(t, "\nThe ?31m answer\n");
 	assert_silent(t, "\033");
@@ -105,7 +109,7 @@ static void show__json_is_one_event_a_line(void **state)
 		assert_true(json_is(json_get(j, "data"), JSON_OBJECT));
 		json_free(j);
 	}
-	assert_int_equal(lines, 14);
+	assert_int_equal(lines, 16);
 	free(t);
 }
 
@@ -135,6 +139,36 @@ static void show__colour_can_be_turned_off(void **state)
 	free(t);
 }
 
+static char *pending_shown(const char *pending)
+{
+	struct capture c;
+	struct loop *l = loop_new();
+	struct error e;
+	struct json *j = pending != NULL ? json_parse(pending, strlen(pending), 0, &e) : NULL;
+	capture_begin(&c);
+	struct show *s = show_new(l, SHOW_PLAIN);
+	show_pending(s, j);
+	show_question(s, "[r]etry: ");
+	show_free(s);
+	char *text = capture_end(&c);
+	json_free(j);
+	loop_free(l);
+	return text;
+}
+
+static void show__what_a_task_waits_for(void **state)
+{
+	(void)state;
+	char *t = pending_shown(
+		"{\"id\":\"c1\",\"question\":\"Did it \\u001b[2J happen?\",\"server\":\"fs\",\"tool\":"
+		"\"write\",\"arguments\":{\"path\":\"a.txt\"}}");
+	assert_says(t, "Did it ?[2J happen?\n  fs write {\"path\":\"a.txt\"}\n[r]etry: ");
+	free(t);
+	t = pending_shown(NULL);
+	assert_says(t, "The task waits for a decision.\n[r]etry: ");
+	free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +176,7 @@ int main(void)
 		cmocka_unit_test(show__another_end_is_told),
 		cmocka_unit_test(show__json_is_one_event_a_line),
 		cmocka_unit_test(show__a_terminal_is_redrawn_in_place),
+		cmocka_unit_test(show__what_a_task_waits_for),
 		cmocka_unit_test(show__colour_can_be_turned_off),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

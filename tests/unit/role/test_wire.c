@@ -29,6 +29,8 @@ static const char *const by_role[] = {
 
 static struct {
 	struct store_options store;
+	struct db_options db;
+	struct keeper_options keeper;
 	struct http_options http;
 	struct llm_options llm;
 	struct agent_options agent;
@@ -79,7 +81,7 @@ static bool found(const void *value, size_t size)
 
 static void assert_number_arrives(const char *key, int64_t n)
 {
-	int64_t scaled[] = {n, n * 1000, n << 20, n + (1 << 20)};
+	int64_t scaled[] = {n, n * 1000, n * 3600 * 1000, n * 24 * 3600 * 1000, n << 20, n + (1 << 20)};
 	if (is_by_role(key))
 		return;
 	for (size_t i = 0; i < COUNT_OF(scaled); i++) {
@@ -104,6 +106,8 @@ static void wire__every_option_reaches_a_room(void **state)
 	struct mcp_server_options *servers;
 	(void)state;
 	wire_store(c, 4, &all.store);
+	wire_db(c, &all.db);
+	wire_keeper(c, &all.keeper);
 	wire_http(c, &all.http);
 	wire_llm(c, &all.llm);
 	wire_agent(c, &all.agent);
@@ -156,6 +160,36 @@ static void wire__workers(void **state)
 	assert_true(wire_workers(&c) >= 1 && wire_workers(&c) <= STORE_PROCS_MAX);
 }
 
+static void wire__the_keeper_takes_part_in_the_table_when_there_is_one(void **state)
+{
+	struct conf c = {.store = {.backend = CONF_BACKEND_MEMORY, .path = "there"}};
+	struct store_options o;
+	(void)state;
+	wire_store(&c, 3, &o);
+	assert_false(wire_has_keeper(&c));
+	assert_int_equal(o.procs_max, 3);
+	assert_false(o.keeper);
+	c.store.backend = CONF_BACKEND_SQLITE;
+	wire_store(&c, 3, &o);
+	assert_true(wire_has_keeper(&c));
+	assert_int_equal(o.procs_max, 4);
+	assert_true(o.keeper);
+	char *socket_path = wire_keeper_socket(&c);
+	assert_string_equal(socket_path, "there/keeper.sock");
+	free(socket_path);
+}
+
+/* A document that is as large as a task may be fits into one frame, and two of them may wait. */
+static void wire__frames_of_the_archive_hold_a_task(void **state)
+{
+	struct conf c = {.store = {.task_bytes = 16 << 20}};
+	size_t frame, queue;
+	(void)state;
+	wire_archive(&c, &frame, &queue);
+	assert_true(frame > 16 << 20);
+	assert_true(queue >= 2 * frame);
+}
+
 static void wire__tool_servers(void **state)
 {
 	const char *args[] = {"a", NULL};
@@ -204,6 +238,8 @@ int main(void)
 		cmocka_unit_test(wire__every_option_reaches_a_room),
 		cmocka_unit_test(wire__enums),
 		cmocka_unit_test(wire__workers),
+		cmocka_unit_test(wire__the_keeper_takes_part_in_the_table_when_there_is_one),
+		cmocka_unit_test(wire__frames_of_the_archive_hold_a_task),
 		cmocka_unit_test(wire__tool_servers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
