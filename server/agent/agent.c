@@ -7,6 +7,7 @@
 #include "agent/agent_int.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void catalog_changed(void *arg);
 static struct run *run_find(const struct agent *a, struct task_ref ref);
@@ -78,6 +79,11 @@ size_t agent_runs(const struct agent *a)
 bool agent_begins(const struct agent *a)
 {
 	return !a->draining && store_accepts(a->store, NULL) == ERR_NONE;
+}
+
+bool agent_is_offline(const struct agent *a)
+{
+	return strcmp(llm_provider(a->llm), "offline") == 0;
 }
 
 void agent_run_freed(struct agent *a)

@@ -156,6 +156,7 @@ struct exec {
 	struct arena *arena; /* texts of the conversation */
 	struct llm_message *messages;
 	size_t messages_count, messages_cap;
+	size_t messages_told; /* so many of them are in the journal */
 	struct toolbox box;
 	struct llm_call *model;
 	char model_call_id[CALL_ID_SIZE];
@@ -232,6 +233,8 @@ struct agent {
 void agent_run_freed(struct agent *a);
 /* Something new may be begun: a step, a model call, a tool call. */
 bool agent_begins(const struct agent *a);
+/* No language model is used. */
+bool agent_is_offline(const struct agent *a);
 
 /* run.c */
 void run_start(struct agent *a, const struct lease *l);
@@ -344,7 +347,10 @@ bool record_events(struct run *r, struct record *recs, const enum event_type *ty
 		   enum task_state to, struct record *state_data);
 void record_error(struct record *rec, const char *code, const char *message); /* "error": {...} */
 void record_live(struct run *r, struct record *rec, enum event_type type);
-void record_model_started(struct run *r, const char *call, enum llm_role role, const char *step);
+/* messages: of the conversation, those that no model.started before had; those of people and of the runtime
+ * are written, so that the events are the whole of what was said. */
+void record_model_started(struct run *r, const char *call, enum llm_role role, const char *step,
+			  const struct llm_message *messages, size_t messages_count);
 /* Fills a model.completed object. */
 void record_model_completed(struct record *rec, const char *call, enum llm_role role, const char *step,
 			    const struct llm_turn *t);

@@ -143,20 +143,15 @@ void exec_nudge(struct exec *x, bool cut)
 		     : "Call a tool, or call " FINISH_STEP " with the result of this step.");
 }
 
-static bool is_offline(const struct agent *a)
-{
-	return strcmp(llm_provider(a->llm), "offline") == 0;
-}
-
 /* The offline rules work on the text itself and choose by themselves; neither costs anything by length. */
 size_t exec_context_bytes_max(const struct agent *a)
 {
-	return is_offline(a) ? a->options.tool_result_bytes_max : a->options.tool_context_bytes_max;
+	return agent_is_offline(a) ? a->options.tool_result_bytes_max : a->options.tool_context_bytes_max;
 }
 
 size_t exec_tools_offered_max(const struct agent *a)
 {
-	return is_offline(a) ? SIZE_MAX : (size_t)a->options.tools_offered_max;
+	return agent_is_offline(a) ? SIZE_MAX : (size_t)a->options.tools_offered_max;
 }
 
 /* --- helpers --- */
@@ -177,9 +172,11 @@ static void model_start(struct exec *x)
 {
 	struct run *r = x->run;
 	run_call_name(r, x->model_call_id);
-	record_model_started(r, x->model_call_id, LLM_EXECUTOR, step_id(x));
+	record_model_started(r, x->model_call_id, LLM_EXECUTOR, step_id(x), x->messages + x->messages_told,
+			     x->messages_count - x->messages_told);
 	if (run_over(r))
 		return;
+	x->messages_told = x->messages_count;
 	struct llm_result_of results[PLAN_STEPS_MAX];
 	struct llm_context context = {
 		.goal = r->prompt, .plan = r->plan->tree, .step_id = step_id(x), .results = results};

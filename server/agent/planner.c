@@ -55,7 +55,8 @@ void planner_start(struct run *r)
 	struct llm_handler h = {
 		.on_delta = planner_delta, .on_retry = planner_retry, .on_end = planner_end, .arg = r};
 	run_call_name(r, r->model_call_id);
-	record_model_started(r, r->model_call_id, LLM_PLANNER, NULL);
+	size_t told = r->rejected_answer != NULL ? 2 : 0;
+	record_model_started(r, r->model_call_id, LLM_PLANNER, NULL, messages + told, count - told);
 	if (!run_over(r))
 		r->model = llm_call_start(a->llm, &req, h);
 	toolbox_release(&box);

@@ -82,12 +82,36 @@ static void model_head(struct record *rec, const char *call, enum llm_role role,
 		jw_kv_text(&rec->w, "step", step);
 }
 
-void record_model_started(struct run *r, const char *call, enum llm_role role, const char *step)
+/* Answers of models and tools have events of their own. */
+static void messages_write(struct jw *w, const struct llm_message *messages, size_t n, size_t bytes_max)
+{
+	struct buf text = BUF_INIT;
+	jw_name(w, "messages");
+	jw_array(w);
+	for (size_t i = 0; i < n; i++) {
+		if (messages[i].speaker != LLM_SYSTEM && messages[i].speaker != LLM_USER)
+			continue;
+		buf_reset(&text);
+		result_bound(slice_str(messages[i].text), bytes_max, &text);
+		jw_object(w);
+		jw_kv_text(w, "role", messages[i].speaker == LLM_SYSTEM ? "system" : "user");
+		jw_kv_text(w, "text", buf_cstr(&text));
+		jw_object_end(w);
+	}
+	jw_array_end(w);
+	buf_release(&text);
+}
+
+void record_model_started(struct run *r, const char *call, enum llm_role role, const char *step,
+			  const struct llm_message *messages, size_t messages_count)
 {
 	struct record rec;
 	model_head(&rec, call, role, step);
 	jw_kv_text(&rec.w, "provider", llm_provider(r->agent->llm));
 	jw_kv_text(&rec.w, "model", llm_model(r->agent->llm));
+	/* The rules read none of it. */
+	if (!agent_is_offline(r->agent))
+		messages_write(&rec.w, messages, messages_count, r->agent->options.tool_result_bytes_max);
 	store_count(r->agent->store, COUNTER_MODEL_CALLS, 1);
 	/* A refusal drops the run, and with it the call that was just started. */
 	(void)record_event(r, &rec, EVENT_MODEL_STARTED);

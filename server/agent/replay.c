@@ -87,6 +87,8 @@ static void step_replay(struct run *r, size_t step, enum event_type type, const 
 	if (s->status != STEP_RUNNING) {
 		exec_free(s->exec);
 		s->exec = NULL;
+	} else if (type == EVENT_MODEL_STARTED) {
+		s->exec->messages_told = s->exec->messages_count;
 	} else if (type == EVENT_MODEL_COMPLETED) {
 		model_completed(s->exec, data);
 	} else if (type == EVENT_TOOL_STARTED) {

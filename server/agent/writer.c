@@ -33,7 +33,7 @@ void writer_start(struct run *r)
 	struct llm_handler h = {
 		.on_delta = writer_delta, .on_retry = writer_retry, .on_end = writer_end, .arg = r};
 	run_call_name(r, r->model_call_id);
-	record_model_started(r, r->model_call_id, LLM_WRITER, NULL);
+	record_model_started(r, r->model_call_id, LLM_WRITER, NULL, messages, COUNT_OF(messages));
 	if (!run_over(r))
 		r->model = llm_call_start(r->agent->llm, &req, h);
 	buf_release(&system);

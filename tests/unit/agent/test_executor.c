@@ -167,9 +167,38 @@ static void step__a_large_result_is_bounded(void **state)
 	world_close(&w);
 }
 
+/* The events are the whole of what was said: each message stands in one of them, once. */
+static void step__what_the_model_was_told_is_kept(void **state)
+{
+	static const char *const roles[][3] = {{"system", "user"}, {"system", "user"}, {"user"}, {NULL}};
+	struct world w;
+	(void)state;
+	world_open(&w, "echo", false);
+	model_plan(&w, STEP("s1", "read"));
+	model_text(&w, "I think it is done.");
+	model_calls(&w, "fake__echo", "{\"text\":\"a\"}");
+	model_finish(&w, "success", "done");
+	model_text(&w, "The end.");
+	task_give(&w, "tell me");
+	assert_ended(&w, "completed", NULL);
+	for (size_t n = 0; n < COUNT_OF(roles); n++) {
+		struct json *j = event_nth(&w, EVENT_MODEL_STARTED, n);
+		size_t count = 0;
+		for (const struct json *m = json_first(json_get(j, "messages")); m != NULL; m = json_next(m))
+			assert_string_equal(json_get_text(m, "role", ""), roles[n][count++]);
+		assert_true(count == 3 || roles[n][count] == NULL);
+		json_free(j);
+	}
+	struct json *nudged = event_nth(&w, EVENT_MODEL_STARTED, 2);
+	assert_says(json_get_text(json_at(json_get(nudged, "messages"), 0), "text", ""), "finish_step");
+	json_free(nudged);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(step__what_the_model_was_told_is_kept),
 		cmocka_unit_test(step__ends_by_finish_step_only),
 		cmocka_unit_test(step__the_turn_that_ends_it_and_the_end_are_one_change),
 		cmocka_unit_test(step__a_model_that_only_talks_is_made_to_finish),
