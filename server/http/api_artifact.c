@@ -21,7 +21,7 @@ struct download {
 	struct http_request *request;
 	struct id task;
 	uint32_t number;
-	struct archive_call *call;
+	struct api_ask ask;
 	uint64_t at, end; /* what is left of what was asked for */
 	bool started;
 };
@@ -30,19 +30,20 @@ static void piece_came(const struct archive_answer *a, void *arg);
 
 static void piece_ask(struct download *d)
 {
+	struct http *h = d->request->http;
 	uint64_t left = d->end - d->at;
 	size_t most = !d->started || left > PIECE_BYTES ? PIECE_BYTES : (size_t)left;
 
-	d->call = artifact_read(d->request->http->archive, &d->task, d->number, d->at, most, piece_came, d);
+	api_ask_start(&d->ask, h,
+		      artifact_read(h->archive, &d->task, d->number, d->at, most, api_ask_came, &d->ask),
+		      piece_came, d);
 }
 
 static void download_gone(struct http_request *r)
 {
 	struct download *d = r->data;
 
-	if (d->call)
-		archive_cancel(d->call);
-	d->call = NULL;
+	api_ask_cancel(&d->ask);
 }
 
 /* Writes what came, ends or goes on. */
@@ -66,7 +67,7 @@ static void download_ready(struct http_request *r)
 {
 	struct download *d = r->data;
 
-	if (!d->call && http_stream_has_room(r))
+	if (!d->ask.call && http_stream_has_room(r))
 		piece_ask(d);
 }
 
@@ -210,7 +211,6 @@ static void piece_came(const struct archive_answer *a, void *arg)
 	struct download *d = arg;
 	struct error e;
 
-	d->call = NULL;
 	if (a->error.code != ERR_NONE) {
 		download_fail(d, &a->error);
 	} else if (!d->started) {

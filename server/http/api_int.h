@@ -41,10 +41,6 @@ bool api_etag_matches_text(const struct http_request *r, const char *tag);
 /* Answers with the durable document and its ETag, from the table or else from the archive; 404 when neither
  * has it. ref NULL: it is not in the table. */
 void api_reply_task(struct http_request *r, const struct id *id, const struct task_ref *ref);
-/* The request is answered by the callback of this call, or forgotten when its client leaves. */
-void api_await(struct http_request *r, struct archive_call *call);
-/* At the start of such a callback. */
-void api_await_end(struct http_request *r);
 
 /* "500ms", "30s", "2m". false: not of that form. */
 must_check bool api_duration_parse(const char *text, int64_t *ms);
@@ -102,6 +98,21 @@ struct http_waiter {
 void http_wait(struct http_waiters *ws, struct http_waiter *w);
 void http_wait_end(struct http_waiters *ws, struct http_waiter *w); /* nothing when it does not wait */
 
+/* --- ask.c: questions to the archive, which wait like that --- */
+
+/* Zeroed before its first use; call is NULL when nothing is asked. */
+struct api_ask {
+	struct http_waiter waiter;
+	struct http *http;
+	struct archive_call *call;
+	archive_fn *fn;
+	void *arg;
+};
+/* call was made with api_ask_came and q. fn gets what comes of it: ERR_UNAVAILABLE when it took too long. */
+void api_ask_start(struct api_ask *q, struct http *h, struct archive_call *call, archive_fn *fn, void *arg);
+void api_ask_came(const struct archive_answer *a, void *ask);
+void api_ask_cancel(struct api_ask *q); /* nothing when nothing is asked */
+
 /* --- hold.c: until a change is durable --- */
 
 struct api_hold;
@@ -142,7 +153,7 @@ struct api_replay {
 	struct buf doc;
 	uint64_t folded;
 	bool found;
-	struct archive_call *call;
+	struct api_ask ask;
 	struct api_hold hold;
 };
 void api_replay(struct api_replay *p); /* fn may be called from within */
@@ -171,7 +182,7 @@ struct api_post {
 	char hex[REQUEST_HEX_SIZE];
 	struct request_place place;
 	struct http_waiter busy;
-	struct archive_call *call;
+	struct api_ask ask;
 	struct api_hold hold;
 	struct api_replay replay;
 	struct buf doc; /* of the answer ... */

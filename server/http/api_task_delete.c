@@ -24,10 +24,29 @@ static void removed(struct http_request *r, struct error *e)
 
 static void archive_came(const struct archive_answer *a, void *request)
 {
+	struct http_request *r = request;
 	struct error e = a->error;
 
-	api_await_end(request);
-	removed(request, &e);
+	r->on_gone = NULL;
+	removed(r, &e);
+}
+
+static void ask_gone(struct http_request *r)
+{
+	api_ask_cancel(r->data);
+}
+
+static void archive_ask(struct http_request *r, const struct id *id)
+{
+	struct api_ask *q = arena_alloc(r->arena, sizeof(*q));
+
+	if (!q) {
+		http_reply_errorf(r, ERR_MEMORY, NULL, "no memory for this request");
+		return;
+	}
+	r->data = q;
+	r->on_gone = ask_gone;
+	api_ask_start(q, r->http, archive_delete(r->http->archive, id, api_ask_came, q), archive_came, r);
 }
 
 void api_task_delete(struct http_request *r)
@@ -43,7 +62,7 @@ void api_task_delete(struct http_request *r)
 	if (api_task_id(r, &id, &e) != ERR_NONE) {
 		http_reply_error(r, &e);
 	} else if (h->archive) {
-		api_await(r, archive_delete(h->archive, &id, archive_came, r));
+		archive_ask(r, &id);
 	} else {
 		if (!task_find(h->store, &id, &ref))
 			e.code = ERR_NOT_FOUND;

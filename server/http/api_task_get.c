@@ -24,21 +24,9 @@ static void document_reply(struct http_request *r, struct slice doc, uint64_t se
 
 /* --- from the archive --- */
 
-static void await_gone(struct http_request *r)
+static void ask_gone(struct http_request *r)
 {
-	archive_cancel(r->data);
-}
-
-void api_await(struct http_request *r, struct archive_call *call)
-{
-	r->data = call;
-	r->on_gone = await_gone;
-}
-
-void api_await_end(struct http_request *r)
-{
-	r->data = NULL;
-	r->on_gone = NULL;
+	api_ask_cancel(r->data);
 }
 
 static void archive_came(const struct archive_answer *a, void *request)
@@ -46,13 +34,26 @@ static void archive_came(const struct archive_answer *a, void *request)
 	struct http_request *r = request;
 	struct error e = a->error;
 
-	api_await_end(r);
+	r->on_gone = NULL;
 	if (e.code == ERR_NOT_FOUND)
 		api_task_missing(r, &e);
 	if (e.code != ERR_NONE)
 		http_reply_error(r, &e);
 	else
 		document_reply(r, a->bytes, a->head.last_seq);
+}
+
+static void archive_ask(struct http_request *r, const struct id *id)
+{
+	struct api_ask *q = arena_alloc(r->arena, sizeof(*q));
+
+	if (!q) {
+		http_reply_errorf(r, ERR_MEMORY, NULL, "no memory for this request");
+		return;
+	}
+	r->data = q;
+	r->on_gone = ask_gone;
+	api_ask_start(q, r->http, archive_task(r->http->archive, id, api_ask_came, q), archive_came, r);
 }
 
 void api_reply_task(struct http_request *r, const struct id *id, const struct task_ref *ref)
@@ -67,7 +68,7 @@ void api_reply_task(struct http_request *r, const struct id *id, const struct ta
 	} else if (code != ERR_GONE) {
 		http_reply_errorf(r, code, NULL, "no memory for the task's document");
 	} else if (r->http->archive) {
-		api_await(r, archive_task(r->http->archive, id, archive_came, r));
+		archive_ask(r, id);
 	} else {
 		api_task_missing(r, &e);
 		http_reply_error(r, &e);

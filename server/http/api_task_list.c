@@ -193,13 +193,13 @@ static void archive_page_reply(struct http_request *r, const struct archive_answ
 /* One page that is asked of the archive; in the request's arena. */
 struct listing {
 	struct http_request *request;
-	struct archive_call *call;
+	struct api_ask ask;
 	struct page page;
 };
 
 static void listing_gone(struct http_request *r)
 {
-	archive_cancel(((struct listing *)r->data)->call);
+	api_ask_cancel(&((struct listing *)r->data)->ask);
 }
 
 static void archive_came(const struct archive_answer *a, void *arg)
@@ -227,8 +227,10 @@ static void archive_ask(struct http_request *r, const struct page *p)
 	*l = (struct listing){.request = r, .page = *p};
 	r->data = l;
 	r->on_gone = listing_gone;
-	l->call = archive_list(r->http->archive, p->states, p->continued ? &l->page.before : NULL,
-			       (size_t)p->limit, PAGE_BYTES_MAX, archive_came, l);
+	api_ask_start(&l->ask, r->http,
+		      archive_list(r->http->archive, p->states, p->continued ? &l->page.before : NULL,
+				   (size_t)p->limit, PAGE_BYTES_MAX, api_ask_came, &l->ask),
+		      archive_came, l);
 }
 
 void api_task_list(struct http_request *r)

@@ -30,9 +30,7 @@ static void post_clear(struct api_post *p)
 
 	p->request->on_gone = NULL;
 	http_wait_end(h->waiters, &p->busy);
-	if (p->call)
-		archive_cancel(p->call);
-	p->call = NULL;
+	api_ask_cancel(&p->ask);
 	api_hold_cancel(&p->hold);
 	api_replay_cancel(&p->replay);
 	buf_release(&p->doc);
@@ -172,7 +170,6 @@ static void key_looked_up(const struct archive_answer *a, void *post)
 	struct api_post *p = post;
 	struct error e = a->error;
 
-	p->call = NULL;
 	if (e.code == ERR_NOT_FOUND) {
 		post_run(p);
 	} else if (e.code != ERR_NONE) {
@@ -210,7 +207,8 @@ static void post_claim(struct api_post *p)
 	case REQUEST_NEW:
 		p->claimed = true;
 		if (h->archive)
-			p->call = archive_request(h->archive, &p->key, key_looked_up, p);
+			api_ask_start(&p->ask, h, archive_request(h->archive, &p->key, api_ask_came, &p->ask),
+				      key_looked_up, p);
 		else
 			post_run(p);
 		break;
@@ -245,7 +243,6 @@ static void missing_looked_up(const struct archive_answer *a, void *post)
 	struct api_post *p = post;
 	struct error e = a->error;
 
-	p->call = NULL;
 	if (e.code == ERR_NOT_FOUND)
 		api_task_missing(p->request, &e);
 	else if (e.code == ERR_NONE && task_state_terminal(a->head.state))
@@ -270,7 +267,8 @@ static void post_run(struct api_post *p)
 		post_made(p, &made);
 	} else if (code == ERR_NOT_FOUND && h->archive && api_task_id(p->request, &id, &e) == ERR_NONE) {
 		p->request->on_gone = post_gone;
-		p->call = archive_task(h->archive, &id, missing_looked_up, p);
+		api_ask_start(&p->ask, h, archive_task(h->archive, &id, api_ask_came, &p->ask),
+			      missing_looked_up, p);
 	} else {
 		post_fail(p, &e);
 	}

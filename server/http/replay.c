@@ -27,9 +27,7 @@ static struct http *http_of(const struct api_replay *p)
 void api_replay_cancel(struct api_replay *p)
 {
 	api_hold_cancel(&p->hold);
-	if (p->call)
-		archive_cancel(p->call);
-	p->call = NULL;
+	api_ask_cancel(&p->ask);
 	buf_release(&p->doc);
 }
 
@@ -117,7 +115,6 @@ static void archive_came(const struct archive_answer *a, void *replay)
 	struct api_replay *p = replay;
 	struct error e = a->error;
 
-	p->call = NULL;
 	if (e.code == ERR_NONE && piece_take(p, a->bytes, &e) == ERR_NONE) {
 		if (!p->found && a->bytes.len > 0 && a->last_seq < a->head.last_seq) {
 			archive_ask(p);
@@ -131,7 +128,11 @@ static void archive_came(const struct archive_answer *a, void *replay)
 
 static void archive_ask(struct api_replay *p)
 {
-	p->call = archive_events(http_of(p)->archive, &p->task, p->folded, PIECE_BYTES, archive_came, p);
+	struct http *h = http_of(p);
+
+	api_ask_start(&p->ask, h,
+		      archive_events(h->archive, &p->task, p->folded, PIECE_BYTES, api_ask_came, &p->ask),
+		      archive_came, p);
 }
 
 static void replay_read(struct api_replay *p)

@@ -28,12 +28,12 @@ struct sse {
 	struct id id;
 	struct task_ref ref;
 	struct event_cursor cursor;
-	struct archive_call *call; /* a piece is on its way */
-	const char *field;         /* where the client said where to begin */
-	bool in_table;             /* ref is followed */
-	bool started, greeted;     /* head, first byte were sent */
-	bool caught_up;            /* with what was durable when we last looked */
-	bool dry;                  /* the archive has nothing behind the cursor */
+	struct api_ask ask;    /* a piece is on its way */
+	const char *field;     /* where the client said where to begin */
+	bool in_table;         /* ref is followed */
+	bool started, greeted; /* head, first byte were sent */
+	bool caught_up;        /* with what was durable when we last looked */
+	bool dry;              /* the archive has nothing behind the cursor */
 };
 
 static void archive_ask(struct sse *s);
@@ -45,9 +45,7 @@ static void sse_leave(struct sse *s)
 	struct http_request *r = s->request;
 
 	http_unfollow(r->http->watchers, &s->follower);
-	if (s->call)
-		archive_cancel(s->call);
-	s->call = NULL;
+	api_ask_cancel(&s->ask);
 	r->on_gone = NULL;
 }
 
@@ -132,7 +130,7 @@ static bool sse_pump(struct sse *s)
 	struct sse_piece *p = http_watchers_piece(s->request->http->watchers);
 	bool caught_up = false;
 
-	while (!caught_up && !s->call && http_stream_has_room(s->request)) {
+	while (!caught_up && !s->ask.call && http_stream_has_room(s->request)) {
 		enum err code = s->in_table ? piece_read(s, p) : ERR_GONE;
 
 		if (code != ERR_NONE)
@@ -184,7 +182,6 @@ static void archive_came(const struct archive_answer *a, void *arg)
 {
 	struct sse *s = arg;
 
-	s->call = NULL;
 	if (!s->started) {
 		archive_begin(s, a);
 		return;
@@ -208,8 +205,10 @@ static void archive_ask(struct sse *s)
 {
 	struct http *h = s->request->http;
 
-	s->call = archive_events(h->archive, &s->id, s->cursor.next_seq - 1, h->options.stream_chunk_bytes,
-				 archive_came, s);
+	api_ask_start(&s->ask, h,
+		      archive_events(h->archive, &s->id, s->cursor.next_seq - 1,
+				     h->options.stream_chunk_bytes, api_ask_came, &s->ask),
+		      archive_came, s);
 }
 
 /* --- what happens to a stream --- */
@@ -240,7 +239,8 @@ static void sse_live(struct http_follower *f, uint64_t after_seq, struct slice t
 
 	if (s->cursor.next_seq <= after_seq && !sse_pump(s))
 		return;
-	if ((s->caught_up || s->cursor.next_seq > after_seq) && !s->call && http_stream_has_room(s->request))
+	if ((s->caught_up || s->cursor.next_seq > after_seq) && !s->ask.call &&
+	    http_stream_has_room(s->request))
 		http_stream_write(s->request, text);
 }
 

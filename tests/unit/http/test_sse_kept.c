@@ -220,6 +220,7 @@ static void stream__asks_for_one_piece_at_a_time(void **state)
 
 	(void)state;
 	kept.held = true;
+	api.http->options.heartbeat_ms = 5000;
 	begin();
 	fd = stream(t, "");
 	rig_turns(5);
@@ -229,7 +230,7 @@ static void stream__asks_for_one_piece_at_a_time(void **state)
 	rig_turns(5);
 	assert_int_equal(kept.asked, 2);
 	/* Meanwhile it beats. */
-	rig_time_pass(15000);
+	rig_time_pass(5000);
 	more(fd, "3\r\n:\n\n\r\n");
 	assert_int_equal(kept.asked, 2);
 	rig_reset(fd);
