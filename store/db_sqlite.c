@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "store/db_sqlite_int.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* The log is moved into the database when it has so many pages: fewer make commits slower, more make the
@@ -71,6 +72,7 @@ static enum err checkpoint(struct db *db, bool all, struct error *e)
 	/* Nobody else reads: passive moves everything, and the next commit begins the log anew, over the
 	 * bytes it has, which is quicker to sync than a file that grows again. */
 	int mode = all ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+	errno = 0;
 	int rc = sqlite3_wal_checkpoint_v2(d->handle, "main", mode, &in_log, &moved);
 	if (rc != SQLITE_OK)
 		return sql_failed(d, rc, e);

@@ -143,7 +143,7 @@ static enum err part_read(struct db_sqlite *d, const struct db_artifact *a, uint
 		return code;
 	struct slice part = row ? sql_column(s, 0) : (struct slice){"", 0};
 	if (part.len <= within) {
-		code = err_set(e, ERR_IO,
+		code = err_set(e, ERR_INTERNAL,
 			       "%s: an artifact is damaged: a part of it is missing; run "
 			       "`agent-runtime verify`",
 			       d->path);

@@ -17,7 +17,7 @@ enum { ROW_ID, ROW_STATE, ROW_LAST, ROW_DOC_SEQ, ROW_CREATED, ROW_UPDATED, ROW_D
 
 static enum err damaged(const struct db_sqlite *d, struct error *e, const char *what)
 {
-	return err_set(e, ERR_IO, "%s: %s is damaged; run `agent-runtime verify`", d->path, what);
+	return err_set(e, ERR_INTERNAL, "%s: %s is damaged; run `agent-runtime verify`", d->path, what);
 }
 
 /* The document as of the last event, appended to *out. */
@@ -157,30 +157,54 @@ static sqlite3_stmt *list_newest(struct db_sqlite *d, const bool *open, size_t *
 	return best;
 }
 
+/* Fills *t from a row; its document may be in *doc. */
+static enum err list_row(struct db_sqlite *d, int64_t key, sqlite3_stmt *row, struct task_saved *t,
+			 struct buf *doc, struct error *e)
+{
+	if (!row_read(row, t))
+		return damaged(d, e, "a task");
+	if (row_has_doc(row)) {
+		t->doc = sql_column(row, ROW_DOC);
+		return ERR_NONE;
+	}
+	enum err code = doc_fold_on(d, key, row, doc, e);
+	t->doc = buf_slice(doc);
+	return code;
+}
+
+/* One that cannot be folded keeps nobody from the others. */
+static enum err list_skip(const struct id *id, enum err code, const struct error *why, struct error *e)
+{
+	char text[ID_TEXT_SIZE];
+	if (code != ERR_INTERNAL && code != ERR_JSON)
+		return err_set(e, code, "%s", why->msg);
+	id_format(id, text);
+	log_error("a task in the database is damaged and is left out; run `agent-runtime verify`",
+		  LF_STR("task_id", text), LF_STR("error", why->msg));
+	return ERR_NONE;
+}
+
 /* Tells fn of the task with this key. */
 static enum err list_tell(struct db_sqlite *d, int64_t key, db_task_fn *fn, void *arg, bool *more,
 			  struct error *e)
 {
 	struct buf doc = BUF_INIT;
-	struct task_saved t;
+	struct task_saved t = {0};
+	struct error why;
 	sqlite3_stmt *row;
+	bool found;
 	enum err code = sql_use(d, SQL_TASK_EACH, &row, e);
 	if (code != ERR_NONE)
 		return code;
 	sqlite3_bind_int64(row, 1, key);
-	code = sql_row(d, row, more, e);
-	if (code != ERR_NONE)
+	code = sql_row(d, row, &found, e);
+	if (code != ERR_NONE || !found)
 		return code;
-	if (!*more || !row_read(row, &t)) {
-		code = damaged(d, e, "a task");
-	} else if (row_has_doc(row)) {
-		t.doc = sql_column(row, ROW_DOC);
-	} else {
-		code = doc_fold_on(d, key, row, &doc, e);
-		t.doc = buf_slice(&doc);
-	}
+	code = list_row(d, key, row, &t, &doc, &why);
 	if (code == ERR_NONE)
 		*more = fn(&t, arg);
+	else
+		code = list_skip(&t.id, code, &why, e);
 	sqlite3_reset(row);
 	buf_release(&doc);
 	return code;

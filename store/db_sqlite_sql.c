@@ -19,12 +19,13 @@ static const char *const texts[] = {
 };
 
 static enum err no_space(struct db_sqlite *d, struct error *e);
-static enum err broken(struct db_sqlite *d, struct error *e, const char *what);
+static enum err broken(struct db_sqlite *d, int why, struct error *e, const char *what);
 
 enum err sql_prepare(struct db_sqlite *d, const char *text, sqlite3_stmt **out, struct error *e)
 {
 	if (d->broken)
 		return err_set(e, ERR_IO, "%s: nothing is tried any more after an error", d->path);
+	errno = 0;
 	int rc = sqlite3_prepare_v3(d->handle, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
 	return rc == SQLITE_OK ? ERR_NONE : sql_failed(d, rc, e);
 }
@@ -65,6 +66,7 @@ void sql_bind_u64(sqlite3_stmt *s, int at, uint64_t v)
 
 enum err sql_row(struct db_sqlite *d, sqlite3_stmt *s, bool *row, struct error *e)
 {
+	errno = 0;
 	int rc = sqlite3_step(s);
 	*row = rc == SQLITE_ROW;
 	if (*row)
@@ -113,19 +115,20 @@ bool sql_column_id(sqlite3_stmt *s, int at, struct id *out)
 
 enum err sql_failed(struct db_sqlite *d, int rc, struct error *e)
 {
-	int all = sqlite3_extended_errcode(d->handle);
+	/* SQLite keeps the system's word for some failures only, and errno as it was for all. */
+	int why = errno, all = sqlite3_extended_errcode(d->handle);
 	switch (rc & 0xff) {
 	case SQLITE_FULL: return no_space(d, e);
 	case SQLITE_IOERR:
-		if (all == SQLITE_IOERR_WRITE && sqlite3_system_errno(d->handle) == EDQUOT)
+		if (all == SQLITE_IOERR_WRITE && why == EDQUOT)
 			return no_space(d, e);
 		if (all != SQLITE_IOERR_NOMEM)
-			return broken(d, e, "cannot be written, read or synced; look at the disk");
+			return broken(d, why, e, "cannot be written, read or synced; look at the disk");
 		break;
 	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB: return broken(d, e, "is damaged; restore it from a backup");
+	case SQLITE_NOTADB: return broken(d, why, e, "is damaged; restore it from a backup");
 	case SQLITE_CANTOPEN:
-	case SQLITE_READONLY: return broken(d, e, "was moved, deleted or made read-only while in use");
+	case SQLITE_READONLY: return broken(d, why, e, "was moved, deleted or made read-only while in use");
 	case SQLITE_NOMEM: break;
 	case SQLITE_TOOBIG:
 		return err_set(e, ERR_TOO_LARGE, "%s: more than a database's row may have", d->path);
@@ -222,9 +225,9 @@ static enum err no_space(struct db_sqlite *d, struct error *e)
 	return err_set(e, ERR_NO_SPACE, "%s: the disk is full; make room on it", d->path);
 }
 
-static enum err broken(struct db_sqlite *d, struct error *e, const char *what)
+static enum err broken(struct db_sqlite *d, int why, struct error *e, const char *what)
 {
-	int all = sqlite3_extended_errcode(d->handle), why = sqlite3_system_errno(d->handle);
+	int all = sqlite3_extended_errcode(d->handle);
 	const char *system = why != 0 ? strerrordesc_np(why) : NULL;
 	d->broken = true;
 	return err_set(e, ERR_IO, "%s: the database %s: %s (SQLite error %d%s%s)", d->path, what,

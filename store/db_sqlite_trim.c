@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* What a task owns by its id: value 1. */
-static const enum sql owned[] = {SQL_PARTS_DELETE, SQL_ARTIFACTS_DELETE, SQL_REQUESTS_DELETE};
+static const enum sql owned[] = {SQL_ARTIFACTS_DELETE, SQL_PARTS_DELETE, SQL_REQUESTS_DELETE};
 
 /* Runs a deletion with a limit bound as its value `at`; adds to *gone what went. */
 static enum err delete_some(struct db_sqlite *d, sqlite3_stmt *s, int at, size_t rows_max, size_t *gone,
@@ -26,24 +26,31 @@ static enum err delete_some(struct db_sqlite *d, sqlite3_stmt *s, int at, size_t
 	return code;
 }
 
-/* Finished ones only; marks it the first time. */
-static enum err task_mark(struct db_sqlite *d, int64_t key, struct error *e)
+/* The key of a finished task, which is marked when it was not yet; 0 when there is none. */
+static enum err task_mark(struct db_sqlite *d, const struct id *task, int64_t *key, struct error *e)
 {
-	int64_t state = 0;
+	bool row;
 	sqlite3_stmt *s;
+	*key = 0;
 	enum err code = sql_use(d, SQL_TASK_STATE, &s, e);
 	if (code != ERR_NONE)
 		return code;
-	sqlite3_bind_int64(s, 1, key);
-	code = sql_number(d, s, 0, &state, e);
-	if (code != ERR_NONE || state >= DB_DELETED)
+	sql_bind_id(s, 1, task);
+	code = sql_row(d, s, &row, e);
+	if (code != ERR_NONE || !row)
 		return code;
+	int64_t state = sqlite3_column_int64(s, 1);
+	*key = sqlite3_column_int64(s, 0);
+	sqlite3_reset(s);
+	if (state >= DB_DELETED)
+		return ERR_NONE;
 	if (state < DB_FINISHED)
 		return err_set(e, ERR_CONFLICT, "the task is not finished; cancel it first");
+	key_forget(d, task);
 	code = sql_use(d, SQL_TASK_MARK, &s, e);
 	if (code != ERR_NONE)
 		return code;
-	sqlite3_bind_int64(s, 1, key);
+	sqlite3_bind_int64(s, 1, *key);
 	return sql_run(d, s, e);
 }
 
@@ -68,7 +75,6 @@ static enum err task_delete_some(struct db_sqlite *d, const struct id *task, int
 	if (code == ERR_NONE && *gone < rows_max && (code = sql_use(d, SQL_TASK_DELETE, &s, e)) == ERR_NONE) {
 		sqlite3_bind_int64(s, 1, key);
 		code = sql_run(d, s, e);
-		key_forget(d, task);
 		*gone += code == ERR_NONE;
 		*done = code == ERR_NONE;
 	}
@@ -83,14 +89,11 @@ enum err db_task_delete(struct db *db, const struct id *task, size_t rows_max, b
 	*done = false;
 	db_wrote(d, 0);
 	ensure(rows_max > 0);
-	enum err code = key_find(d, task, &key, e);
-	if (code == ERR_NONE && key == 0) {
-		*done = true;
-		return ERR_NONE;
-	}
-	if (code == ERR_NONE)
-		code = task_mark(d, key, e);
-	return code == ERR_NONE ? task_delete_some(d, task, key, rows_max, &gone, done, e) : code;
+	enum err code = task_mark(d, task, &key, e);
+	if (code != ERR_NONE)
+		return code;
+	*done = key == 0;
+	return *done ? ERR_NONE : task_delete_some(d, task, key, rows_max, &gone, done, e);
 }
 
 /* The id a statement gives; ERR_NOT_FOUND without a row. */
@@ -103,7 +106,8 @@ static enum err id_take(struct db_sqlite *d, sqlite3_stmt *s, struct id *out, st
 	if (!row)
 		return err_set(e, ERR_NOT_FOUND, "there is no such task");
 	if (!sql_column_id(s, 0, out))
-		code = err_set(e, ERR_IO, "%s: a task's id is damaged; run `agent-runtime verify`", d->path);
+		code = err_set(e, ERR_INTERNAL, "%s: a task's id is damaged; run `agent-runtime verify`",
+			       d->path);
 	sqlite3_reset(s);
 	return code;
 }
@@ -146,7 +150,7 @@ enum err db_orphans_delete(struct db *db, size_t rows_max, size_t *gone, struct 
 	       (code = id_take(d, s, &task, e)) == ERR_NONE) {
 		bool done = false;
 		int64_t key;
-		code = key_find(d, &task, &key, e);
+		code = task_mark(d, &task, &key, e);
 		if (code == ERR_NONE)
 			code = task_delete_some(d, &task, key, rows_max, gone, &done, e);
 	}

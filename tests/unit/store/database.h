@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 struct database {
-	char folder[64], file[96], log[96];
+	char folder[96], file[128], log[128];
 	struct db_options options;
 	const struct db_backend *b;
 	struct db *db;
