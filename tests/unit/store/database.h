@@ -113,6 +113,42 @@ static inline long file_bytes(const char *path)
 	return stat(path, &st) == 0 ? (long)st.st_size : -1;
 }
 
+/* --- openings that are refused, and what they leave alone --- */
+
+static inline void assert_refused_at(struct database *d, const char *path, const char *piece)
+{
+	struct error e = {0};
+	d->options.path = path;
+	d->db = (struct db *)d;
+	assert_int_equal(d->b->open(&d->options, &d->db, &e), ERR_CONFIG);
+	assert_null(d->db);
+	if (strstr(e.msg, piece) == NULL)
+		fail_msg("no \"%s\" in: %s", piece, e.msg);
+}
+
+static inline void assert_refused(struct database *d, const char *piece)
+{
+	assert_refused_at(d, d->folder, piece);
+}
+
+static inline void file_write(const char *path, const void *bytes, size_t n)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes, 1, n, f), n);
+	assert_int_equal(fclose(f), 0);
+}
+
+static inline void assert_file(const char *path, const void *bytes, size_t n)
+{
+	struct buf b = BUF_INIT;
+	struct error e = {0};
+	assert_well(file_read(path, 64 << 20, &b, &e), &e);
+	assert_int_equal(b.len, n);
+	assert_memory_equal(b.data, bytes, n);
+	buf_release(&b);
+}
+
 /* --- tasks --- */
 
 /* Ids in the order of n. */

@@ -7,45 +7,11 @@
 #include <signal.h>
 #include <sqlite3.h>
 
-static void assert_refused_at(struct database *d, const char *path, const char *piece)
-{
-	struct error e = {0};
-	d->options.path = path;
-	d->db = (struct db *)d;
-	assert_int_equal(d->b->open(&d->options, &d->db, &e), ERR_CONFIG);
-	assert_null(d->db);
-	if (strstr(e.msg, piece) == NULL)
-		fail_msg("no \"%s\" in: %s", piece, e.msg);
-}
-
-static void assert_refused(struct database *d, const char *piece)
-{
-	assert_refused_at(d, d->folder, piece);
-}
-
-static void file_write(const char *path, const void *bytes, size_t n)
-{
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	assert_int_equal(fwrite(bytes, 1, n, f), n);
-	assert_int_equal(fclose(f), 0);
-}
-
 static void file_patch(const char *path, long at, const char *bytes, size_t n)
 {
 	int fd = open(path, O_WRONLY);
 	assert_int_equal(pwrite(fd, bytes, n, at), n);
 	close(fd);
-}
-
-static void assert_file(const char *path, const void *bytes, size_t n)
-{
-	struct buf b = BUF_INIT;
-	struct error e = {0};
-	assert_well(file_read(path, 64 << 20, &b, &e), &e);
-	assert_int_equal(b.len, n);
-	assert_memory_equal(b.data, bytes, n);
-	buf_release(&b);
 }
 
 static void sql(const char *path, const char *text)
@@ -267,127 +233,6 @@ static void open__refuses_a_newer_schema_and_leaves_it(void **state)
 	database_free(&d);
 }
 
-/* Starts a child that has the database open and does what fn does, then holds still until it is killed. */
-static pid_t owner_start(struct database *d, void (*fn)(struct database *d))
-{
-	int ready[2];
-	char c;
-	assert_int_equal(pipe(ready), 0);
-	pid_t child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		database_open(d);
-		fn(d);
-		if (write(ready[1], "x", 1) == 1)
-			pause();
-		_exit(1);
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &c, 1), 1);
-	close(ready[0]);
-	return child;
-}
-
-static void owner_kill(pid_t child)
-{
-	assert_int_equal(kill(child, SIGKILL), 0);
-	assert_int_equal(waitpid(child, NULL, 0), child);
-}
-
-static void one_saved(struct database *d)
-{
-	task_save(d, 1, TASK_QUEUED, 1);
-}
-
-static void open__refuses_what_another_process_has(void **state)
-{
-	struct database d;
-	(void)state;
-	database_init(&d);
-	pid_t child = owner_start(&d, one_saved);
-	assert_refused(&d,
-		       "is in use: another service or program has it open; stop that one, or choose another");
-	d.options.read_only = true;
-	assert_refused(&d, "is in use");
-	d.options.read_only = false;
-	owner_kill(child);
-	database_open(&d);
-	assert_true(task_there(&d, 1));
-	database_free(&d);
-}
-
-static void open__to_read_sees_the_log_and_leaves_everything(void **state)
-{
-	struct database d;
-	struct buf file = BUF_INIT, log = BUF_INIT;
-	struct error e = {0};
-	(void)state;
-	database_init(&d);
-	owner_kill(owner_start(&d, one_saved));
-	assert_well(file_read(d.file, 1 << 20, &file, &e), &e);
-	assert_well(file_read(d.log, 1 << 20, &log, &e), &e);
-	d.options.read_only = true;
-	database_open(&d);
-	assert_true(task_there(&d, 1));
-	database_check(&d);
-	d.b->close(d.db);
-	d.db = NULL;
-	assert_file(d.file, file.data, file.len);
-	assert_file(d.log, log.data, log.len);
-	buf_release(&file);
-	buf_release(&log);
-	database_free(&d);
-}
-
-static void open__to_read_makes_nothing(void **state)
-{
-	struct database d;
-	char none[128];
-	(void)state;
-	database_init(&d);
-	d.options.read_only = true;
-	assert_refused(&d, "there is no database; look at store.path");
-	snprintf(none, sizeof none, "%s/none", d.folder);
-	assert_refused_at(&d, none, "No such file or directory");
-	assert_int_equal(access(none, F_OK), -1);
-	file_write(d.file, "", 0);
-	assert_refused(&d, "its schema is 0, this version of agent-runtime needs 1; start the service once");
-	assert_int_equal(file_bytes(d.file), 0);
-	database_free(&d);
-}
-
-static void one_moved_and_one_in_the_log(struct database *d)
-{
-	struct error e = {0};
-	task_save(d, 1, TASK_QUEUED, 1);
-	assert_well(d->b->checkpoint(d->db, true, &e), &e);
-	task_save(d, 2, TASK_QUEUED, 1);
-}
-
-static void open__of_a_snapshot_reads_beside_the_owner(void **state)
-{
-	struct database d;
-	char plain[96];
-	(void)state;
-	database_init(&d);
-	/* a name that an URI must not take apart */
-	memcpy(plain, d.folder, sizeof plain);
-	strncat(d.folder, " b?mode=rw&c#%41", sizeof d.folder - strlen(d.folder) - 1);
-	assert_int_equal(rename(plain, d.folder), 0);
-	pid_t child = owner_start(&d, one_moved_and_one_in_the_log);
-	d.options.snapshot = true;
-	database_open(&d);
-	assert_true(task_there(&d, 1));
-	assert_false(task_there(&d, 2));
-	database_check(&d);
-	d.b->close(d.db);
-	owner_kill(child);
-	d.options.snapshot = false;
-	database_open(&d);
-	assert_true(task_there(&d, 1) && task_there(&d, 2));
-	database_free(&d);
-}
-
 static void open__on_a_full_disk_says_so(void **state)
 {
 	struct database d;
@@ -433,10 +278,6 @@ int main(void)
 		cmocka_unit_test(open__refuses_a_database_of_another_program_and_leaves_it),
 		cmocka_unit_test(open__refuses_a_damaged_database),
 		cmocka_unit_test(open__refuses_a_newer_schema_and_leaves_it),
-		cmocka_unit_test(open__refuses_what_another_process_has),
-		cmocka_unit_test(open__to_read_sees_the_log_and_leaves_everything),
-		cmocka_unit_test(open__to_read_makes_nothing),
-		cmocka_unit_test(open__of_a_snapshot_reads_beside_the_owner),
 		cmocka_unit_test(open__on_a_full_disk_says_so),
 		cmocka_unit_test(open__sets_the_log_again),
 	};
