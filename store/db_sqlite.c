@@ -13,6 +13,7 @@
 #include "store/db_sqlite_int.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The log is moved into the database when it has so many pages: fewer make commits slower, more make the
@@ -26,17 +27,35 @@ static enum err transaction(struct db_sqlite *d, enum sql s, struct error *e)
 	return code == ERR_NONE ? sql_run(d, statement, e) : code;
 }
 
+int spare_set(struct db_sqlite *d, bool spare)
+{
+	char text[64];
+	if (d->pages_max == 0 || d->broken)
+		return SQLITE_OK;
+	d->spare = spare;
+	snprintf(text, sizeof text, "PRAGMA max_page_count = %lld",
+		 (long long)(spare ? d->pages_max : d->pages_max - d->pages_spare));
+	return sql_exec(d, text);
+}
+
+/* After a commit or rollback. */
+static void transaction_over(struct db_sqlite *d)
+{
+	d->failed = ERR_NONE;
+	d->writing = false;
+	if (d->spare)
+		(void)!spare_set(d, false);
+}
+
 static void rollback(struct db *db)
 {
 	struct db_sqlite *d = db_of(db);
 	d->failed = ERR_NONE;
-	d->writing = false;
-	if (d->broken)
-		return;
 	/* An error may have rolled it back already. */
-	if (!sqlite3_get_autocommit(d->handle))
+	if (!d->broken && !sqlite3_get_autocommit(d->handle))
 		(void)!transaction(d, SQL_ROLLBACK, NULL);
 	keys_forget(d);
+	transaction_over(d);
 }
 
 static enum err begin(struct db *db, struct error *e)
@@ -56,7 +75,8 @@ static enum err commit(struct db *db, struct error *e)
 	enum err code = transaction(d, SQL_COMMIT, e);
 	if (code != ERR_NONE)
 		rollback(db);
-	d->writing = false;
+	else
+		transaction_over(d);
 	return code;
 }
 

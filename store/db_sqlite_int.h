@@ -49,11 +49,13 @@ struct db_sqlite {
 	sqlite3_stmt *statements[SQL_COUNT];
 	sqlite3_stmt *lists[TASK_STATE_COUNT]; /* tasks of one state, newest first */
 	char *path;                            /* of the file, for messages */
-	int64_t bytes_max, page_bytes;
+	int64_t page_bytes;
+	int64_t pages_max, pages_spare; /* pages_max 0: no limit; the spare ones are for deleting */
 	bool read_only;
 	bool writing;            /* between begin and commit or rollback */
 	enum err failed;         /* why this transaction was rolled back in the midst of it */
 	bool broken;             /* for ever: a write or sync failed, or the file is damaged */
+	bool spare;              /* they may be used now */
 	uint64_t written_bytes;  /* of this transaction, as they were given */
 	int wal_pages;           /* in the log */
 	char *media_type, *name; /* of the artifact last asked for */
@@ -137,6 +139,10 @@ enum err db_requests_expire(struct db *d, int64_t before_ms, size_t rows_max, si
 enum err db_orphans_delete(struct db *d, size_t rows_max, size_t *gone, struct error *e);
 uint64_t db_bytes_used(struct db *d);
 enum err db_check(struct db *d, void (*fn)(const char *line, void *arg), void *arg, struct error *e);
+
+/* Deleting may need pages of its own (an index splits), or a full database could never become smaller: gives
+ * it the spare ones, or takes them back. */
+must_check int spare_set(struct db_sqlite *d, bool spare);
 
 /* Adds to a transaction's count, for what a full database is blamed on. */
 static inline void db_wrote(struct db_sqlite *d, size_t bytes)

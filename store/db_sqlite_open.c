@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 /* What the log file shrinks to after a burst, on the way to being written again. */
-enum { LOG_BYTES_KEPT = 64 << 20, CACHE_BYTES_LEAST = 1 << 20 };
+enum { LOG_BYTES_KEPT = 64 << 20, CACHE_BYTES_LEAST = 1 << 20, SPARE_PAGES = 64 };
 
 static enum err folder_sync(const char *path, struct error *e)
 {
@@ -246,9 +246,9 @@ static enum err log_ready(struct db_sqlite *d, struct error *e)
 }
 
 /* What may only be set when the file has a size. */
-static enum err limits_ready(struct db_sqlite *d, struct error *e)
+static enum err limits_ready(struct db_sqlite *d, int64_t bytes_max, struct error *e)
 {
-	char text[160];
+	char text[64];
 	sqlite3_stmt *s = NULL;
 	int rc = sqlite3_prepare_v2(d->handle, "PRAGMA page_size", -1, &s, NULL);
 	if (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW) {
@@ -257,11 +257,14 @@ static enum err limits_ready(struct db_sqlite *d, struct error *e)
 	}
 	sqlite3_finalize(s);
 	if (rc == SQLITE_OK && !d->read_only) {
-		int64_t pages = d->bytes_max / d->page_bytes;
-		snprintf(text, sizeof text, "PRAGMA journal_size_limit = %d; PRAGMA max_page_count = %lld",
-			 LOG_BYTES_KEPT, d->bytes_max > 0 ? (long long)(pages > 0 ? pages : 1) : 0LL);
+		int64_t pages = bytes_max / d->page_bytes;
+		d->pages_spare = pages / 8 < SPARE_PAGES ? pages / 8 : SPARE_PAGES;
+		d->pages_max = bytes_max > 0 && pages < 1 ? 1 : pages;
+		snprintf(text, sizeof text, "PRAGMA journal_size_limit = %d", LOG_BYTES_KEPT);
 		rc = sql_exec(d, text);
 	}
+	if (rc == SQLITE_OK && d->pages_max > 0)
+		rc = spare_set(d, false);
 	return rc == SQLITE_OK ? ERR_NONE : open_failed(d, rc, e);
 }
 
@@ -281,7 +284,7 @@ static enum err database_ready(struct db_sqlite *d, const struct db_options *o, 
 	if (code == ERR_NONE && !d->read_only)
 		code = schema_migrate(d, version, e);
 	if (code == ERR_NONE)
-		code = limits_ready(d, e);
+		code = limits_ready(d, o->bytes_max, e);
 	if (code != ERR_NONE || d->read_only)
 		return code;
 	if (version == 0) {
@@ -298,7 +301,6 @@ enum err db_sqlite_open(const struct db_options *o, struct db **out, struct erro
 	struct db_sqlite *d = xcalloc(1, sizeof *d);
 	d->db.backend = &db_sqlite_backend;
 	d->path = xasprintf("%s/tasks.db", o->path);
-	d->bytes_max = o->bytes_max;
 	d->read_only = o->read_only || o->snapshot;
 	*out = NULL;
 	enum err code = folder_ready(o, e);

@@ -203,9 +203,9 @@ void keys_forget(struct db_sqlite *d)
  * bytes. */
 static bool limit_reached(struct db_sqlite *d)
 {
-	int64_t used = (int64_t)db_bytes_used(&d->db);
-	return d->bytes_max > 0 &&
-	       d->bytes_max - used <= (int64_t)(2 * d->written_bytes) + 64 * d->page_bytes;
+	int64_t used = (int64_t)db_bytes_used(&d->db) / d->page_bytes;
+	int64_t wanted = (int64_t)(2 * d->written_bytes) / d->page_bytes + d->pages_spare + 64;
+	return d->pages_max > 0 && d->pages_max - used <= wanted;
 }
 
 static enum err no_space(struct db_sqlite *d, struct error *e)
@@ -221,7 +221,7 @@ static enum err no_space(struct db_sqlite *d, struct error *e)
 			e, ERR_NO_SPACE,
 			"%s: the database is full: store.max_bytes is %lld; raise it, or delete tasks or "
 			"lower store.retention_days",
-			d->path, (long long)d->bytes_max);
+			d->path, (long long)(d->pages_max * d->page_bytes));
 	return err_set(e, ERR_NO_SPACE, "%s: the disk is full; make room on it", d->path);
 }
 

@@ -15,6 +15,13 @@
 /* What a task owns by its id: value 1. */
 static const enum sql owned[] = {SQL_ARTIFACTS_DELETE, SQL_PARTS_DELETE, SQL_REQUESTS_DELETE};
 
+static enum err delete_begin(struct db_sqlite *d, struct error *e)
+{
+	db_wrote(d, 0);
+	int rc = d->spare ? SQLITE_OK : spare_set(d, true);
+	return rc == SQLITE_OK ? ERR_NONE : sql_failed(d, rc, e);
+}
+
 /* Runs a deletion with a limit bound as its value `at`; adds to *gone what went. */
 static enum err delete_some(struct db_sqlite *d, sqlite3_stmt *s, int at, size_t rows_max, size_t *gone,
 			    struct error *e)
@@ -87,9 +94,10 @@ enum err db_task_delete(struct db *db, const struct id *task, size_t rows_max, b
 	size_t gone = 0;
 	int64_t key;
 	*done = false;
-	db_wrote(d, 0);
 	ensure(rows_max > 0);
-	enum err code = task_mark(d, task, &key, e);
+	enum err code = delete_begin(d, e);
+	if (code == ERR_NONE)
+		code = task_mark(d, task, &key, e);
 	if (code != ERR_NONE)
 		return code;
 	*done = key == 0;
@@ -128,8 +136,9 @@ enum err db_requests_expire(struct db *db, int64_t before_ms, size_t rows_max, s
 	struct db_sqlite *d = db_of(db);
 	sqlite3_stmt *s;
 	*gone = 0;
-	db_wrote(d, 0);
-	enum err code = sql_use(d, SQL_REQUESTS_EXPIRE, &s, e);
+	enum err code = delete_begin(d, e);
+	if (code == ERR_NONE)
+		code = sql_use(d, SQL_REQUESTS_EXPIRE, &s, e);
 	if (code != ERR_NONE)
 		return code;
 	sqlite3_bind_int64(s, 1, before_ms);
@@ -140,11 +149,10 @@ enum err db_orphans_delete(struct db *db, size_t rows_max, size_t *gone, struct 
 {
 	static const enum sql orphans[] = {SQL_ARTIFACTS_ORPHANED, SQL_PARTS_ORPHANED};
 	struct db_sqlite *d = db_of(db);
-	enum err code = ERR_NONE;
 	sqlite3_stmt *s;
 	struct id task;
 	*gone = 0;
-	db_wrote(d, 0);
+	enum err code = delete_begin(d, e);
 	while (code == ERR_NONE && *gone < rows_max &&
 	       (code = sql_use(d, SQL_TASK_MARKED, &s, e)) == ERR_NONE &&
 	       (code = id_take(d, s, &task, e)) == ERR_NONE) {

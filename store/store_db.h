@@ -114,9 +114,10 @@ struct db_backend {
 	/* sse: whole events with rising numbers; those that are there already are left as they are. */
 	enum err (*events_put)(struct db *d, const struct id *task, struct slice sse, struct error *e);
 	enum err (*request_put)(struct db *d, const struct db_request *r, struct error *e);
-	/* Replaces a part that is there. */
+	/* Parts count from 0; replaces one that is there. */
 	enum err (*artifact_part_put)(struct db *d, const struct id *task, uint32_t number, uint32_t part,
 				      struct slice bytes, struct error *e);
+	/* ERR_CONFLICT unless all its parts are there. */
 	enum err (*artifact_put)(struct db *d, const struct db_artifact *a, struct error *e);
 
 	/* ERR_NOT_FOUND. The document is appended to *doc and is as of last_seq; out->doc points there. */
@@ -127,7 +128,8 @@ struct db_backend {
 	enum err (*events_get)(struct db *d, const struct id *task, uint64_t after_seq, size_t bytes_max,
 			       struct buf *out, uint64_t *last_seq, struct error *e);
 	/* Newest first by id, older than `before` (NULL: from the newest); states: bit (1 << state), 0 all.
-	 */
+	 * fn may read from the database, but neither list nor write. A task that is damaged is logged and
+	 * left out. */
 	enum err (*tasks_each)(struct db *d, uint32_t states, const struct id *before, db_task_fn *fn,
 			       void *arg, struct error *e);
 	enum err (*request_get)(struct db *d, const uint8_t key[REQUEST_DIGEST], struct db_request *out,
