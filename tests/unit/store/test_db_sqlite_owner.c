@@ -3,6 +3,7 @@
 #include "tests/unit/store/database.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 
 /* Starts a child that has the database open and does what fn does, then holds still until it is killed. */
 static pid_t owner_start(struct database *d, void (*fn)(struct database *d))
@@ -13,6 +14,7 @@ static pid_t owner_start(struct database *d, void (*fn)(struct database *d))
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		database_open(d);
 		fn(d);
 		if (write(ready[1], "x", 1) == 1)
