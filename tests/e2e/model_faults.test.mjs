@@ -243,7 +243,8 @@ test('what may change something goes one after the other, in the order of the mo
   assert.equal(r.doc.status, 'completed', r.doc.error?.message);
   assert.deepEqual(r.events.filter((e) => e.event.startsWith('tool.')).map((e) => `${e.event} ${e.data.tool}`),
     ['tool.started sleep', 'tool.completed sleep', 'tool.started count', 'tool.completed count', 'tool.started count', 'tool.completed count']);
-  assert.equal(fs.readFileSync(file, 'utf8'), 'called\ncalled\n');
+  const started = r.of('tool.started').filter((e) => e.data.tool === 'count').map((e) => e.data.call);
+  assert.equal(fs.readFileSync(file, 'utf8'), started.map((call) => `called ${r.doc.id}:${call}\n`).join(''), 'each once, under its key');
 });
 
 test('arguments that are wrong are answered to the model and never reach the server; so are unknown tools', async () => {
@@ -253,8 +254,8 @@ test('arguments that are wrong are answered to the model and never reach the ser
   const wrong = [{ name: 'fake__count', arguments: { file: 5 } }, { name: 'fake__count', arguments: 'file=x' }, { name: 'fake__count', arguments: '[]' }, { name: 'fake__nothing', arguments: {} }];
   const r = await runTask([planned({ objective: 'count', tools: ['fake__count'], effect: 'write' }), turns('s1', ...wrong.map((c) => ({ tool_calls: [c] })), calls('fake__count', { file }), finished()), written()], { tools: [fake('fake', 'echo')] });
   assert.equal(r.doc.status, 'completed', r.doc.error?.message);
-  assert.equal(fs.readFileSync(file, 'utf8'), 'called\n', 'only the right one arrived');
   assert.equal(r.of('tool.started').length, 1);
+  assert.equal(fs.readFileSync(file, 'utf8'), `called ${r.doc.id}:${r.of('tool.started')[0].data.call}\n`, 'only the right one arrived');
   assert.deepEqual(r.of('tool.failed').map((e) => e.data.sent), [false, false, false, false]);
   const told = r.requests.filter((q) => q.rule === 's1').map((q) => q.body.messages.at(-1)).slice(1, 5);
   assert.ok(told.every((m) => m.role === 'tool' && /^Error: /.test(m.content)), JSON.stringify(told));
