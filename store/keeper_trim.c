@@ -2,7 +2,8 @@
 /*
  * What leaves the database: finished tasks over their time, the oldest finished ones when it is nearly full,
  * keys of requests over theirs, and tasks that a person deletes. A task is hidden in one small transaction
- * and its rows go in further ones, with a pause after each, so that no commit waits long.
+ * and its rows go in further ones, with a pause after each, so that no commit waits long. It leaves the table
+ * first: at no death is there a task in the table that the database does not have.
  */
 #include "base/base.h"
 #include "store/keeper.h"
@@ -91,14 +92,10 @@ static enum err trim_step(struct keeper *k, bool *more, struct error *e)
 	enum err code = victim_find(k, &x.deletion.task, e);
 	if (code != ERR_NONE && code != ERR_NOT_FOUND)
 		return keeper_failed(k, code, e);
-	x.found = code == ERR_NONE;
+	x.found = code == ERR_NONE && task_forget(k->store, &x.deletion.task, e) == ERR_NONE;
 	code = keeper_transact(k, rows_trim, &x, e);
-	if (code != ERR_NONE)
-		return code;
-	/* One that is just being looked at from the table leaves it by and by. */
-	bool forgotten = x.found && task_forget(k->store, &x.deletion.task, e) == ERR_NONE;
-	*more = forgotten || x.keys_gone == ROWS_STEP;
-	return ERR_NONE;
+	*more = x.found || x.keys_gone == ROWS_STEP;
+	return code;
 }
 
 /* Whether it is over, wherever it is. */
@@ -121,9 +118,9 @@ enum err keeper_delete(struct keeper *k, const struct id *task, struct error *e)
 	struct deletion x = {.task = *task};
 	enum err code = deletable(k, task, e);
 	if (code == ERR_NONE)
-		code = keeper_transact(k, delete_rows, &x, e);
-	if (code == ERR_NONE)
 		code = task_forget(k->store, task, e);
+	if (code == ERR_NONE)
+		code = keeper_transact(k, delete_rows, &x, e);
 	loop_timer_set(k->trim_timer, PAUSE_MS); /* the rest of its rows */
 	return code;
 }

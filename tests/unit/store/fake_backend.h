@@ -152,6 +152,25 @@ static inline enum err fake_db_task_get(struct db *d, const struct id *id, struc
 	return ERR_NONE;
 }
 
+/* All of them: bytes_max is for others. */
+static inline enum err fake_events_get(struct db *d, const struct id *id, uint64_t after_seq,
+				       size_t bytes_max, struct buf *out, uint64_t *last_seq, struct error *e)
+{
+	struct fake_row *r = fake_row(fake_of(d), id);
+	struct event_view v;
+	(void)bytes_max;
+	if (fake_call(d, e) != ERR_NONE)
+		return e->code;
+	if (r == NULL)
+		return err_set(e, ERR_NOT_FOUND, "no such task");
+	struct slice rest = buf_slice(&r->events), from = rest;
+	while (from = rest, event_next(&rest, &v) && v.seq <= after_seq)
+		;
+	buf_add_slice(out, from);
+	*last_seq = r->events_seq;
+	return ERR_NONE;
+}
+
 static inline int fake_newer_first(const void *a, const void *b)
 {
 	const struct fake_row *x = *(struct fake_row *const *)a, *y = *(struct fake_row *const *)b;
@@ -255,6 +274,7 @@ static const struct db_backend fake_backend = {
 	.events_put = fake_db_events_put,
 	.request_put = fake_db_request_put,
 	.task_get = fake_db_task_get,
+	.events_get = fake_events_get,
 	.tasks_each = fake_tasks_each,
 	.task_delete = fake_task_delete,
 	.task_oldest = fake_task_oldest,
