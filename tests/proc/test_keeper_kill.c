@@ -148,6 +148,12 @@ static void assert_keys(struct scene *c, const char *where)
 		if (status == REQUEST_NEW)
 			request_key_drop(c->survivor, &k);
 	}
+	const struct map *m = c->survivor->map;
+	for (uint32_t i = 0; i < m->keys_max; i++) {
+		const struct key_entry *k = (const struct key_entry *)map_at(c->survivor, m->keys_at) + i;
+		if (atomic_load(&k->status) >= KEY_BEGUN && !k->saved)
+			fail_msg("%s: a key that has begun is not saved", where);
+	}
 }
 
 static void assert_goes_on(struct scene *c, const char *where)
