@@ -42,6 +42,7 @@ static void wake_ready(int fd, int ready, void *arg);
 static void task_changed(struct task_ref ref, void *arg);
 static void term_caught(int signo, void *arg);
 static void runs_over(void *arg);
+static void streams_end_told(struct worker *w);
 static void streams_end(void *arg);
 static void connections_over(void *arg);
 
@@ -146,7 +147,7 @@ static void control_ready(int fd, int ready, void *arg)
 		else if (msg == IPC_CHANNEL || msg == IPC_ARCHIVE)
 			descriptor_lost(w, msg);
 		else if (msg == IPC_STOPPING)
-			streams_end(w);
+			streams_end_told(w);
 		else
 			fd_close(&passed);
 	}
@@ -222,6 +223,13 @@ static void runs_over(void *arg)
 	struct error e;
 	if (control_send(w->heritage->control_fd, IPC_STOPPING, -1, &e) != ERR_NONE)
 		streams_end(w);
+}
+
+/* What the others did last is shown first: its wake may not have been looked at yet. */
+static void streams_end_told(struct worker *w)
+{
+	wake_ready(store_wake_fd(w->store), LOOP_READ, w);
+	streams_end(w);
 }
 
 /* Every run of every worker has come to a border, or the time for that is over. */

@@ -37,7 +37,7 @@ test('a finished task makes room while somebody reads its stream: the stream is 
   fs.writeFileSync(path.join(dir, 'big.txt'), 'The quick brown fox jumps over the dog. '.repeat(150_000));
   const s = await Server.start({
     tools: [filesystem(dir)],
-    config: { store: { tasks_max: 16, size_mb: 192, task_bytes: 134_217_728 }, limits: { tool_result_bytes: 8_000_000 } },
+    config: { store: { backend: 'memory', tasks_max: 16, size_mb: 192, task_bytes: 134_217_728 }, limits: { tool_result_bytes: 8_000_000 } },
   });
   await s.settled();
   const task = await s.submit(`Read ${dir}/big.txt`, { approval: 'auto' });
@@ -60,7 +60,7 @@ test('a finished task makes room while somebody reads its stream: the stream is 
 });
 
 test('a thousand tasks through a table of 64: all are taken, none is left running', async () => {
-  const s = await Server.start({ config: { store: { tasks_max: 64 } } });
+  const s = await Server.start({ config: { store: { backend: 'memory', tasks_max: 64 } } });
   for (let i = 0; i < 1000; i++) await s.submit(`hello ${i}`, { approval: 'auto' });
   await eventually(async () => {
     const { body } = await s.json('/v1/tasks?limit=200');

@@ -176,7 +176,7 @@ test('a mapping that is too small says what is needed', async () => {
 
 test('a full table: 503 with Retry-After; finished tasks make room, oldest first', async () => {
   const model = await HeldModel.start();
-  const s = await Server.start({ config: using(model, { store: { tasks_max: 16, size_mb: 16 } }) });
+  const s = await Server.start({ config: using(model, { store: { backend: 'memory', tasks_max: 16, size_mb: 16 } }) });
   const ids = [];
   for (let i = 0; i < 16; i++) ids.push((await s.submit(`task ${i}`)).id);
   const full = await s.post('/v1/tasks', { prompt: 'one too many' });

@@ -381,8 +381,8 @@ test('a port in use is told at once', async () => {
 test('workers, supervisor and tool server killed at random while sixty tasks run: every task completes, every sequence is dense', async () => {
   const model = await Model.start({ rules: [
     { ...planned({ objective: 'a', tools: ['fake__echo'] }, { objective: 'b', tools: ['fake__echo'] }, { objective: 'c', tools: ['fake__echo'], after: ['s1', 's2'] }) },
-    { when: { system: 'executor', turn: 0 }, respond: { ...calls('fake__echo', { text: 'x' }), delay_ms: 40 } },
-    { when: { system: 'executor' }, respond: { ...finished('done'), delay_ms: 40 } },
+    { when: { system: 'executor', turn: 0 }, respond: { ...calls('fake__echo', { text: 'x' }), delay_ms: 120 } },
+    { when: { system: 'executor' }, respond: { ...finished('done'), delay_ms: 120 } },
     written('All done.')] });
   const s = await Server.start({ tools: [fake('fake', 'echo')], config: using(model, { server: { workers: 3 }, llm: { retries_max: 5 }, tools: { restart_ms_min: 10, restart_ms_max: 50 }, log: { level: 'info' } }) });
   await s.settled();
