@@ -5,8 +5,8 @@
  * Every fault of an opening is one of the configuration: the service does not start, and nothing was
  * overwritten.
  *
- * A new file is given its log mode and tables, and the folder is synced, before it is used: SQLite syncs no
- * folder for that, and a database that is gone after a power cut would take what was acknowledged with it.
+ * Whatever is made here has its folder synced before it is used: a database, or its log, that is gone after a
+ * power cut would take what was acknowledged with it.
  */
 #include "base/base.h"
 #include "store/db_sqlite_int.h"
@@ -117,7 +117,7 @@ static enum err file_ready(const struct db_sqlite *d, const struct db_options *o
 			       "%s: cannot be made: %s; look at the folder, or choose another store.path",
 			       d->path, strerrordesc_np(errno));
 	fd_close(&fd);
-	return code;
+	return code == ERR_NONE ? folder_sync(o->path, e) : code;
 }
 
 enum err open_failed(struct db_sqlite *d, int rc, struct error *e)
@@ -281,19 +281,18 @@ static enum err database_ready(struct db_sqlite *d, const struct db_options *o, 
 	enum err code = schema_look(d, &version, e);
 	if (code == ERR_NONE && !d->read_only)
 		code = log_ready(d, e);
+	/* The log's entry: SQLite asks for this sync, but does not look at how it went, and a second one
+	 * would not tell. */
+	if (code == ERR_NONE && !d->read_only)
+		code = folder_sync(o->path, e);
 	if (code == ERR_NONE && !d->read_only)
 		code = schema_migrate(d, version, e);
 	if (code == ERR_NONE)
 		code = limits_ready(d, o->bytes_max, e);
-	if (code != ERR_NONE || d->read_only)
+	if (code != ERR_NONE || d->read_only || version > 0)
 		return code;
-	if (version == 0) {
-		rc = sqlite3_wal_checkpoint_v2(d->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-		if (rc != SQLITE_OK)
-			return open_failed(d, rc, e);
-	}
-	/* The log's entry too: SQLite asks for its sync, but does not look at how it went. */
-	return folder_sync(o->path, e);
+	rc = sqlite3_wal_checkpoint_v2(d->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	return rc == SQLITE_OK ? ERR_NONE : open_failed(d, rc, e);
 }
 
 enum err db_sqlite_open(const struct db_options *o, struct db **out, struct error *e)
