@@ -11,7 +11,16 @@
 
 static void catalog_changed(void *arg);
 static struct run *run_find(const struct agent *a, struct task_ref ref);
+static void last_words_check(struct agent *a);
 static void drain_check(struct agent *a);
+
+static void last_word_free(struct agent *a, struct last_word **at)
+{
+	struct last_word *w = *at;
+	*at = w->next;
+	task_unwatch(a->store, w->ref);
+	free(w);
+}
 
 struct agent *agent_new(struct loop *l, struct store *s, struct llm *m, struct mcp_client *c,
 			struct archive *archive, const struct agent_options *o)
@@ -28,6 +37,8 @@ void agent_free(struct agent *a)
 	a->drained = NULL;
 	while (a->runs != NULL)
 		run_drop(a->runs, true);
+	while (a->last_words != NULL)
+		last_word_free(a, &a->last_words);
 	mcp_client_on_change(a->mcp, NULL, NULL);
 	loop_defer(a->loop, free, a);
 }
@@ -43,6 +54,7 @@ void agent_on_task(struct agent *a, struct task_ref ref)
 {
 	struct task_head head;
 	struct run *r = run_find(a, ref);
+	last_words_check(a);
 	if (r == NULL)
 		return;
 	bool gone = task_head_get(a->store, ref, &head) != ERR_NONE;
@@ -56,6 +68,7 @@ void agent_on_health(struct agent *a)
 {
 	for (struct run *r = a->runs; r != NULL; r = r->next)
 		run_wake(r);
+	last_words_check(a);
 	agent_on_work(a);
 }
 
@@ -86,8 +99,18 @@ bool agent_is_offline(const struct agent *a)
 	return strcmp(llm_provider(a->llm), "offline") == 0;
 }
 
+void agent_run_ended(struct agent *a, const struct run *r)
+{
+	if (!a->draining || r->last_seq == 0 || task_watch(a->store, r->lease.ref) != ERR_NONE)
+		return;
+	struct last_word *w = xcalloc(1, sizeof *w);
+	*w = (struct last_word){.next = a->last_words, .ref = r->lease.ref, .seq = r->last_seq};
+	a->last_words = w;
+}
+
 void agent_run_freed(struct agent *a)
 {
+	last_words_check(a);
 	drain_check(a);
 	agent_on_work(a);
 }
@@ -109,10 +132,27 @@ static struct run *run_find(const struct agent *a, struct task_ref ref)
 	return NULL;
 }
 
+/* What cannot become durable is not waited for. */
+static void last_words_check(struct agent *a)
+{
+	bool takes = store_accepts(a->store, NULL) == ERR_NONE;
+	struct task_head head;
+	if (a->last_words == NULL)
+		return;
+	for (struct last_word **at = &a->last_words; *at != NULL;) {
+		struct last_word *w = *at;
+		if (takes && task_head_get(a->store, w->ref, &head) == ERR_NONE && head.durable_seq < w->seq)
+			at = &w->next;
+		else
+			last_word_free(a, at);
+	}
+	drain_check(a);
+}
+
 static void drain_check(struct agent *a)
 {
 	loop_fn *fn = a->drained;
-	if (!a->draining || fn == NULL || a->runs != NULL)
+	if (!a->draining || fn == NULL || a->runs != NULL || a->last_words != NULL)
 		return;
 	a->drained = NULL;
 	fn(a->drained_arg);

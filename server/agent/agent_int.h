@@ -215,6 +215,14 @@ struct run {
 	bool woken, dropped;
 };
 
+/* A run that ended while the agent drains: who watches its task is told of the end before the service goes.
+ */
+struct last_word {
+	struct last_word *next;
+	struct task_ref ref;
+	uint64_t seq; /* until this is durable */
+};
+
 struct agent {
 	struct loop *loop;
 	struct store *store;
@@ -224,6 +232,7 @@ struct agent {
 	struct agent_options options;
 	struct run *runs;
 	size_t runs_count;
+	struct last_word *last_words;
 	bool draining;
 	loop_fn *drained;
 	void *drained_arg;
@@ -231,6 +240,8 @@ struct agent {
 
 /* agent.c: after a run's memory is gone: there is room for another */
 void agent_run_freed(struct agent *a);
+/* The run has written its last; a drain waits until that is durable. */
+void agent_run_ended(struct agent *a, const struct run *r);
 /* Something new may be begun: a step, a model call, a tool call. */
 bool agent_begins(const struct agent *a);
 /* No language model is used. */

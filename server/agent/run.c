@@ -66,6 +66,7 @@ void run_drop(struct run *r, bool release)
 		}
 	}
 	a->runs_count--;
+	agent_run_ended(a, r);
 	calls_stop(r);
 	if (r->loading != NULL)
 		archive_cancel(r->loading);

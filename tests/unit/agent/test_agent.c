@@ -223,6 +223,35 @@ static void agent_drain__a_tool_call_may_finish(void **state)
 	world_close(&w);
 }
 
+/* Who watches the task is told of its end before the service goes: that must be durable. */
+static void agent_drain__ends_when_the_last_words_are_durable(void **state)
+{
+	struct world w;
+	(void)state;
+	for (int full = 0; full < 2; full++) {
+		world_open_as(&w, NULL, false, true);
+		w.drained = false;
+		model_plan(&w, STEP("s1", "none"));
+		task_create_as(&w, "plan this", "required");
+		agent_on_work(w.agent);
+		world_wait(&w, w.model->conns_count == 1);
+		agent_drain(w.agent, drained, &w);
+		world_wait(&w, agent_runs(w.agent) == 0);
+		for (int i = 0; i < 5; i++)
+			loop_turn(w.loop, 0);
+		assert_int_equal(task_head(&w).state, TASK_AWAITING_APPROVAL);
+		assert_false(w.drained);
+		if (full) {
+			store_health_set(w.keeper, STORE_NO_SPACE, "full");
+			world_wake(&w);
+		} else {
+			world_commit(&w);
+		}
+		assert_true(w.drained);
+		world_close(&w);
+	}
+}
+
 static void agent_free__gives_back_what_runs(void **state)
 {
 	struct world w;
@@ -248,6 +277,7 @@ int main(void)
 		cmocka_unit_test(agent_drain__a_queued_task_goes_back),
 		cmocka_unit_test(agent_drain__a_model_call_may_finish),
 		cmocka_unit_test(agent_drain__a_tool_call_may_finish),
+		cmocka_unit_test(agent_drain__ends_when_the_last_words_are_durable),
 		cmocka_unit_test(agent_free__gives_back_what_runs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
