@@ -129,7 +129,7 @@ test('what killed a Node tool server is named, not the version that Node prints 
 test('descriptors 0, 1 and 2 closed: it serves, and nothing is written into a connection', async () => {
   const dir = tempDir();
   const port = path.join(dir, 'port');
-  const child = spawn('sh', ['-c', `exec "$0" serve --set server.port=0 --set server.port_file=${port} <&- >&- 2>&-`, binary], { stdio: 'ignore' });
+  const child = spawn('sh', ['-c', `exec "$0" serve --set server.port=0 --set server.port_file=${port} --set store.path=${dir}/data <&- >&- 2>&-`, binary], { stdio: 'ignore' });
   const ended = once(child, 'exit');
   const url = await eventually(() => fs.existsSync(port) && fs.readFileSync(port, 'utf8').trim(), 'port file');
   for (let i = 0; i < 20; i++) assert.deepEqual(await (await fetch(`http://127.0.0.1:${url}/livez`)).json(), { status: 'ok' });

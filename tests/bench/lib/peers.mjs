@@ -25,7 +25,7 @@ export function needPrograms() {
 export function serviceWords(dir, port, options = {}) {
   const file = path.join(dir, 'config.yaml');
   fs.writeFileSync(file, 'log: {level: warn}\nllm: {api: offline}\n');
-  const all = { 'server.port': port, ...options };
+  const all = { 'server.port': port, 'store.path': path.join(dir, 'data'), ...options };
   return ['serve', '-c', file, ...Object.entries(all).flatMap(([k, v]) => ['--set', `${k}=${v}`])];
 }
 
