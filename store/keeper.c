@@ -149,6 +149,7 @@ enum err keeper_failed(struct keeper *k, enum err code, const struct error *e)
 		store_health_set(k->store, STORE_NO_SPACE, e->msg);
 		if (!loop_timer_armed(k->timer))
 			loop_timer_set(k->timer, NO_SPACE_RETRY_MS);
+		keeper_trim_hurry(k);
 	} else if (code == ERR_IO && !k->broken) {
 		k->broken = true;
 		loop_timer_set(k->timer, -1);
@@ -229,6 +230,7 @@ static enum err batch_commit(struct keeper *k, bool *more, struct error *e)
 		log_info("there is room again: what was waiting is stored");
 		store_health_set(k->store, STORE_WORKS, "");
 	}
+	keeper_trim_hurry(k);
 	enum err code = keeper_checkpoint(k, b->bytes, e);
 	return code == ERR_NONE ? ERR_NONE : keeper_failed(k, code, e);
 }

@@ -31,7 +31,25 @@ static void on_trim(void *keeper)
 		code = keeper_restore_rest(k, &e);
 	if (code != ERR_NONE && code != ERR_NO_SPACE && !k->broken)
 		log_error("old tasks could not be deleted; it is tried again", LF_STR("error", e.msg));
-	loop_timer_set(k->trim_timer, code == ERR_NONE && more ? PAUSE_MS : IDLE_MS);
+	k->trimming = code == ERR_NONE && more;
+	loop_timer_set(k->trim_timer, k->trimming ? PAUSE_MS : IDLE_MS);
+	/* What waits for room need not wait any longer. */
+	if (k->trimming && store_health(k->store, NULL) == STORE_NO_SPACE)
+		loop_timer_set(k->timer, 0);
+}
+
+static bool nearly_full(struct keeper *k)
+{
+	int64_t bytes_max = k->options.bytes_max;
+	return bytes_max > 0 && k->db->backend->bytes_used(k->db) > (uint64_t)bytes_max / 100 * FULL_PERCENT;
+}
+
+void keeper_trim_hurry(struct keeper *k)
+{
+	if (k->trimming || !nearly_full(k))
+		return;
+	k->trimming = true;
+	loop_timer_set(k->trim_timer, PAUSE_MS);
 }
 
 void keeper_trim_open(struct keeper *k)
@@ -78,9 +96,9 @@ static enum err rows_trim(struct db *d, void *arg, struct error *e)
 static enum err victim_find(struct keeper *k, struct id *out, struct error *e)
 {
 	const struct db_backend *db = k->db->backend;
-	int64_t bytes_max = k->options.bytes_max, retention_ms = k->options.retention_ms;
+	int64_t retention_ms = k->options.retention_ms;
 	int64_t before_ms = retention_ms > 0 ? clock_wall_ms() - retention_ms : INT64_MIN;
-	if (bytes_max > 0 && db->bytes_used(k->db) > (uint64_t)bytes_max / 100 * FULL_PERCENT)
+	if (nearly_full(k))
 		before_ms = INT64_MAX;
 	return db->task_oldest(k->db, before_ms, out, e);
 }

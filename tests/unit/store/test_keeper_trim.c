@@ -93,6 +93,23 @@ static void a_full_database__loses_the_oldest_finished(void **state)
 	rig_close(&r);
 }
 
+static void a_database_that_fills_quickly__makes_room_at_once(void **state)
+{
+	struct rig r = rig_options(4, 16);
+	(void)state;
+	r.options.bytes_max = 1000;
+	rig_start(&r);
+	struct id first = finished(&r);
+	r.db.bytes_used = 950;
+	create(r.t.a);
+	rig_turn(&r); /* this commit shows it */
+	rig_pass(&r, 2);
+	loop_turn(r.loop, 0);
+	assert_true(rig_row(&r.db, &first)->hidden);
+	assert_false(in_table(&r, &first));
+	rig_close(&r);
+}
+
 static void a_deletion_that_has_begun__is_ended_by_the_next_keeper(void **state)
 {
 	struct rig r = rig_options(4, 16);
@@ -188,6 +205,7 @@ static void trimming__bears_a_full_disk_and_ends_with_a_broken_one(void **state)
 RUN_TESTS(cmocka_unit_test(finished_tasks__go_after_their_time),
 	  cmocka_unit_test(without_a_limit__nothing_goes),
 	  cmocka_unit_test(a_full_database__loses_the_oldest_finished),
+	  cmocka_unit_test(a_database_that_fills_quickly__makes_room_at_once),
 	  cmocka_unit_test(a_deletion_that_has_begun__is_ended_by_the_next_keeper),
 	  cmocka_unit_test(a_person__deletes_what_is_over),
 	  cmocka_unit_test(many_keys_of_requests__go_as_fast_as_they_come),
