@@ -25,7 +25,7 @@ export function needPrograms() {
 export function serviceWords(dir, port, options = {}) {
   const file = path.join(dir, 'config.yaml');
   fs.writeFileSync(file, 'log: {level: warn}\nllm: {api: offline}\n');
-  const all = { 'server.port': port, 'store.path': path.join(dir, 'data'), ...options };
+  const all = { 'server.port': port, 'store.path': path.join(dir, `data-${port}`), ...options };
   return ['serve', '-c', file, ...Object.entries(all).flatMap(([k, v]) => ['--set', `${k}=${v}`])];
 }
 
@@ -64,17 +64,23 @@ export async function startNginx(dir, { cpu, workers = 1, body } = {}) {
 /** Words of the smallest Node http server. */
 export const nodeWords = (port) => ['-e', `require('http').createServer((q, s) => s.end('{}')).listen(${port}, '127.0.0.1')`];
 
-/** One run of wrk: {requests, perSecond, p50ms}. Fails on any answer that is not a success. */
-export async function wrk(url, { cpu, seconds, connections }) {
-  const child = spawn('taskset', ['-c', String(cpu), 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', url], { stdio: ['ignore', 'pipe', 'inherit'] });
+/** One run of wrk: {requests, perSecond, p50ms, p99ms}. Fails on any answer that is not a success. */
+export async function wrk(url, { cpu, seconds, connections, script }) {
+  const words = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', ...(script ? ['-s', script] : []), url];
+  if (cpu !== undefined) words.unshift('taskset', '-c', String(cpu));
+  const child = spawn(words[0], words.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.on('data', (d) => { text += d; });
   const [code] = await once(child, 'close');
   if (code !== 0 || /Non-2xx|Socket errors/.test(text)) throw new Error(`wrk: ${text}`);
-  const [, p50, unit] = /50% +([\d.]+)(us|ms|s)/.exec(text);
+  const quantile = (percent) => {
+    const [, value, unit] = new RegExp(`${percent}% +([\\d.]+)(us|ms|s)`).exec(text);
+    return Number(value) * { us: 1e-3, ms: 1, s: 1e3 }[unit];
+  };
   return {
     requests: Number(/(\d+) requests in/.exec(text)[1]),
     perSecond: Number(/Requests\/sec: +([\d.]+)/.exec(text)[1]),
-    p50ms: Number(p50) * { us: 1e-3, ms: 1, s: 1e3 }[unit],
+    p50ms: quantile(50),
+    p99ms: quantile(99),
   };
 }
