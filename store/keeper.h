@@ -35,6 +35,8 @@ struct keeper {
  * set the health. */
 typedef enum err keeper_change_fn(struct db *d, void *arg, struct error *e);
 must_check enum err keeper_transact(struct keeper *k, keeper_change_fn *fn, void *arg, struct error *e);
+/* Commits everything that is unsaved now. */
+must_check enum err keeper_flush(struct keeper *k, struct error *e);
 /* After a commit of so many bytes: moves the log into the database when it has grown, unless a client holds
  * the file; a hold that lets the log grow too far is broken. */
 must_check enum err keeper_checkpoint(struct keeper *k, size_t bytes, struct error *e);

@@ -187,8 +187,6 @@ void keeper_free(struct keeper *k); /* commits what is left, closes the database
 must_check enum err keeper_restore(struct keeper *k, struct error *e);
 /* The loop says that the store's wake descriptor is readable. */
 void keeper_on_wake(struct keeper *k);
-/* Commits everything that is unsaved now. */
-must_check enum err keeper_flush(struct keeper *k, struct error *e);
 /* A worker's socket: serves archive requests (archive.h) over it; takes fd. */
 void keeper_add_worker(struct keeper *k, int fd);
 

@@ -27,7 +27,6 @@ struct keeper_process {
 static struct db *database_open(struct keeper_process *p);
 static _Noreturn void cannot_start(struct keeper_process *p, const struct error *e);
 static void control_ready(int fd, int ready, void *arg);
-static void settle(struct keeper_process *p);
 static void wake_ready(int fd, int ready, void *arg);
 static void disk_failed(void *arg);
 
@@ -108,23 +107,11 @@ static void control_ready(int fd, int ready, void *arg)
 			keeper_add_worker(p->keeper, passed);
 		else
 			fd_close(&passed);
-		if (msg == IPC_SETTLE)
-			settle(p);
 		if (msg == IPC_STOPPING)
 			loop_stop(p->loop);
 	}
 	if (got < 0)
 		loop_stop(p->loop); /* the master is gone */
-}
-
-/* What cannot be committed has been told by the keeper, and is not waited for. */
-static void settle(struct keeper_process *p)
-{
-	struct error e = {0};
-	if (keeper_flush(p->keeper, &e) != ERR_NONE)
-		log_warn("what happened last is not stored", LF_STR("error", e.msg));
-	if (control_send(p->heritage->control_fd, IPC_SETTLE, -1, &e) != ERR_NONE)
-		log_error("the master cannot be answered", LF_STR("error", e.msg));
 }
 
 static void wake_ready(int fd, int ready, void *arg)

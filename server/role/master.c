@@ -35,7 +35,6 @@ static void drain_begin(struct master *m, int signo);
 static void phase_step(struct master *m);
 static void stopping_begin(struct master *m);
 static void runs_over_tell(struct master *m);
-static bool changes_settled(struct master *m);
 static void control_read(struct master *m, struct child *c);
 static void ready_announce(struct master *m);
 static int poll_timeout(const struct master *m, int64_t respawn_ms);
@@ -264,27 +263,9 @@ static void runs_over_tell(struct master *m)
 		if (m->children[i].role == CHILD_WORKER && m->children[i].control_fd >= 0 &&
 		    !m->children[i].runs_over)
 			return;
-	if (!changes_settled(m))
-		return;
 	/* Whoever is not reached ends its streams when its drain time is over. */
 	children_tell(m, CHILD_WORKER, IPC_STOPPING);
 	m->runs_over_told = true;
-}
-
-/* Subscribers are shown what is durable: first the keeper commits what the runs have left. */
-static bool changes_settled(struct master *m)
-{
-	struct child *keeper = NULL;
-	for (size_t i = 0; i < m->children_count; i++)
-		if (m->children[i].role == CHILD_KEEPER)
-			keeper = &m->children[i];
-	if (keeper == NULL || keeper->given_up || (keeper->pid == 0 && !m->announced))
-		return true;
-	if (keeper->pid != 0 && !keeper->settle_asked) {
-		keeper->settle_asked = true;
-		children_tell(m, CHILD_KEEPER, IPC_SETTLE);
-	}
-	return keeper->settled;
 }
 
 static void control_read(struct master *m, struct child *c)
@@ -301,8 +282,6 @@ static void control_read(struct master *m, struct child *c)
 			c->cut_off |= 1u << CHILD_KEEPER;
 		else if (msg == IPC_STOPPING)
 			c->runs_over = true;
-		else if (msg == IPC_SETTLE)
-			c->settled = true;
 	}
 	if (got < 0)
 		fd_close(&c->control_fd); /* it is dying; SIGCHLD brings the rest */

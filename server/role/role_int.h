@@ -117,7 +117,6 @@ struct child {
 	bool ready;
 	bool runs_over;             /* a draining worker whose runs have come to a border */
 	bool given_up;              /* the keeper of a broken disk is not started again */
-	bool settle_asked, settled; /* the keeper: to commit what the runs have left; it has */
 	/* A worker without its socket to a peer (bit: role of the peer) is given one later. */
 	unsigned cut_off;
 	int64_t started_ms, respawn_at_ms;

@@ -67,7 +67,7 @@ enum err child_spawn(struct master *m, struct child *c, struct error *e)
 	c->pid = pid;
 	c->control_fd = pair[0];
 	c->ready = false;
-	c->runs_over = c->settle_asked = c->settled = false;
+	c->runs_over = false;
 	c->cut_off = 0;
 	c->started_ms = clock_mono_ms();
 	c->respawn_at_ms = 0;
