@@ -187,7 +187,8 @@ static inline void hang_asked(int fd, struct proc *p)
 			fail_msg("the model was never asked: %s", buf_cstr(&p->text));
 }
 
-/* A model that plans one step, finishes it and answers; a thread, since a process would be waited for. */
+/* A model that plans one step, finishes it and answers; a thread, since a process would be waited for. When
+ * it is told of a tool "doubt__count", the step calls that one first. */
 struct model {
 	int fd;
 	pthread_t thread;
@@ -197,8 +198,8 @@ struct model {
 static inline void model_answer(int fd)
 {
 	static const char planned[] = "{\\\"steps\\\":[{\\\"id\\\":\\\"s1\\\",\\\"title\\\":\\\"Think\\\","
-				      "\\\"objective\\\":\\\"think\\\","
-				      "\\\"side_effects\\\":\\\"none\\\"}]}";
+				      "\\\"objective\\\":\\\"think\\\",%s"
+				      "\\\"side_effects\\\":\\\"%s\\\"}]}";
 	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
 	struct buf b = BUF_INIT, out = BUF_INIT;
 	char bytes[8192];
@@ -216,8 +217,17 @@ static inline void model_answer(int fd)
 		&out,
 		"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
 		"{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\",\"message\":{\"role\":\"assistant\",");
-	if (strstr(buf_cstr(&b), "You are the planner") != NULL)
-		buf_printf(&out, "\"content\":\"%s\"", planned);
+	bool calls = strstr(buf_cstr(&b), "doubt__count") != NULL;
+	if (strstr(buf_cstr(&b), "You are the planner") != NULL) {
+		buf_add_str(&out, "\"content\":\"");
+		buf_printf(&out, planned, calls ? "\\\"tool_hints\\\":[\\\"doubt__count\\\"]," : "",
+			   calls ? "write" : "none");
+		buf_add_str(&out, "\"");
+	} else if (strstr(buf_cstr(&b), "You are the executor") != NULL && calls &&
+		   strstr(buf_cstr(&b), "\"role\":\"tool\"") == NULL)
+		buf_add_str(&out,
+			    "\"tool_calls\":[{\"id\":\"d\",\"type\":\"function\",\"function\":{\"name\":"
+			    "\"doubt__count\",\"arguments\":\"{\\\"file\\\":\\\"never\\\"}\"}}]");
 	else if (strstr(buf_cstr(&b), "You are the executor") != NULL)
 		buf_add_str(&out,
 			    "\"tool_calls\":[{\"id\":\"t\",\"type\":\"function\",\"function\":{\"name\":"
@@ -361,6 +371,21 @@ static inline void config_write(void)
 		"      args: [stubborn]\n",
 		fake);
 	fclose(f);
+}
+
+/* The registry of one tool server that ends in the middle of each call. */
+static inline char *doubt_set(void)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%.4000s/doubt.yaml", dir);
+	FILE *f = fopen(path, "we");
+	ensure(f != NULL);
+	fprintf(f,
+		"tool_registry:\n  - id: doubt\n    enabled: true\n    type: local_stdio\n    config:\n"
+		"      command: %s\n      args: [exit-after, \"0\"]\n",
+		fake);
+	fclose(f);
+	return xasprintf("tools.registry=%s", path);
 }
 
 static inline int entry_remove(const char *path, const struct stat *st, int what, struct FTW *at)
