@@ -86,7 +86,7 @@ static enum err checkpoint(struct db *db, bool all, struct error *e)
 	int in_log = 0, moved = 0;
 	ensure(!d->writing && !d->read_only);
 	if (d->broken)
-		return err_set(e, ERR_IO, "%s: nothing is tried any more after an error", d->path);
+		return err_set(e, ERR_IO, "the database: nothing is tried on it any more after an error");
 	if (!all && d->wal_pages < CHECKPOINT_PAGES)
 		return ERR_NONE;
 	/* Nobody else reads: passive moves everything, and the next commit begins the log anew, over the

@@ -144,9 +144,8 @@ static enum err part_read(struct db_sqlite *d, const struct db_artifact *a, uint
 	struct slice part = row ? sql_column(s, 0) : (struct slice){"", 0};
 	if (part.len <= within) {
 		code = err_set(e, ERR_INTERNAL,
-			       "%s: an artifact is damaged: a part of it is missing; run "
-			       "`agent-runtime verify`",
-			       d->path);
+			       "an artifact is damaged: a part of it is missing; run "
+			       "`agent-runtime verify`");
 	} else {
 		size_t n = part.len - within < bytes_max ? part.len - within : bytes_max;
 		if (!buf_add(out, part.ptr + within, n))

@@ -300,6 +300,7 @@ enum err db_sqlite_open(const struct db_options *o, struct db **out, struct erro
 	struct db_sqlite *d = xcalloc(1, sizeof *d);
 	d->db.backend = &db_sqlite_backend;
 	d->path = xasprintf("%s/tasks.db", o->path);
+	d->db.path = d->path;
 	d->read_only = o->read_only || o->snapshot;
 	*out = NULL;
 	enum err code = folder_ready(o, e);

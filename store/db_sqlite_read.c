@@ -15,9 +15,9 @@ static const char list_text[] = "SELECT key, id FROM task WHERE state = ?1 AND i
 /* Columns of SQL_TASK_ROW and SQL_TASK_EACH. */
 enum { ROW_ID, ROW_STATE, ROW_LAST, ROW_DOC_SEQ, ROW_CREATED, ROW_UPDATED, ROW_DOC };
 
-static enum err damaged(const struct db_sqlite *d, struct error *e, const char *what)
+static enum err damaged(struct error *e, const char *what)
 {
-	return err_set(e, ERR_INTERNAL, "%s: %s is damaged; run `agent-runtime verify`", d->path, what);
+	return err_set(e, ERR_INTERNAL, "%s is damaged; run `agent-runtime verify`", what);
 }
 
 /* The document as of the last event, appended to *out. */
@@ -162,7 +162,7 @@ static enum err list_row(struct db_sqlite *d, int64_t key, sqlite3_stmt *row, st
 			 struct buf *doc, struct error *e)
 {
 	if (!row_read(row, t))
-		return damaged(d, e, "a task");
+		return damaged(e, "a task");
 	if (row_has_doc(row)) {
 		t->doc = sql_column(row, ROW_DOC);
 		return ERR_NONE;
@@ -257,7 +257,7 @@ enum err db_request_get(struct db *db, const uint8_t key[REQUEST_DIGEST], struct
 	if (body.len == REQUEST_DIGEST && sql_column_id(s, 1, &out->place.task))
 		memcpy(out->key.body, body.ptr, REQUEST_DIGEST);
 	else
-		code = damaged(d, e, "a request's key");
+		code = damaged(e, "a request's key");
 	out->place.after_seq = (uint64_t)sqlite3_column_int64(s, 2);
 	out->place.at_ms = sqlite3_column_int64(s, 3);
 	sqlite3_reset(s);

@@ -24,7 +24,7 @@ static enum err broken(struct db_sqlite *d, int why, struct error *e, const char
 enum err sql_prepare(struct db_sqlite *d, const char *text, sqlite3_stmt **out, struct error *e)
 {
 	if (d->broken)
-		return err_set(e, ERR_IO, "%s: nothing is tried any more after an error", d->path);
+		return err_set(e, ERR_IO, "the database: nothing is tried on it any more after an error");
 	errno = 0;
 	int rc = sqlite3_prepare_v3(d->handle, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
 	return rc == SQLITE_OK ? ERR_NONE : sql_failed(d, rc, e);
@@ -34,9 +34,9 @@ enum err sql_use(struct db_sqlite *d, enum sql s, sqlite3_stmt **out, struct err
 {
 	*out = d->statements[s];
 	if (d->broken)
-		return err_set(e, ERR_IO, "%s: nothing is tried any more after an error", d->path);
+		return err_set(e, ERR_IO, "the database: nothing is tried on it any more after an error");
 	if (d->failed != ERR_NONE)
-		return err_set(e, d->failed, "%s: this transaction was rolled back", d->path);
+		return err_set(e, d->failed, "this transaction was rolled back");
 	if (*out == NULL) {
 		enum err code = sql_prepare(d, texts[s], out, e);
 		if (code != ERR_NONE)
@@ -130,15 +130,14 @@ enum err sql_failed(struct db_sqlite *d, int rc, struct error *e)
 	case SQLITE_CANTOPEN:
 	case SQLITE_READONLY: return broken(d, why, e, "was moved, deleted or made read-only while in use");
 	case SQLITE_NOMEM: break;
-	case SQLITE_TOOBIG:
-		return err_set(e, ERR_TOO_LARGE, "%s: more than a database's row may have", d->path);
+	case SQLITE_TOOBIG: return err_set(e, ERR_TOO_LARGE, "more than a database's row may have");
 	default:
-		return err_set(e, ERR_INTERNAL, "%s: %s (SQLite error %d)", d->path,
+		return err_set(e, ERR_INTERNAL, "the database: %s (SQLite error %d)",
 			       sqlite3_errmsg(d->handle), all);
 	}
 	if (d->writing)
 		d->failed = ERR_MEMORY;
-	return err_set(e, ERR_MEMORY, "%s: memory ran out", d->path);
+	return err_set(e, ERR_MEMORY, "the database: memory ran out");
 }
 
 void sql_finalize(struct db_sqlite *d)
@@ -217,12 +216,11 @@ static enum err no_space(struct db_sqlite *d, struct error *e)
 	if (d->writing)
 		d->failed = ERR_NO_SPACE;
 	if (limit)
-		return err_set(
-			e, ERR_NO_SPACE,
-			"%s: the database is full: store.max_bytes is %lld; raise it, or delete tasks or "
-			"lower store.retention_days",
-			d->path, (long long)(d->pages_max * d->page_bytes));
-	return err_set(e, ERR_NO_SPACE, "%s: the disk is full; make room on it", d->path);
+		return err_set(e, ERR_NO_SPACE,
+			       "the database is full: store.max_bytes is %lld; raise it, or delete tasks or "
+			       "lower store.retention_days",
+			       (long long)(d->pages_max * d->page_bytes));
+	return err_set(e, ERR_NO_SPACE, "the disk is full; make room on it (store.path)");
 }
 
 static enum err broken(struct db_sqlite *d, int why, struct error *e, const char *what)
@@ -230,7 +228,7 @@ static enum err broken(struct db_sqlite *d, int why, struct error *e, const char
 	int all = sqlite3_extended_errcode(d->handle);
 	const char *system = why != 0 ? strerrordesc_np(why) : NULL;
 	d->broken = true;
-	return err_set(e, ERR_IO, "%s: the database %s: %s (SQLite error %d%s%s)", d->path, what,
+	return err_set(e, ERR_IO, "the database %s: %s (SQLite error %d%s%s)", what,
 		       sqlite3_errmsg(d->handle), all, system != NULL ? ", " : "",
 		       system != NULL ? system : "");
 }

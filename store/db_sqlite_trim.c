@@ -114,8 +114,7 @@ static enum err id_take(struct db_sqlite *d, sqlite3_stmt *s, struct id *out, st
 	if (!row)
 		return err_set(e, ERR_NOT_FOUND, "there is no such task");
 	if (!sql_column_id(s, 0, out))
-		code = err_set(e, ERR_INTERNAL, "%s: a task's id is damaged; run `agent-runtime verify`",
-			       d->path);
+		code = err_set(e, ERR_INTERNAL, "a task's id is damaged; run `agent-runtime verify`");
 	sqlite3_reset(s);
 	return code;
 }

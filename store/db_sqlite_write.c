@@ -64,13 +64,13 @@ enum err db_events_put(struct db *db, const struct id *task, struct slice sse, s
 	db_wrote(d, sse.len);
 	enum err code = key_find(d, task, &key, e);
 	if (code == ERR_NONE && key == 0)
-		code = err_set(e, ERR_NOT_FOUND, "%s: events of a task that is not there", d->path);
+		code = err_set(e, ERR_NOT_FOUND, "events of a task that is not there");
 	if (code == ERR_NONE)
 		code = sql_use(d, SQL_EVENT_PUT, &s, e);
 	for (struct slice rest = sse; code == ERR_NONE && rest.len > 0;) {
 		const char *from = rest.ptr;
 		if (!event_next(&rest, &v))
-			return err_set(e, ERR_INTERNAL, "%s: an event to be saved is damaged", d->path);
+			return err_set(e, ERR_INTERNAL, "an event to be saved is damaged");
 		sqlite3_bind_int64(s, 1, key);
 		sql_bind_u64(s, 2, v.seq);
 		sql_bind_bytes(s, 3, (struct slice){from, (size_t)(rest.ptr - from)});

@@ -139,13 +139,18 @@ enum err keeper_checkpoint(struct keeper *k, size_t bytes, struct error *e)
 	return k->held ? ERR_NONE : k->db->backend->checkpoint(k->db, false, e);
 }
 
+static const char *file_of(const struct keeper *k)
+{
+	return k->db->path != NULL ? k->db->path : "";
+}
+
 enum err keeper_failed(struct keeper *k, enum err code, const struct error *e)
 {
 	if (code == ERR_NO_SPACE) {
 		if (store_health(k->store, NULL) == STORE_WORKS)
 			log_error(
 				"nothing can be stored for want of room; reads go on, and it is tried again",
-				LF_STR("error", e->msg));
+				LF_STR("error", e->msg), LF_STR("file", file_of(k)));
 		store_health_set(k->store, STORE_NO_SPACE, e->msg);
 		if (!loop_timer_armed(k->timer))
 			loop_timer_set(k->timer, NO_SPACE_RETRY_MS);
@@ -156,7 +161,7 @@ enum err keeper_failed(struct keeper *k, enum err code, const struct error *e)
 		log_error(
 			"the database cannot be written any more; nothing is tried again on it: look at the "
 			"disk, then restart the service",
-			LF_STR("error", e->msg));
+			LF_STR("error", e->msg), LF_STR("file", file_of(k)));
 		store_health_set(k->store, STORE_BROKEN, e->msg);
 		k->options.on_broken(k->options.arg);
 	}

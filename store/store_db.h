@@ -160,8 +160,10 @@ struct db_backend {
 	/* Pages, indexes, numbering of events; one line for each fault through fn. */
 	enum err (*check)(struct db *d, void (*fn)(const char *line, void *arg), void *arg, struct error *e);
 };
+/* Texts of errors may reach clients: but for those of open they do not name the path. */
 struct db {
 	const struct db_backend *backend;
+	const char *path; /* of the file, for the log; NULL: none */
 };
 /* "sqlite", "memory"; NULL when unknown. */
 const struct db_backend *db_backend_find(const char *name);

@@ -62,7 +62,7 @@ static enum err hold_refusal(const struct api_hold *h, struct error *e)
 	switch (store_health(h->request->http->store, why)) {
 	case STORE_NO_SPACE:
 		return err_set(e, ERR_NO_SPACE,
-			       "the disk is full (%.160s): the change is kept in memory and is stored when "
+			       "there is no room (%.200s): the change is kept in memory and is stored when "
 			       "there is room again; %s",
 			       why, hold_advice(h));
 	case STORE_BROKEN:

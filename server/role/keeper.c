@@ -89,7 +89,7 @@ static _Noreturn void cannot_start(struct keeper_process *p, const struct error 
 	case ERR_IO:
 		/* Those who serve requests must know, since there will be no other keeper. */
 		store_health_set(p->store, STORE_BROKEN, e->msg);
-		die(EXIT_IO, "%s", e->msg);
+		die(EXIT_IO, "store.path %s: %s", p->heritage->conf->store.path, e->msg);
 	case ERR_CONFIG:
 	case ERR_FULL: die(EXIT_CONFIG, "%s", e->msg);
 	default: die(EXIT_OS, "%s", e->msg);
