@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int backend_none(const struct conf *c);
+static int backend_none(struct conf *c);
 
 int kept_open(struct kept *k, const struct cli *cli)
 {
@@ -65,11 +65,11 @@ int kept_failed(const struct error *e)
 
 /* --- helpers --- */
 
-static int backend_none(const struct conf *c)
+static int backend_none(struct conf *c)
 {
-	(void)c;
 	fprintf(stderr,
-		"agent-runtime: store.backend is memory: tasks are not kept on disk, so there is nothing "
-		"to read; a running service has them at /v1/tasks\n");
+		"agent-runtime: store.backend is memory: tasks are not kept on disk, so there is nothing to "
+		"read; a running service has them at /v1/tasks\n");
+	conf_free(c);
 	return EXIT_CONFIG;
 }

@@ -115,8 +115,8 @@ struct child {
 	pid_t pid;
 	int control_fd;
 	bool ready;
-	bool runs_over;             /* a draining worker whose runs have come to a border */
-	bool given_up;              /* the keeper of a broken disk is not started again */
+	bool runs_over; /* a draining worker whose runs have come to a border */
+	bool given_up;  /* the keeper of a broken disk is not started again */
 	/* A worker without its socket to a peer (bit: role of the peer) is given one later. */
 	unsigned cut_off;
 	int64_t started_ms, respawn_at_ms;

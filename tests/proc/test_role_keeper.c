@@ -47,6 +47,8 @@ static void service_stop(struct service *s)
 	int status = all_gone(&s->p);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		fail_msg("status %x: %s", (unsigned)status, buf_cstr(&s->p.text));
+	if (proc_said(&s->p, "\"process\":\"keeper\",\"reason\":\"exit code") > 0)
+		fail_msg("the keeper did not end well: %s", buf_cstr(&s->p.text));
 	snprintf(path, sizeof path, "%.4000s/data/keeper.sock", dir);
 	assert_int_equal(access(path, F_OK), -1);
 	proc_close(&s->p);
