@@ -283,11 +283,15 @@ static void keeper_ended(struct master *m, struct child *c, int status)
 			  "above");
 	}
 	c->given_up = code == EXIT_IO;
-	if (c->given_up)
-		log_error("the disk failed: no new task, answer or key is accepted any more, what runs is "
-			  "not kept, and what was acknowledged before is safe; look at the disk and at the "
-			  "system's log, then restart the service",
-			  LF_STR("store.path", m->heritage.conf->store.path));
+	if (!c->given_up)
+		return;
+	log_error("the disk failed: no new task, answer or key is accepted any more, what runs is not kept, "
+		  "and "
+		  "what was acknowledged before is safe; look at the disk and at the system's log, then "
+		  "restart "
+		  "the service",
+		  LF_STR("store.path", m->heritage.conf->store.path));
+	notify_send("STATUS=the disk failed: nothing new is accepted until a restart");
 }
 
 static void death_tell(const struct master *m, const struct child *c, int status, int64_t wait_ms)

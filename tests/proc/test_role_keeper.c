@@ -133,6 +133,59 @@ static void keeper__does_not_end_before_the_workers(void **state)
 	service_stop(&s);
 }
 
+/* The command to its end; its exit code, what it said in *said. */
+static int command_run(const char *const *words, struct buf *said)
+{
+	struct proc p;
+	int status = -1;
+	proc_start(&p, words);
+	while (proc_read(&p, 1000) && waitpid(p.pid, &status, WNOHANG) == 0)
+		;
+	if (status == -1)
+		waitpid(p.pid, &status, 0);
+	while (proc_read(&p, 0)) {
+		struct pollfd f = {.fd = p.out, .events = POLLIN};
+		if (poll(&f, 1, 0) <= 0)
+			break;
+	}
+	buf_reset(said);
+	buf_add_slice(said, buf_slice(&p.text));
+	proc_close(&p);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* What is acknowledged is seen by them at once, and nobody is disturbed. */
+static void commands__read_beside_the_service_and_after_it(void **state)
+{
+	struct service s;
+	struct buf said = BUF_INIT;
+	char id[ID_TEXT_SIZE];
+	(void)state;
+	const char *const verify[] = {"verify", "-c", config, "--set", "store.backend=sqlite", NULL};
+	const char *const export[] = {"export", id, "-c", config, "--set", "store.backend=sqlite", NULL};
+	service_start(&s, NULL);
+	for (int i = 0; i < TASKS; i++) {
+		task_submit(&s, id);
+		if (command_run(export, &said) != 0 || strstr(buf_cstr(&said), id) == NULL)
+			fail_msg("%s", buf_cstr(&said));
+		assert_int_equal(strncmp(buf_cstr(&said), "{\"document\":", 12), 0);
+		if (command_run(verify, &said) != 0)
+			fail_msg("%s", buf_cstr(&said));
+		char *count = xasprintf("%d tasks (", i + 1);
+		assert_non_null(strstr(buf_cstr(&said), count));
+		free(count);
+	}
+	service_stop(&s);
+	assert_int_equal(command_run(verify, &said), 0);
+	assert_non_null(strstr(buf_cstr(&said), "5 tasks ("));
+	assert_int_equal(command_run(export, &said), 0);
+	buf_release(&said);
+	/* and it goes on from what they have read */
+	service_start(&s, NULL);
+	assert_task_there(&s, id);
+	service_stop(&s);
+}
+
 /* No write of the keeper beyond this size succeeds from now on. */
 static void disk_break(pid_t keeper)
 {
@@ -260,6 +313,7 @@ int main(void)
 		cmocka_unit_test_teardown(keeper__does_not_end_before_the_workers, store_clean),
 		cmocka_unit_test_teardown(keeper__is_not_replaced_when_the_disk_fails, store_clean),
 		cmocka_unit_test_teardown(master__killed_the_next_one_finds_everything, store_clean),
+		cmocka_unit_test_teardown(commands__read_beside_the_service_and_after_it, store_clean),
 		cmocka_unit_test_teardown(serve__two_on_one_store_are_one_too_many, store_clean),
 		cmocka_unit_test_teardown(serve__a_database_that_is_none_is_left_as_it_is, store_clean),
 		cmocka_unit_test_teardown(serve__in_memory_there_is_no_keeper, store_clean),
