@@ -6,20 +6,10 @@
  * table: they go on, or end within the limit of waiting. Afterwards the table must be whole and go on. The
  * seed is printed; STORE_SEED repeats it.
  */
-#include "base/base.h"
-#include "store/store_int.h"
+#include "tests/proc/kept.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #ifndef STORE_KILL_POINTS
 #error "build with FLAVOUR=kill"
@@ -29,17 +19,19 @@ enum {
 	VICTIM,
 	SURVIVOR,
 	BYSTANDER,
+	KEEPER,
 	PROCS,
 	LOCKS_MAX = 24,    /* locks taken by one mutation */
 	STEPS_MAX = 60000, /* instructions under locks */
-	KILLS = 6,         /* for each lock of each mutation */
-	WAIT_LIMIT_MS = 100,
+	KILLS = 4,         /* for each lock of each mutation */
+	WAIT_LIMIT_MS = 30,
 	HANG_MS = 8000,
 };
 
 struct scene {
-	struct store *created, *survivor;
+	struct store *created, *survivor, *keeper;
 	struct task_ref queued;
+	struct id finished_id;
 };
 
 static uint64_t rng;
@@ -52,22 +44,34 @@ static uint32_t any(uint32_t n)
 static enum err create(struct store *s, struct task_ref *ref)
 {
 	struct id id;
-	struct error e;
-	char text[ID_TEXT_SIZE], json[128];
-	id_new(&id);
-	id_format(&id, text);
-	snprintf(json, sizeof json, "{\"task_id\":\"%s\",\"prompt\":\"p\",\"approval\":\"auto\"}", text);
-	return task_create(s, &id, slice_str(json), ref, &e);
+	return kept_create(s, &id, ref);
 }
 
-static enum err move_to(struct store *s, struct task_ref ref, enum task_state to, size_t pad)
+/* As the keeper does it, without a database. */
+static void save(const struct task_unsaved *t, void *arg)
 {
-	char data[8000];
+	unsaved_done(arg, t->ref, t->last_seq, t->state, t->doc);
+}
+
+static void save_all(struct store *keeper)
+{
+	struct request_unsaved r[4];
+	unsaved_take(keeper, SIZE_MAX, SIZE_MAX, save, keeper);
+	requests_done(keeper, r, requests_take(keeper, COUNT_OF(r), r));
+}
+
+static enum err key_use(struct store *s, uint32_t n)
+{
+	struct request_key k = kept_key(n);
+	struct request_place p = {.after_seq = 5};
+	enum request_status status;
 	struct error e;
-	int n = snprintf(data, sizeof data, "{\"result\":\"%0*d\"}", (int)pad, 0);
-	struct task_event ev = {EVENT_TASK_RESULT, {data, (size_t)n}};
-	struct task_change c = {.events = &ev, .events_count = 1, .to = to};
-	return task_move(s, ref, &c, NULL, &e);
+	enum err code = request_key_claim(s, &k, &status, &p, &e);
+	if (code == ERR_NONE && status == REQUEST_NEW) {
+		request_key_begin(s, &k, &p);
+		request_key_settle(s, &k, &p, false);
+	}
+	return code;
 }
 
 /* --- what the victim is at --- */
@@ -80,11 +84,11 @@ static enum err do_create(struct store *s, const struct scene *c)
 }
 static enum err do_move(struct store *s, const struct scene *c)
 {
-	return move_to(s, c->queued, TASK_PLANNING, 3000);
+	return kept_move(s, c->queued, TASK_PLANNING, 3000);
 }
 static enum err do_end(struct store *s, const struct scene *c)
 {
-	return move_to(s, c->queued, TASK_CANCELLED, 10);
+	return kept_move(s, c->queued, TASK_CANCELLED, 10);
 }
 static enum err do_lease(struct store *s, const struct scene *c)
 {
@@ -96,13 +100,59 @@ static enum err do_lease(struct store *s, const struct scene *c)
 	return code;
 }
 
+static enum err do_key(struct store *s, const struct scene *c)
+{
+	(void)c;
+	return key_use(s, 1);
+}
+/* The second time a part of what is new: what was committed is shown beside it. */
+static enum err do_commit(struct store *s, const struct scene *c)
+{
+	enum err code = kept_move(s, c->queued, TASK_SAME, 2500);
+	save_all(s);
+	return code;
+}
+static void save_late(const struct task_unsaved *t, void *arg)
+{
+	(void)!kept_move(arg, t->ref, TASK_SAME, 100);
+	save(t, arg);
+}
+static enum err do_commit_late(struct store *s, const struct scene *c)
+{
+	enum err code = kept_move(s, c->queued, TASK_SAME, 2500);
+	unsaved_take(s, SIZE_MAX, SIZE_MAX, save_late, s);
+	return code;
+}
+static enum err do_forget(struct store *s, const struct scene *c)
+{
+	struct error e;
+	return task_forget(s, &c->finished_id, &e);
+}
+static enum err do_restore(struct store *s, const struct scene *c)
+{
+	struct error e;
+	struct task_saved t = {
+		.state = TASK_FAILED, .last_seq = 2, .doc = SLICE_LIT("{\"status\":\"failed\"}")};
+	(void)c;
+	id_new(&t.id);
+	return task_restore(s, &t, &e);
+}
+
 static const struct mutation {
 	const char *name;
 	enum err (*act)(struct store *s, const struct scene *c);
-	uint32_t tasks_max; /* 2: creating evicts */
+	uint32_t proc, tasks_max; /* 2: creating evicts */
 } mutations[] = {
-	{"create", do_create, 4}, {"create-evicting", do_create, 2},  {"move", do_move, 4},
-	{"end", do_end, 4},       {"lease-and-release", do_lease, 4},
+	{"create", do_create, VICTIM, 4},
+	{"create-evicting", do_create, VICTIM, 2},
+	{"move", do_move, VICTIM, 4},
+	{"end", do_end, VICTIM, 4},
+	{"lease-and-release", do_lease, VICTIM, 4},
+	{"key", do_key, VICTIM, 4},
+	{"commit", do_commit, KEEPER, 4},
+	{"commit-late", do_commit_late, KEEPER, 4},
+	{"forget", do_forget, KEEPER, 4},
+	{"restore", do_restore, KEEPER, 4},
 };
 
 static struct scene scene_open(const struct mutation *m)
@@ -112,7 +162,8 @@ static struct scene scene_open(const struct mutation *m)
 				  .procs_max = PROCS,
 				  .task_events_max = 1000,
 				  .task_bytes_max = 1 << 20,
-				  .live_ring_bytes = 1024};
+				  .live_ring_bytes = 1024,
+				  .keeper = true};
 	struct scene c;
 	struct task_ref finished;
 	struct error e = {0};
@@ -121,15 +172,19 @@ static struct scene scene_open(const struct mutation *m)
 	for (uint32_t i = 0; i < PROCS; i++)
 		store_proc_started(c.created, i, getpid());
 	c.survivor = store_attach(c.created, SURVIVOR);
-	assert_int_equal(create(c.survivor, &finished), ERR_NONE);
-	assert_int_equal(move_to(c.survivor, finished, TASK_CANCELLED, 2000), ERR_NONE);
+	c.keeper = store_attach(c.created, KEEPER);
+	store_health_set(c.keeper, STORE_WORKS, "");
+	assert_int_equal(kept_create(c.survivor, &c.finished_id, &finished), ERR_NONE);
+	assert_int_equal(kept_move(c.survivor, finished, TASK_CANCELLED, 2000), ERR_NONE);
 	assert_int_equal(create(c.survivor, &c.queued), ERR_NONE);
+	save_all(c.keeper);
 	return c;
 }
 
 static void scene_close(struct scene *c)
 {
 	store_detach(c->survivor);
+	store_detach(c->keeper);
 	store_destroy(c->created);
 }
 
@@ -145,7 +200,8 @@ static bool lock_is_of(const struct lock *l, pid_t pid)
 static bool holds_any(const struct scene *c, pid_t pid)
 {
 	const struct map *m = c->created->map;
-	if (lock_is_of(&m->index_lock, pid) || lock_is_of(&m->pool_lock, pid))
+	if (lock_is_of(&m->index_lock, pid) || lock_is_of(&m->pool_lock, pid) ||
+	    lock_is_of(&m->keys_lock, pid))
 		return true;
 	for (uint32_t i = 0; i < m->tasks_max; i++)
 		if (lock_is_of(&slot_at(c->created, i)->lock, pid))
@@ -161,7 +217,7 @@ static pid_t victim_start(const struct scene *c, const struct mutation *m, int c
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		struct store *s = store_attach(c->created, VICTIM);
+		struct store *s = store_attach(c->created, m->proc);
 		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
 			_exit(99);
 		kill_point_signal(SIGSTOP);
@@ -169,7 +225,7 @@ static pid_t victim_start(const struct scene *c, const struct mutation *m, int c
 		_exit(m->act(s, c) == ERR_NONE ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	atomic_store(&proc_at(c->created, VICTIM)->pid, pid);
+	atomic_store(&proc_at(c->created, m->proc)->pid, pid);
 	if (WIFSTOPPED(status))
 		return pid;
 	if (WEXITSTATUS(status) == 99) {
@@ -194,16 +250,16 @@ static uint32_t victim_step(const struct scene *c, pid_t pid, uint32_t steps)
 	return n;
 }
 
-static void victim_end(const struct scene *c, pid_t pid)
+static void victim_end(const struct scene *c, const struct mutation *m, pid_t pid)
 {
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	store_proc_died(c->created, VICTIM);
+	store_proc_died(c->created, m->proc);
 }
 
 /* --- what must hold --- */
 
-static void assert_goes_on(const struct scene *c, const char *where)
+static void assert_goes_on(const struct scene *c, const struct mutation *m, const char *where)
 {
 	struct error e = {0};
 	struct task_head h;
@@ -212,15 +268,23 @@ static void assert_goes_on(const struct scene *c, const char *where)
 	if (store_check(c->survivor, &e) != ERR_NONE)
 		fail_msg("%s: %s", where, e.msg);
 	assert_int_equal(task_head_get(c->survivor, c->queued, &h), ERR_NONE);
-	assert_int_equal(h.last_seq, h.state == TASK_QUEUED ? 1 : 3);
+	if (m->proc != KEEPER)
+		assert_int_equal(h.last_seq, h.state == TASK_QUEUED ? 1 : 3);
 	if (task_state_works(h.state))
 		assert_true(lease_next(c->survivor, &l));
 	if (!task_state_terminal(h.state))
-		assert_int_equal(move_to(c->survivor, c->queued, TASK_FAILED, 100), ERR_NONE);
+		assert_int_equal(kept_move(c->survivor, c->queued, TASK_FAILED, 100), ERR_NONE);
+	assert_int_equal(key_use(c->survivor, 1), ERR_NONE);
+	assert_int_equal(key_use(c->survivor, 2), ERR_NONE);
+	unsaved_mark_all(c->keeper);
 	for (int i = 0; i < 4; i++) {
+		save_all(c->keeper);
 		assert_int_equal(create(c->survivor, &ref), ERR_NONE);
-		assert_int_equal(move_to(c->survivor, ref, TASK_CANCELLED, 1000), ERR_NONE);
+		assert_int_equal(kept_move(c->survivor, ref, TASK_CANCELLED, 1000), ERR_NONE);
 	}
+	save_all(c->keeper);
+	assert_int_equal(task_head_get(c->survivor, ref, &h), ERR_NONE);
+	assert_int_equal(h.durable_seq, h.last_seq);
 	if (store_check(c->survivor, &e) != ERR_NONE)
 		fail_msg("%s, later: %s", where, e.msg);
 }
@@ -234,15 +298,16 @@ static _Noreturn void bystander(const struct scene *c)
 	log_init("bystander", LOG_OFF, LOG_FORMAT_JSON);
 	lock_wait_limit_set(WAIT_LIMIT_MS);
 	(void)!task_doc_copy(s, c->queued, &b, NULL);
-	(void)!move_to(s, c->queued, TASK_SAME, 10);
+	(void)!kept_move(s, c->queued, TASK_SAME, 10);
 	task_list(s, &(struct task_query){.limit = 4}, list);
+	(void)!key_use(s, 2);
 	if (create(s, &ref) == ERR_NONE)
-		(void)!move_to(s, ref, TASK_CANCELLED, 10);
+		(void)!kept_move(s, ref, TASK_CANCELLED, 10);
 	_exit(0);
 }
 
 /* true: somebody had to give up, and said for whom. */
-static bool others_do_not_hang(const struct scene *c, const char *where)
+static bool others_do_not_hang(const struct scene *c, const struct mutation *m, const char *where)
 {
 	int status;
 	fflush(stdout);
@@ -262,7 +327,7 @@ static bool others_do_not_hang(const struct scene *c, const char *where)
 	if (WIFEXITED(status))
 		return false;
 	assert_int_equal(WTERMSIG(status), SIGABRT);
-	if (stuck_pid == 0 || stuck != VICTIM)
+	if (stuck_pid == 0 || stuck != m->proc)
 		fail_msg("%s: participant %u was named", where, stuck);
 	store_proc_died(c->created, BYSTANDER);
 	return true;
@@ -281,12 +346,12 @@ static uint32_t death_at(const struct mutation *m, int count, uint32_t steps, bo
 		snprintf(where, sizeof where, "%s, lock %d, %u instructions on", m->name, count, came);
 		if (stop_first && holds_any(&c, pid)) {
 			/* seen in the state "stopped" by all the others, traced or not */
-			*gave_up += others_do_not_hang(&c, where);
+			*gave_up += others_do_not_hang(&c, m, where);
 		}
-		victim_end(&c, pid);
+		victim_end(&c, m, pid);
 		/* a bystander that went on has changed the task, too */
 		if (!stop_first)
-			assert_goes_on(&c, where);
+			assert_goes_on(&c, m, where);
 		struct error e = {0};
 		if (store_check(c.survivor, &e) != ERR_NONE)
 			fail_msg("%s: %s", where, e.msg);
