@@ -233,6 +233,7 @@ static enum err batch_commit(struct keeper *k, bool *more, struct error *e)
 	batch_done(b);
 	if (store_health(k->store, NULL) == STORE_NO_SPACE) {
 		log_info("there is room again: what was waiting is stored");
+		loop_timer_set(k->timer, -1); /* of the next try: it would hold up what comes */
 		store_health_set(k->store, STORE_WORKS, "");
 	}
 	keeper_trim_hurry(k);

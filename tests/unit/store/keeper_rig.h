@@ -55,6 +55,7 @@ static inline struct rig rig_options(size_t mib, uint32_t tasks_max)
 	struct rig r = {.ms = 1700000000000};
 	struct store_options o = table_options(mib, tasks_max);
 	o.keeper = true;
+	o.requests_max = (uint32_t)mib << 10;
 	rig_pass(&r, 0);
 	r.disk = fake_disk_new(RIG_DISK_BYTES);
 	r.t = table_open_with(&o);
