@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 2000, ID_CHARS = 36 };
+enum { BATCH = 2000, ID_CHARS = 36, FILE_BYTES_MAX = 64 << 20 };
 
 static void check(enum err code, const struct error *e)
 {
@@ -24,23 +24,6 @@ static void check(enum err code, const struct error *e)
 		return;
 	fprintf(stderr, "tasks_make: %s\n", e->msg);
 	exit(1);
-}
-
-static struct buf file_read(const char *path)
-{
-	struct buf b = BUF_INIT;
-	FILE *f = fopen(path, "rb");
-	if (!f) {
-		perror(path);
-		exit(1);
-	}
-	for (size_t n = 1; n > 0;) {
-		char *room = buf_grow(&b, 65536);
-		n = fread(room, 1, 65536, f);
-		b.len += n;
-	}
-	fclose(f);
-	return b;
 }
 
 /* Puts the new id wherever the old one stands; both have the same length. */
@@ -68,11 +51,13 @@ int main(int argc, char **argv)
 	const struct db_backend *back = db_backend_find("sqlite");
 	struct db_options o = {.path = argv[1], .cache_bytes = 64 << 20};
 	size_t count = (size_t)atoll(argv[2]);
-	struct buf doc = file_read(argv[5]), events = file_read(argv[6]);
+	struct buf doc = BUF_INIT, events = BUF_INIT;
 	struct task_saved t = {0};
 	struct error e = {0};
 	struct db *db;
 	char old[ID_CHARS + 1], new[ID_CHARS + 1];
+	check(file_read(argv[5], FILE_BYTES_MAX, &doc, &e), &e);
+	check(file_read(argv[6], FILE_BYTES_MAX, &events, &e), &e);
 	check(back->open(&o, &db, &e), &e);
 	if (strlen(argv[3]) != ID_CHARS || !task_state_parse(argv[4], &t.state))
 		return 2;
