@@ -241,7 +241,7 @@ static void on_gone(int fd, int ready, void *rig)
 	store_proc_died(r->created, KEEPER);
 }
 
-void rig_open(struct rig *r)
+static void table_open(struct rig *r)
 {
 	struct error e = {0};
 	struct store_options o = {.bytes = 6 << 20,
@@ -252,10 +252,6 @@ void rig_open(struct rig *r)
 				  .live_ring_bytes = 4096,
 				  .keeper = true,
 				  .requests_max = 256};
-	*r = (struct rig){.gone_fd = -1, .stop_fd = -1, .said_fd = -1};
-	rig_control("%s", "");
-	folder_clear(rig_paths.live);
-	rig_log_clear();
 	if (store_create(&o, &r->created, &e) != ERR_NONE)
 		die(71, "%s", e.msg);
 	store_proc_started(r->created, WORKER, getpid());
@@ -263,6 +259,25 @@ void rig_open(struct rig *r)
 	r->loop = loop_new();
 	r->wake_io = loop_io_new(r->loop, store_wake_fd(r->worker), LOOP_READ, on_wake, r);
 	r->archive = archive_new(r->loop, 1 << 20, 4 << 20);
+}
+
+static void table_close(struct rig *r)
+{
+	archive_free(r->archive);
+	loop_turn(r->loop, 0);
+	loop_io_free(r->wake_io);
+	loop_free(r->loop);
+	store_detach(r->worker);
+	store_destroy(r->created);
+}
+
+void rig_open(struct rig *r)
+{
+	*r = (struct rig){.gone_fd = -1, .stop_fd = -1, .said_fd = -1};
+	rig_control("%s", "");
+	folder_clear(rig_paths.live);
+	rig_log_clear();
+	table_open(r);
 }
 
 static void keeper_forget(struct rig *r)
@@ -279,13 +294,15 @@ void rig_close(struct rig *r)
 {
 	rig_keeper_kill(r);
 	rig_control("%s", "");
-	archive_free(r->archive);
-	loop_turn(r->loop, 0);
-	loop_io_free(r->wake_io);
-	loop_free(r->loop);
-	store_detach(r->worker);
-	store_destroy(r->created);
+	table_close(r);
 	buf_release(&r->said);
+}
+
+void rig_restart(struct rig *r)
+{
+	rig_keeper_kill(r);
+	table_close(r);
+	table_open(r);
 }
 
 void rig_turn(struct rig *r)
@@ -365,10 +382,17 @@ void rig_keeper_kill(struct rig *r)
 	keeper_forget(r);
 }
 
-void rig_time_pass(struct rig *r, int seconds)
+void rig_keeper_freeze(struct rig *r, bool frozen)
+{
+	int status;
+	if (r->keeper != 0 && kill(r->keeper, frozen ? SIGSTOP : SIGCONT) == 0 && frozen)
+		waitpid(r->keeper, &status, WUNTRACED);
+}
+
+void rig_time_pass(struct rig *r, int seconds, const char *control)
 {
 	mono_s += seconds;
-	rig_control("%s", "");
+	rig_control("%s", control);
 	if (r->stop_fd >= 0 && write(r->stop_fd, "p", 1) != 1)
 		log_warn("the keeper is gone");
 }

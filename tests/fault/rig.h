@@ -67,14 +67,16 @@ struct rig {
 	struct buf said; /* what it wrote to stderr */
 };
 
-void rig_open(struct rig *r);  /* nothing on disk, nothing in the table, no keeper */
-void rig_close(struct rig *r); /* kills a keeper */
+void rig_open(struct rig *r);    /* nothing on disk, nothing in the table, no keeper */
+void rig_close(struct rig *r);   /* kills a keeper */
+void rig_restart(struct rig *r); /* the whole service: a new table, no keeper, the disk as it is */
 /* Starts a keeper and waits until it serves; false when it ended instead. */
 bool rig_keeper_start(struct rig *r, const struct keeper_how *how);
 void rig_keeper_stop(struct rig *r); /* in order; waits */
 void rig_keeper_kill(struct rig *r);
-/* Nothing goes wrong any more, and so much time has passed. */
-void rig_time_pass(struct rig *r, int seconds);
+void rig_keeper_freeze(struct rig *r, bool frozen); /* so that the disk stands still */
+/* So much time has passed, and the keeper looks at the clock; control as in rig_control. */
+void rig_time_pass(struct rig *r, int seconds, const char *control);
 /* One turn of the worker's loop. */
 void rig_turn(struct rig *r);
 

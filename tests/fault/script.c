@@ -97,7 +97,7 @@ enum script_end script_settle(struct script *s)
 			return SCRIPT_GONE;
 		if (h == STORE_NO_SPACE)
 			return SCRIPT_NO_SPACE;
-		if (all)
+		if (all && h != STORE_BROKEN) /* then it is about to end */
 			return SCRIPT_DONE;
 		if (clock_mono_ms() > until_ms)
 			die(70, "what was changed does not become durable: %s", buf_cstr(&s->rig->said));
@@ -156,7 +156,7 @@ static bool step_create(struct script *s)
 	char text[ID_TEXT_SIZE], hex[REQUEST_HEX_SIZE] = "";
 	struct buf b = BUF_INIT;
 	struct error e = {0};
-	*t = (struct script_task){0};
+	*t = (struct script_task){.script = s};
 	for (size_t i = 0; i < ID_BYTES; i++)
 		t->id.b[i] = i < 6 ? (uint8_t)(i == 5 ? s->tasks_count + 1 : 1) : (uint8_t)below(s, 256);
 	t->id.b[6] = 0x70 | (t->id.b[6] & 15);
@@ -277,28 +277,22 @@ static bool step_artifact(struct script *s, size_t task)
 	return true;
 }
 
-struct deletion {
-	struct script *script;
-	size_t task;
-};
 static void delete_done(const struct archive_answer *a, void *arg)
 {
-	struct deletion *d = arg;
-	d->script->asked--;
+	struct script_task *t = arg;
+	struct script *s = t->script;
+	s->asked--;
 	/* Asked again of the next keeper, it may be told that there is no such task. */
 	if (a->error.code == ERR_NONE || a->error.code == ERR_NOT_FOUND)
-		note(d->script, MARK_ACK_DELETE, d->task, 0);
-	free(d);
+		note(s, MARK_ACK_DELETE, (size_t)(t - s->tasks), 0);
 }
 
 static bool step_delete(struct script *s, size_t task)
 {
-	struct deletion *d = xcalloc(1, sizeof *d);
-	*d = (struct deletion){s, task};
 	task_unwatch(s->rig->worker, s->tasks[task].ref);
 	note(s, MARK_ASK_DELETE, task, 0);
 	s->asked++;
-	archive_delete(s->rig->archive, &s->tasks[task].id, delete_done, d);
+	archive_delete(s->rig->archive, &s->tasks[task].id, delete_done, &s->tasks[task]);
 	return true;
 }
 
@@ -324,12 +318,40 @@ enum script_end script_run(struct script *s)
 	while (s->at < s->steps && end == SCRIPT_DONE) {
 		uint64_t before = s->random;
 		bool create = s->tasks_count == 0 || (s->tasks_count < TASKS_MAX && below(s, 4) == 0);
-		if (create ? step_create(s) : step_task(s))
+		bool done = create ? step_create(s) : step_task(s);
+		if (done)
 			s->at++;
 		else
 			s->random = before;
-		if (below(s, 3) || s->at == s->steps)
+		if (!done || below(s, 3) || s->at == s->steps)
 			end = script_settle(s);
 	}
 	return end == SCRIPT_DONE ? script_settle(s) : end;
+}
+
+bool script_resync(struct script *s)
+{
+	s->asked = 0; /* who asked is dead */
+	for (size_t i = 0; i < s->tasks_count; i++) {
+		struct script_task *t = &s->tasks[i];
+		struct task_head h;
+		if (gone_or_deleted(s, i))
+			continue;
+		if (!task_find(s->rig->worker, &t->id, &t->ref)) {
+			if (s->acked.seq[i])
+				return false;
+			s->acked.delete_asked[i] = s->acked.deleted[i] = true;
+			continue;
+		}
+		if (task_head_get(s->rig->worker, t->ref, &h) != ERR_NONE || h.durable_seq != h.last_seq ||
+		    h.last_seq < s->acked.seq[i] || h.last_seq > t->last_seq)
+			return false;
+		t->last_seq = s->acked.seq[i] = h.last_seq;
+		t->state = h.state;
+		t->sse.len = t->ends[h.last_seq];
+		while (t->requests_count && t->requests[t->requests_count - 1].seq > h.last_seq)
+			t->requests_count--;
+		ensure(task_watch(s->rig->worker, t->ref) == ERR_NONE);
+	}
+	return true;
 }

@@ -16,6 +16,7 @@ struct script_request {
 	uint64_t seq; /* the event it was made for */
 };
 struct script_task {
+	struct script *script;
 	struct id id;
 	struct task_ref ref;
 	enum task_state state;
@@ -65,6 +66,10 @@ enum script_end {
 enum script_end script_run(struct script *s);
 /* Until everything there is has become durable. */
 enum script_end script_settle(struct script *s);
+
+/* The table is a new one, filled from the database: goes on with what is there. false: what was acknowledged
+ * is not, or something is that never was. */
+bool script_resync(struct script *s);
 
 void artifact_fill(const struct script_artifact *a, struct buf *out);
 
