@@ -20,7 +20,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-enum { TURNS_MAX = 200, RUNS_EACH = 24 };
+enum { TURNS_MAX = 200, RUNS_EACH = 16 };
 
 static const struct keeper_how usual = {.merge_each = 6};
 

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS = 90, MERGE_EACH = 9, STATES = 2100, STATES_MUTANT = 300 };
+enum { STEPS = 90, MERGE_EACH = 9, STATES = 1800, STATES_MUTANT = 300 };
 
 /* A script with an orderly restart and a kill of the keeper in it; what it did is in the log. */
 static void record(struct rig *r, struct script *s, const struct keeper_how *how, const char *control)
