@@ -15,6 +15,7 @@ static enum err check_slot(struct store *s, uint32_t i, uint8_t *seen, uint32_t 
 static enum err check_chain(struct store *s, uint32_t slot, uint32_t head, uint32_t n, uint8_t *seen,
 			    struct error *e);
 static enum err check_fold(struct store *s, struct task_ref ref, struct error *e);
+static enum err check_shown(struct store *s, struct task_ref ref, struct error *e);
 static enum err check_index(struct store *s, uint32_t used, struct error *e);
 static enum err check_pool(struct store *s, uint32_t used, struct error *e);
 
@@ -33,9 +34,14 @@ enum err store_check(struct store *s, struct error *e)
 		code = check_slot(s, i, seen, &blocks, e);
 		slot_give(s, i);
 	}
-	for (uint32_t i = 0; code == ERR_NONE && i < m->tasks_max; i++)
-		if (atomic_load(&slot_at(s, i)->used))
-			code = check_fold(s, (struct task_ref){i, atomic_load(&slot_at(s, i)->gen)}, e);
+	for (uint32_t i = 0; code == ERR_NONE && i < m->tasks_max; i++) {
+		struct task_ref ref = {i, atomic_load(&slot_at(s, i)->gen)};
+		if (!atomic_load(&slot_at(s, i)->used))
+			continue;
+		code = check_fold(s, ref, e);
+		if (code == ERR_NONE)
+			code = check_shown(s, ref, e);
+	}
 	if (code == ERR_NONE)
 		code = check_index(s, used, e);
 	if (code == ERR_NONE)
@@ -65,7 +71,7 @@ static enum err check_slot(struct store *s, uint32_t i, uint8_t *seen, uint32_t 
 	    (v->doc_bytes == 0 && (!terminal || v->first_seq != 1)))
 		return wrong(e, "a task without state, events or document", i);
 	uint64_t durable = atomic_load(&v->durable_seq);
-	if (durable > v->last_seq ||
+	if (durable > v->last_seq || (!keeper_is(s) && durable != v->last_seq) ||
 	    (chains[2].blocks > 0 && (durable == v->last_seq || v->shown_seq > durable)))
 		return wrong(e, "what is durable, what is shown and what is newest do not fit", i);
 	if (!task_state_works((enum task_state)atomic_load(&v->state)) && lease_alive(s, &v->lease))
@@ -127,6 +133,34 @@ static enum err check_fold(struct store *s, struct task_ref ref, struct error *e
 		code = wrong(e, "the document is not the fold of its events", ref.slot);
 	if (code == ERR_NONE && whole && !id_is(d, &head.id))
 		code = wrong(e, "its events are those of another task", ref.slot);
+	doc_free(d);
+	buf_release(&doc);
+	buf_release(&sse);
+	buf_release(&folded);
+	return code;
+}
+
+/* What readers see of a task that is ahead of the disk is the fold of as many of its events, too. */
+static enum err check_shown(struct store *s, struct task_ref ref, struct error *e)
+{
+	struct buf doc = BUF_INIT, sse = BUF_INIT, folded = BUF_INIT;
+	struct task_doc *d = doc_new();
+	struct event_cursor c;
+	struct task_head head = {.last_seq = 0}, newest = head;
+	uint64_t seq = 0;
+	enum err code = task_head_get(s, ref, &newest);
+	bool shown = code == ERR_NONE && task_doc_copy(s, ref, &doc, &head) == ERR_NONE &&
+		     head.last_seq < newest.last_seq && newest.first_seq == 1;
+	event_cursor_init_newest(&c, 0);
+	while (shown && code == ERR_NONE && seq < head.last_seq) {
+		buf_reset(&sse);
+		code = task_events_copy(s, ref, &c, 1, &sse, NULL);
+		if (code == ERR_NONE)
+			code = doc_fold(d, buf_slice(&sse), &seq, e);
+	}
+	doc_render(d, &folded);
+	if (shown && (code != ERR_NONE || !slice_eq(buf_slice(&doc), buf_slice(&folded))))
+		code = wrong(e, "the document that is shown is not the fold of its events", ref.slot);
 	doc_free(d);
 	buf_release(&doc);
 	buf_release(&sse);

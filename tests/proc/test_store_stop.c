@@ -112,14 +112,16 @@ static enum err do_commit(struct store *s, const struct scene *c)
 	save_all(s);
 	return code;
 }
+static struct store *other; /* a handle of its own: what is taken stays in that of the keeper */
 static void save_late(const struct task_unsaved *t, void *arg)
 {
-	(void)!kept_move(arg, t->ref, TASK_SAME, 100);
+	(void)!kept_move(other, t->ref, TASK_SAME, 100);
 	save(t, arg);
 }
 static enum err do_commit_late(struct store *s, const struct scene *c)
 {
 	enum err code = kept_move(s, c->queued, TASK_SAME, 2500);
+	other = store_attach(c->created, SURVIVOR);
 	unsaved_take(s, SIZE_MAX, SIZE_MAX, save_late, s);
 	return code;
 }

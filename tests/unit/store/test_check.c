@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The invariant check finds what is planted, and the figures are those of the table. */
 #include "tests/unit/store/table.h"
+#include "store/store_db.h"
 
 static void damage_doc(struct store *s, struct slot *t)
 {
@@ -90,6 +91,43 @@ static void store_check__finds_every_kind_of_damage(void **state)
 	}
 }
 
+static void save(const struct task_unsaved *t, void *arg)
+{
+	unsaved_done(arg, t->ref, t->last_seq, t->state, t->doc);
+}
+
+/* Of a task that is ahead of what is durable. */
+static void store_check__finds_damage_of_what_is_shown(void **state)
+{
+	(void)state;
+	for (int what = 0; what < 4; what++) {
+		struct store_options o = table_options(4, 4);
+		struct error e;
+		o.keeper = true;
+		struct table t = table_open_with(&o);
+		struct store *k = store_attach(t.created, o.procs_max - 1);
+		store_health_set(k, STORE_WORKS, "");
+		struct task_ref ref = create(t.a);
+		unsaved_take(k, 4, SIZE_MAX, save, k);
+		move(t.a, ref, EVENT_TASK_RESULT, "{\"result\":1}", TASK_PLANNING);
+		struct version *v = slot_version(slot_at(t.a, ref.slot));
+		assert_int_equal(store_check(t.a, &e), ERR_NONE);
+		if (what == 0)
+			block_bytes(t.a, v->shown_head)[20] ^= 1;
+		else if (what == 1)
+			v->shown_seq = 2;
+		else if (what == 2)
+			atomic_store(&v->durable_seq, v->last_seq);
+		else
+			atomic_store(&v->durable_seq, v->last_seq + 1);
+		assert_int_equal(store_check(t.a, &e), ERR_INTERNAL);
+		store_detach(k);
+		store_detach(t.a);
+		store_detach(t.b);
+		store_destroy(t.created);
+	}
+}
+
 static void store_usage_get__tells_what_is_there(void **state)
 {
 	struct table t = table_open(4, 8);
@@ -110,4 +148,5 @@ static void store_usage_get__tells_what_is_there(void **state)
 }
 
 RUN_TESTS(cmocka_unit_test(store_check__finds_every_kind_of_damage),
+	  cmocka_unit_test(store_check__finds_damage_of_what_is_shown),
 	  cmocka_unit_test(store_usage_get__tells_what_is_there))
