@@ -78,6 +78,8 @@ static enum err folder_ready(const struct db_options *o, struct error *e)
 {
 	struct stat st;
 	bool reads = o->read_only || o->snapshot;
+	if (*o->path == '\0')
+		return err_set(e, ERR_CONFIG, "store.path is empty: name a folder");
 	enum err code = reads ? ERR_NONE : folder_make(o->path, e);
 	if (code != ERR_NONE)
 		return code;

@@ -192,7 +192,8 @@ static enum err layout_plan(const struct store_options *o, struct map *m, struct
 	m->bytes = o->bytes / PAGE * PAGE;
 	if (m->bytes < least)
 		return err_set_field(e, ERR_CONFIG, "store.size_mb",
-				     "store.size_mb is too small for store.tasks_max %u and the live rings: "
+				     "store.size_mb is too small for store.tasks_max %u, "
+				     "store.idempotency_keys and the live rings: "
 				     "at least %llu MiB",
 				     o->tasks_max, (unsigned long long)((least + (1 << 20) - 1) >> 20));
 	m->blocks_max = (uint32_t)((m->bytes - at - PAGE) / (BLOCK_BYTES + sizeof(struct block)));

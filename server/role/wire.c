@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 enum { REPEAT_MS_MIN = 250 };
-enum { SECOND_MS = 1000, WORKERS_MAX = 32, FRAME_SLACK_BYTES = 1 << 20 };
+enum { SECOND_MS = 1000, WORKERS_MAX = 32, FRAME_SLACK_BYTES = 1 << 20, FRAME_BYTES_MOST = 1 << 30 };
 /* What is there when the service is ready; the master takes the rest of the table within milliseconds. */
 enum { STORE_START_BYTES = 8 << 20 };
 /* Of the database: what one transaction writes at most, and what is kept in memory of the file. */
@@ -66,10 +66,14 @@ void wire_keeper(const struct conf *c, struct keeper_options *o)
 	wire_archive(c, &o->frame_bytes_max, &o->queue_bytes_max);
 }
 
-/* The largest is a task's document, or one of its events. */
+/* The largest is a task's document, or one of its events: the end of a task may be as large as the table has
+ * room for, whatever one may have before it. */
 void wire_archive(const struct conf *c, size_t *frame_bytes_max, size_t *queue_bytes_max)
 {
-	*frame_bytes_max = (size_t)c->store.task_bytes + FRAME_SLACK_BYTES;
+	int64_t most = c->store.size_mb << 20;
+	most = c->store.task_bytes > most ? c->store.task_bytes : most;
+	most = most < FRAME_BYTES_MOST ? most : FRAME_BYTES_MOST;
+	*frame_bytes_max = (size_t)most + FRAME_SLACK_BYTES;
 	*queue_bytes_max = 2 * *frame_bytes_max;
 }
 

@@ -188,6 +188,12 @@ static void wire__frames_of_the_archive_hold_a_task(void **state)
 	wire_archive(&c, &frame, &queue);
 	assert_true(frame > 16 << 20);
 	assert_true(queue >= 2 * frame);
+	c.store.size_mb = 64; /* the end of a task may be as large as the table */
+	wire_archive(&c, &frame, &queue);
+	assert_true(frame > 64 << 20);
+	c.store.size_mb = 65536;
+	wire_archive(&c, &frame, &queue);
+	assert_true(frame <= UINT32_MAX);
 }
 
 static void wire__tool_servers(void **state)

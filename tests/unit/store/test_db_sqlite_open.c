@@ -73,6 +73,7 @@ static void open__refuses_a_path_that_is_no_folder(void **state)
 	(void)state;
 	database_init(&d);
 	file_write(d.file, "x", 1);
+	assert_refused_at(&d, "", "store.path is empty: name a folder");
 	assert_refused_at(&d, d.file, "is not a folder; choose another");
 	snprintf(below, sizeof below, "%s/below", d.file);
 	assert_refused_at(&d, below, "cannot be made: Not a directory");
