@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The listening socket: one for all workers, owned by the master, so that no connection waits on a dead
- * worker. */
+/*
+ * The listening socket: one for all workers, owned by the master, so that no connection waits on a dead
+ * worker. The children of a master that was killed have it for a moment longer: a start right after it waits
+ * for them.
+ */
 #include "base/base.h"
 #include "role/role_int.h"
 
@@ -10,6 +13,8 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+enum { IN_USE_WAIT_MS = 2000, IN_USE_STEP_US = 20000 };
 
 static int address_port(int fd)
 {
@@ -36,6 +41,20 @@ static int address_listen(const struct addrinfo *a, int backlog)
 	return -1;
 }
 
+/* Of the first address that can be had; -1 with errno. */
+static int addresses_listen(const struct addrinfo *list, int backlog)
+{
+	/* A name may have addresses of a family this machine lacks; any other failure is the answer. */
+	int fd = -1, saved = EAFNOSUPPORT;
+	for (const struct addrinfo *a = list;
+	     a != NULL && fd < 0 && (saved == EAFNOSUPPORT || saved == EADDRNOTAVAIL); a = a->ai_next) {
+		fd = address_listen(a, backlog);
+		saved = errno;
+	}
+	errno = saved;
+	return fd;
+}
+
 enum err listen_open(const struct conf *c, int *fd, int *port, struct error *e)
 {
 	char service[8];
@@ -46,14 +65,13 @@ enum err listen_open(const struct conf *c, int *fd, int *port, struct error *e)
 	if (bad != 0)
 		return err_set_field(e, ERR_CONFIG, "server.host", "cannot find the address \"%s\": %s",
 				     c->server.host, gai_strerror(bad));
-	*fd = -1;
-	/* A name may have addresses of a family this machine lacks; any other failure is the answer. */
-	int saved = EAFNOSUPPORT;
-	for (const struct addrinfo *a = list;
-	     a != NULL && *fd < 0 && (saved == EAFNOSUPPORT || saved == EADDRNOTAVAIL); a = a->ai_next) {
-		*fd = address_listen(a, (int)c->server.backlog);
-		saved = errno;
+	int64_t until_ms = clock_mono_ms() + IN_USE_WAIT_MS;
+	*fd = addresses_listen(list, (int)c->server.backlog);
+	while (*fd < 0 && errno == EADDRINUSE && clock_mono_ms() < until_ms) {
+		usleep(IN_USE_STEP_US);
+		*fd = addresses_listen(list, (int)c->server.backlog);
 	}
+	int saved = errno;
 	freeaddrinfo(list);
 	if (*fd < 0)
 		return err_set_errno(e, saved, "cannot listen on %s port %d (server.host, server.port)",

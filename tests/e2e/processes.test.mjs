@@ -415,6 +415,26 @@ test('workers, supervisor and tool server killed at random while sixty tasks run
   await model.stop();
 });
 
+test('a keeper that cannot open the database again: nothing new is taken meanwhile, reads go on, and it goes on by itself', async () => {
+  const s = await Server.start({});
+  const { id } = await s.submit('Book me a flight to Paris', { approval: 'auto' });
+  await s.until(id, 'completed');
+  const db = path.join(s.storePath, 'tasks.db');
+  fs.renameSync(db, `${db}.aside`);
+  fs.mkdirSync(db);
+  process.kill(s.processes().keeper.pid, 'SIGKILL');
+  await eventually(async () => (await fetch(`${s.url}/readyz`)).status === 503, 'not ready any more');
+  const refused = await s.post('/v1/tasks', { prompt: 'more' });
+  assert.match(assertProblem(refused, 507, 'no-space').detail, /is not a file/);
+  assert.equal((await s.json(`/v1/tasks/${id}`)).body.status, 'completed');
+  fs.rmdirSync(db);
+  fs.renameSync(`${db}.aside`, db);
+  await eventually(async () => (await fetch(`${s.url}/readyz`)).status === 200, 'ready again', 20_000);
+  const more = await s.submit('Book me a flight to Paris', { approval: 'auto' });
+  await s.until(more.id, 'completed');
+  await s.stop();
+});
+
 // A preloaded library and a sanitizer do not go together.
 if (!slow) test('no memory for the rest of the task table: said with the option, and served with what there is', async () => {
   const dir = tempDir();

@@ -140,9 +140,11 @@ test('never answers a call: idle time-out; progress keeps a call alive', async (
   for await (const e of stream(`${busy.s.url}/v1/tasks/${id}/stream`)) seen.push(e);
   assert.ok(seen.some((e) => e.event === 'tool.completed'), 'longer than the idle limit, but never silent');
   const progress = seen.filter((e) => e.event === 'tool.progress');
-  assert.deepEqual(progress[0].data.progress, 1.5);
-  assert.equal(progress[0].data.total, 8);
-  assert.equal(progress[0].data.message, 'step ✓ 1');
+  // Live events are for whoever is there: the first ones may have come before the stream.
+  const { progress: at, total, message } = progress[0].data;
+  assert.equal(at % 1, 0.5);
+  assert.equal(total, 8);
+  assert.equal(message, `step ✓ ${at - 0.5}`);
   await busy.end();
 });
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct conf conf_of(const char *host, int port)
@@ -51,6 +52,36 @@ static void listen_open__a_port_in_use_is_named(void **state)
 	close(fd);
 }
 
+/* The children of a master that was killed hold its socket until they have died, too. */
+static void listen_open__waits_for_the_last_owner_of_a_port_to_go(void **state)
+{
+	struct conf c = conf_of("127.0.0.1", 0);
+	struct error e = {0};
+	int fd, again, port, go[2];
+	char byte;
+	(void)state;
+	assert_int_equal(listen_open(&c, &fd, &port, &e), ERR_NONE);
+	assert_int_equal(pipe(go), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(go[1]);
+		_exit(read(go[0], &byte, 1) != 0);
+	}
+	close(go[0]);
+	close(fd);
+	pid_t opener = fork();
+	if (opener == 0) {
+		close(go[1]);
+		c = conf_of("127.0.0.1", port);
+		_exit(listen_open(&c, &again, &port, &e) == ERR_NONE ? 0 : 1);
+	}
+	close(go[1]); /* the owner's end */
+	int status;
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(waitpid(opener, &status, 0), opener);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static void listen_open__speaks_ipv6(void **state)
 {
 	struct conf c = conf_of("::1", 0);
@@ -86,6 +117,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(listen_open__tells_the_port_it_got),
 		cmocka_unit_test(listen_open__a_port_in_use_is_named),
+		cmocka_unit_test(listen_open__waits_for_the_last_owner_of_a_port_to_go),
 		cmocka_unit_test(listen_open__speaks_ipv6),
 		cmocka_unit_test(listen_open__an_unknown_host_is_a_mistake_in_the_configuration),
 	};
