@@ -79,10 +79,13 @@ static bool events_right(struct looking *k, size_t i, const struct task_saved *t
 	else if (last_seq != t->last_seq)
 		right = fault(k, "task %zu: events up to %llu, its row says %llu", i,
 			      (unsigned long long)last_seq, (unsigned long long)t->last_seq);
-	else if (sse.len != m->ends[t->last_seq] || memcmp(sse.data, m->sse.data, sse.len) != 0)
+	right = right && doc_right(k, i, t, buf_slice(&sse));
+	if (right && sse.len != m->ends[t->last_seq])
 		right = fault(k, "task %zu: %zu bytes of events up to %llu are not the %zu that were made", i,
 			      sse.len, (unsigned long long)last_seq, m->ends[t->last_seq]);
-	right = right && doc_right(k, i, t, buf_slice(&sse));
+	else if (right && memcmp(sse.data, m->sse.data, sse.len) != 0)
+		right = fault(k, "task %zu: its events up to %llu are not the same", i,
+			      (unsigned long long)last_seq);
 	buf_release(&sse);
 	return right;
 }
