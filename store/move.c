@@ -26,7 +26,7 @@ struct draft {
 	int64_t at_ms;
 	enum task_state to;
 	bool bare;     /* there was no room for a document */
-	bool foldable; /* the table has all of its events */
+	bool foldable; /* the table has all of its events, or the database has what it lacks */
 };
 
 static enum err basis_look(struct store *s, struct task_ref ref, const struct task_change *c, struct basis *b,
@@ -48,7 +48,7 @@ static enum err move_try(struct store *s, struct task_ref ref, const struct task
 	struct basis b = {0};
 	enum err code = basis_look(s, ref, c, &b, &d->doc, e);
 	d->last_seq = b.last_seq;
-	d->foldable = b.first_seq == 1;
+	d->foldable = b.first_seq == 1 || keeper_is(s);
 	/* A change of nothing asks whether a change would be allowed. */
 	if (code == ERR_NONE && c->to == TASK_SAME && c->events_count == 0)
 		return ERR_NONE;

@@ -140,7 +140,8 @@ bool task_find(struct store *s, const struct id *id, struct task_ref *out);
 must_check enum err task_head_get(struct store *s, struct task_ref ref, struct task_head *out);
 /* Appends the durable document (compact JSON, no newline) to *out; head may be NULL: its state and last_seq
  * are those of this document. ERR_GONE (also while nothing of the task is durable yet), ERR_MEMORY. A copy,
- * but for a task that ended when no memory was left for its document: then it is folded from the events. */
+ * but for a task that ended when no memory was left for its document: then it is folded from the events, or,
+ * when older ones are not in the table, ERR_GONE: the archive has it. */
 must_check enum err task_doc_copy(struct store *s, struct task_ref ref, struct buf *out,
 				  struct task_head *head);
 /* The same of the newest document, durable or not: for who changes the task, or shows it when head->last_seq

@@ -61,8 +61,10 @@ struct version {
 	uint64_t last_seq;
 	uint64_t events_bytes; /* of the event chain, with length prefixes */
 	int64_t updated_ms;
-	uint32_t doc_head, doc_bytes; /* 0: no room was left; the document is folded when it is asked for */
-	uint64_t first_seq;           /* of the event chain; last_seq + 1 when it is empty */
+	/* 0: no room was left; it is folded when it is asked for, or in the archive when events are missing
+	 */
+	uint32_t doc_head, doc_bytes;
+	uint64_t first_seq;                /* of the event chain; last_seq + 1 when it is empty */
 	uint32_t events_head, events_tail; /* NONE: no events */
 	/* Up to here it is durable; without a keeper all of it. While that is less than all, shown is the
 	 * document for readers, of shown_seq; NONE: there is none, since nothing is durable yet. */

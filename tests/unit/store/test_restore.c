@@ -175,6 +175,32 @@ static void no_memory__leaves_the_slot_free(void **state)
 	table_close(&t);
 }
 
+static void a_restored_task__can_end_without_room_for_its_document(void **state)
+{
+	struct table t = kept_open(1, 1000);
+	struct id id = id_nth(1);
+	struct task_ref ref, filler;
+	struct error e;
+	struct buf b = BUF_INIT;
+	(void)state;
+	assert_int_equal(restore(t.b, 1, TASK_RUNNING, 7, 30000), ERR_NONE);
+	assert_true(task_find(t.a, &id, &ref));
+	while (create_sized(t.a, 5000, &filler, &id, &e) == ERR_NONE)
+		;
+	assert_int_equal(move_sized(t.a, ref, 10000, TASK_FAILED, &e), ERR_NONE);
+	assert_int_equal(slot_version(slot_at(t.a, ref.slot))->doc_bytes, 0);
+	table_check(&t);
+	/* readers see what is durable; then the archive has its document */
+	char *doc = doc_text(t.b, ref);
+	assert_string_equal(doc, doc_nth(1, TASK_RUNNING, 7, 30000));
+	free(doc);
+	unsaved_done(t.b, ref, 9, TASK_FAILED, SLICE_LIT("{}"));
+	assert_int_equal(task_doc_copy(t.a, ref, &b, NULL), ERR_GONE);
+	assert_int_equal(task_doc_copy_newest(t.a, ref, &b, NULL), ERR_GONE);
+	buf_release(&b);
+	table_close(&t);
+}
+
 static void ten_thousand__are_restored_quickly_in_any_order_of_time(void **state)
 {
 	enum { N = 10000, TURN = 37 };
@@ -228,5 +254,6 @@ RUN_TESTS(cmocka_unit_test(a_restored_task__has_its_document_and_no_events),
 	  cmocka_unit_test(a_second_time__is_a_conflict), cmocka_unit_test(a_finished_one__evicts_nobody),
 	  cmocka_unit_test(an_unfinished_one__evicts_finished_ones),
 	  cmocka_unit_test(no_memory__leaves_the_slot_free),
+	  cmocka_unit_test(a_restored_task__can_end_without_room_for_its_document),
 	  cmocka_unit_test(ten_thousand__are_restored_quickly_in_any_order_of_time),
 	  cmocka_unit_test(forgetting__takes_what_is_over_and_durable))
