@@ -53,12 +53,14 @@ void index_add(struct store *s, uint32_t slot)
 	t->hash_next = *bucket;
 	*bucket = slot;
 	/* Nearly always the newest; clocks of processes differ by a little. Restored ones come in order, each
-	 * older than the one before. */
+	 * older than the one before; new ones after a clock was set back likewise, each a bit younger. */
 	uint32_t older = m->newest, newer = NONE, hint = s->index_hint;
-	if (hint != NONE && atomic_load(&slot_at(s, hint)->used) &&
-	    id_compare(&slot_at(s, hint)->id, &t->id) > 0) {
+	bool newest = older == NONE || id_compare(&slot_at(s, older)->id, &t->id) < 0;
+	if (!newest && hint != NONE && hint != slot && atomic_load(&slot_at(s, hint)->used)) {
 		newer = hint;
-		older = slot_at(s, hint)->older;
+		while (newer != NONE && id_compare(&slot_at(s, newer)->id, &t->id) < 0)
+			newer = slot_at(s, newer)->newer;
+		older = slot_at(s, newer)->older;
 	}
 	while (older != NONE && id_compare(&slot_at(s, older)->id, &t->id) > 0) {
 		newer = older;

@@ -203,20 +203,23 @@ static void a_restored_task__can_end_without_room_for_its_document(void **state)
 
 static void ten_thousand__are_restored_quickly_in_any_order_of_time(void **state)
 {
-	enum { N = 10000, TURN = 37 };
-	struct table t = kept_open(32, N);
+	enum { N = 10000, LATE = 3000 };
+	struct table t = kept_open(40, N + LATE);
 	struct task_ref list[3];
 	(void)state;
 	int64_t begun = clock_mono_ms();
 	for (uint32_t i = N / 2; i > 0; i--)
-		assert_int_equal(restore(t.b, 2 * i, TASK_QUEUED, 1, 10), ERR_NONE);
+		assert_int_equal(restore(t.b, LATE + 2 * i, TASK_QUEUED, 1, 10), ERR_NONE);
 	/* the others lie in between */
 	for (uint32_t i = N / 2; i > 0; i--)
-		assert_int_equal(restore(t.b, 2 * i - 1, TASK_FAILED, 1, 10), ERR_NONE);
+		assert_int_equal(restore(t.b, LATE + 2 * i - 1, TASK_FAILED, 1, 10), ERR_NONE);
+	/* and then what comes after a clock was set back */
+	for (uint32_t i = 1; i <= LATE; i++)
+		assert_int_equal(restore(t.b, i, TASK_FAILED, 1, 10), ERR_NONE);
 	assert_true(clock_mono_ms() - begun < 1500);
 	assert_int_equal(task_list(t.a, &(struct task_query){.limit = 3}, list), 3);
 	for (uint32_t i = 0; i < 3; i++) {
-		struct id id = id_nth(N - i);
+		struct id id = id_nth(N + LATE - i);
 		struct task_head h = head_of(t.a, list[i]);
 		assert_memory_equal(&h.id, &id, sizeof id);
 	}
