@@ -3,7 +3,9 @@
 // tool server through every start. Also what the tests of durability ask of any such service.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { HeldModel, using } from './model.mjs';
 import { Server, alive, command, descendants, eventually, fakes, onTestEnd, socketOwner, stdio, stream, tempDir } from './server.mjs';
@@ -58,11 +60,23 @@ export const roleOf = (s, role) => descendants(s.pid).find((p) => p.title.includ
 /** Model calls of that role for the task with that prompt: a word that is in no other prompt, nor in ours to the model. */
 export const of = (role, prompt) => (c) => c.role === role && c.body.messages.some((m) => m.role === 'user' && String(m.content).includes(prompt));
 
+/** A free port that the system gives to nobody's outgoing connection: it is still free when a service comes back to it. */
+async function quietPort() {
+  for (;;) {
+    const port = 12_000 + Math.floor(Math.random() * 18_000);
+    const probe = net.createServer().listen(port, '127.0.0.1');
+    const free = await once(probe, 'listening').then(() => true, () => false);
+    probe.close();
+    if (free) return port;
+  }
+}
+
 export class Site {
   /** config as Server.start takes it; store: of section store; model: false for none (offline). */
   static async open({ config = {}, store = {}, tools = [], model = true, env = {}, dir = scratch() } = {}) {
     const site = new Site();
     site.dir = dir;
+    site.port = await quietPort();
     site.path = store.path ?? path.join(dir, 'data');
     site.model = model === true ? await HeldModel.start() : model || null;
     const section = { backend: 'sqlite', path: site.path, ...store };
@@ -77,7 +91,7 @@ export class Site {
     return site;
   }
   async start(more = {}) {
-    const server = { drain_seconds: 1, ...this.config.server, port: this.s?.port ?? 0 };
+    const server = { drain_seconds: 1, ...this.config.server, port: this.port };
     this.s = await Server.start({ config: { ...this.config, server, ...more.config }, tools: this.tools, env: { ...this.env, ...more.env }, expectReady: more.expectReady });
     if (more.expectReady !== false) await this.s.settled();
     return this.s;
@@ -86,6 +100,7 @@ export class Site {
   async crash() {
     await killAll(this.s);
     await this.s.kill();
+    assert.ok(!/Sanitizer|runtime error:/.test(this.s.stderr), this.s.stderr.slice(-6000));
   }
   async restart(more) {
     await this.crash();
