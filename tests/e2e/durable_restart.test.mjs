@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { Ledger, NONE, Site, TERMINAL, assertPrefix, databaseFile, everything, eventsUpTo, killAll, listed, roleOf, writes } from './lib/durable.mjs';
-import { alive, assertDense, descendants, eventually, stream, test } from './lib/server.mjs';
+import { alive, assertDense, assertProblem, descendants, eventually, stream, test } from './lib/server.mjs';
 
 const seed = Number(process.env.SEED ?? Date.now() % 1e6);
 const dice = ((state) => (n) => { state = (state * 48271) % 0x7fffffff; return state % n; })(seed + 1);
@@ -186,6 +186,53 @@ test('the keeper killed again and again while tasks come in: every request is an
   assert.equal((await listed(s, { limit: 50 })).length, 66);
   await site.end();
   await site.assertWhole();
+});
+
+test('what the disk does not have yet is neither acknowledged nor shown, and a cut makes it undone', async () => {
+  const site = await Site.open({ store: { ack_seconds: 600 } });
+  const { s } = site;
+  const waiting = await site.awaiting('apple', NONE);
+  const before = await everything(s, waiting.id);
+  const keeper = roleOf(s, 'keeper').pid;
+  process.kill(keeper, 'SIGSTOP');
+  let answered = 0;
+  const counted = (p) => { p.then(() => { answered += 1; }, () => {}); return p; };
+  const approving = counted(s.post(`/v1/tasks/${waiting.id}/approve`));
+  const making = counted(s.post('/v1/tasks', { prompt: 'pear', approval: 'auto' }));
+  // Who runs a task works with what is newest: so both have taken effect in the table.
+  const [step, planner] = await Promise.all([site.next('executor', 'apple'), site.next('planner', 'pear')]);
+  assert.deepEqual(await everything(s, waiting.id), before);
+  assert.equal(answered, 0);
+  process.kill(keeper, 'SIGCONT');
+  assert.equal((await approving).body.status, 'running');
+  assert.equal((await making).status, 202);
+  step.finish();
+  planner.plan(NONE);
+  await site.finish(waiting.id, 'apple');
+  await site.finish((await making).body.id, 'pear');
+  process.kill(keeper, 'SIGSTOP');
+  const lost = s.post('/v1/tasks', { prompt: 'plum', approval: 'auto' }).catch(() => 'no answer');
+  await site.next('planner', 'plum');
+  await site.restart();
+  assert.equal(await lost, 'no answer');
+  assert.deepEqual((await listed(site.s)).map((t) => t.prompt), ['pear', 'apple']);
+  await site.end();
+  await site.assertWhole();
+});
+
+test('a disk that takes too long: the request is told so in time, and its key finds what came of it', async () => {
+  const site = await Site.open({ model: false, store: { ack_seconds: 1 } });
+  const { s } = site;
+  const keeper = roleOf(s, 'keeper').pid;
+  const post = () => s.json('/v1/tasks', { method: 'POST', headers: { 'content-type': 'application/json', 'idempotency-key': 'k' }, body: JSON.stringify({ prompt: 'Say hello' }) });
+  process.kill(keeper, 'SIGSTOP');
+  const told = assertProblem(await post(), 503, 'unavailable');
+  assert.match(told.detail, /store.ack_seconds|durable|stored/);
+  process.kill(keeper, 'SIGCONT');
+  const { id } = (await eventually(async () => { const r = await post(); return r.status === 202 ? r : null; }, 'an answer')).body;
+  await s.until(id, 'completed');
+  assert.equal((await listed(s)).length, 1);
+  await site.end();
 });
 
 test('the master killed: all others end, the database is free, the next start takes everything up', async () => {
