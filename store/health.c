@@ -76,7 +76,10 @@ enum err store_accepts(const struct store *s, struct error *e)
 		return err_set(e, ERR_UNAVAILABLE, "the service is starting: its tasks are being restored");
 	case STORE_NO_SPACE:
 		store_health(s, why);
-		return err_set(e, ERR_NO_SPACE, "nothing new is taken just now: %s", why);
+		return err_set(e, ERR_NO_SPACE, "nothing new is taken until there is room: %s", why);
+	case STORE_AWAY:
+		store_health(s, why);
+		return err_set(e, ERR_UNAVAILABLE, "nothing new is taken for now: %s", why);
 	case STORE_BROKEN:
 		store_health(s, why);
 		return err_set(e, ERR_UNAVAILABLE, "nothing can be stored any more: %s", why);

@@ -84,6 +84,17 @@ enum err keeper_restore_rest(struct keeper *k, struct error *e)
 	return code;
 }
 
+/* After others, of whom the last one may not have come as far as here. */
+static enum err restore_over(struct keeper *k, struct error *e)
+{
+	enum err code = keeper_restore_rest(k, e);
+	if (code == ERR_NONE && store_health(k->store, NULL) == STORE_AWAY) {
+		log_info("the database is open again: what was waiting is stored");
+		store_health_set(k->store, STORE_WORKS, "");
+	}
+	return code;
+}
+
 enum err keeper_restore(struct keeper *k, struct error *e)
 {
 	const struct db_backend *db = k->db->backend;
@@ -92,7 +103,7 @@ enum err keeper_restore(struct keeper *k, struct error *e)
 	enum err code = ERR_NONE;
 	/* Where a keeper died the table is as it was; but there may be some that it had no room for. */
 	if (store_health(k->store, NULL) != STORE_STARTING)
-		return keeper_restore_rest(k, e);
+		return restore_over(k, e);
 	for (size_t gone = ORPHANS_STEP; gone == ORPHANS_STEP && code == ERR_NONE;) {
 		code = db->begin(k->db, e);
 		if (code == ERR_NONE)

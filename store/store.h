@@ -98,6 +98,7 @@ enum store_health {
 	STORE_STARTING, /* the keeper has not restored the tasks yet */
 	STORE_WORKS,
 	STORE_NO_SPACE, /* the disk, or store.max_bytes, is full: nothing new is taken until there is room */
+	STORE_AWAY,     /* the keeper died and no other can open the database; it is tried again and again */
 	STORE_BROKEN,   /* a write or sync failed: nothing becomes durable any more in this boot */
 };
 /* Any participant; why (may be NULL) gets a text for people, "" when it works. */

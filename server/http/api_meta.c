@@ -64,6 +64,7 @@ static const char *health_text(enum store_health health)
 	case STORE_STARTING: return "starting";
 	case STORE_WORKS: return "works";
 	case STORE_NO_SPACE: return "no_space";
+	case STORE_AWAY: return "away";
 	case STORE_BROKEN: break;
 	}
 	return "broken";
@@ -74,7 +75,7 @@ static const char *readiness(const struct http_request *r, enum store_health hea
 {
 	if (r->http->draining)
 		return "draining";
-	if (health == STORE_BROKEN || health == STORE_NO_SPACE)
+	if (health == STORE_BROKEN || health == STORE_NO_SPACE || health == STORE_AWAY)
 		return health_text(health);
 	return health == STORE_WORKS && mcp_client_settled(r->http->mcp) ? "ready" : "starting";
 }

@@ -65,6 +65,11 @@ static enum err hold_refusal(const struct api_hold *h, struct error *e)
 			       "there is no room (%.200s): the change is kept in memory and is stored when "
 			       "there is room again; %s",
 			       why, hold_advice(h));
+	case STORE_AWAY:
+		return err_set(e, ERR_UNAVAILABLE,
+			       "%.200s: the change is kept in memory and is stored when the database can be "
+			       "opened again; %s",
+			       why, hold_advice(h));
 	case STORE_BROKEN:
 		return err_set(e, ERR_UNAVAILABLE,
 			       "the store has failed (%.160s): the change could not be stored; %s", why,

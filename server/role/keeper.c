@@ -85,17 +85,17 @@ static struct db *database_open(struct keeper_process *p)
 
 static _Noreturn void cannot_start(struct keeper_process *p, const struct error *e)
 {
+	/* A predecessor could: whatever has come between may go again, and the master goes on trying. Nobody
+	 * need wait for it meanwhile. */
+	if (store_health(p->store, NULL) != STORE_STARTING)
+		store_health_set(p->store, STORE_AWAY,
+				 "the database cannot be opened; the service's log says why");
 	switch (e->code) {
 	case ERR_IO:
 		/* Those who serve requests must know, since there will be no other keeper. */
 		store_health_set(p->store, STORE_BROKEN, e->msg);
 		die(EXIT_IO, "store.path %s: %s", p->heritage->conf->store.path, e->msg);
 	case ERR_CONFIG:
-		/* A predecessor could: whatever has come between may go again, and the master goes on trying.
-		 */
-		if (store_health(p->store, NULL) != STORE_STARTING)
-			store_health_set(p->store, STORE_NO_SPACE, e->msg);
-		die(EXIT_CONFIG, "%s", e->msg);
 	case ERR_FULL: die(EXIT_CONFIG, "%s", e->msg);
 	default: die(EXIT_OS, "%s", e->msg);
 	}

@@ -425,7 +425,10 @@ test('a keeper that cannot open the database again: nothing new is taken meanwhi
   process.kill(s.processes().keeper.pid, 'SIGKILL');
   await eventually(async () => (await fetch(`${s.url}/readyz`)).status === 503, 'not ready any more');
   const refused = await s.post('/v1/tasks', { prompt: 'more' });
-  assert.match(assertProblem(refused, 507, 'no-space').detail, /is not a file/);
+  const { detail } = assertProblem(refused, 503, 'unavailable');
+  assert.match(detail, /cannot be opened/);
+  assert.ok(!detail.includes(s.storePath), detail);
+  assert.equal((await s.json('/readyz')).body.status, 'away');
   assert.equal((await s.json(`/v1/tasks/${id}`)).body.status, 'completed');
   fs.rmdirSync(db);
   fs.renameSync(`${db}.aside`, db);

@@ -126,6 +126,7 @@ static void readyz__tells_what_the_store_is_about(void **state)
 		{STORE_STARTING, "", "starting", 503},
 		{STORE_WORKS, "", "ready", 200},
 		{STORE_NO_SPACE, "no space left on device", "no_space", 503},
+		{STORE_AWAY, "the database cannot be opened", "away", 503},
 		{STORE_BROKEN, "input/output error", "broken", 503},
 	};
 

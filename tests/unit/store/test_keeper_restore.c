@@ -185,6 +185,23 @@ static void a_later_keeper__finds_the_table_as_it_is(void **state)
 	rig_close(&r);
 }
 
+/* The one that comes as far as here can store what others could not. */
+static void a_later_keeper__can_what_one_before_it_could_not(void **state)
+{
+	struct rig r = rig_options(4, 16);
+	struct error e = {0};
+	(void)state;
+	rig_start(&r);
+	rig_keeper_die(&r);
+	store_health_set(r.t.a, STORE_AWAY, "the database cannot be opened");
+	assert_int_equal(store_accepts(r.t.a, &e), ERR_UNAVAILABLE);
+	assert_non_null(strstr(e.msg, "cannot be opened"));
+	rig_keeper_open(&r);
+	rig_restore(&r);
+	assert_int_equal(store_health(r.t.a, NULL), STORE_WORKS);
+	rig_close(&r);
+}
+
 static void a_full_disk__keeps_nobody_from_reading(void **state)
 {
 	struct rig r = rig_options(4, 16);
@@ -226,5 +243,6 @@ RUN_TESTS(cmocka_unit_test(a_service__starts_where_it_stopped),
 	  cmocka_unit_test(many_without_room__cost_no_look_at_each),
 	  cmocka_unit_test(a_keeper_killed_while_restoring__is_followed_by_one_that_restores),
 	  cmocka_unit_test(a_later_keeper__finds_the_table_as_it_is),
+	  cmocka_unit_test(a_later_keeper__can_what_one_before_it_could_not),
 	  cmocka_unit_test(a_full_disk__keeps_nobody_from_reading),
 	  cmocka_unit_test(a_database_that_cannot_be_read__is_told))
