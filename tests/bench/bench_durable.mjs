@@ -46,9 +46,8 @@ async function oneRound(dir, model, backend, connections) {
   const script = path.join(dir, 'post.lua');
   fs.writeFileSync(script, `wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [[${BODY}]]\n`);
   const url = `http://127.0.0.1:${service.port}/v1/tasks`;
-  // A large table gets its memory while the service serves already.
-  await until(service.process, 'a task', async () => (await ask(service.port, 'POST', '/v1/tasks', BODY)).status === 202);
-  await wrk(url, { seconds: 1, connections, script });
+  // A large table gets its memory while the service serves already: some of these first ones may find no room yet.
+  await wrk(url, { seconds: 1, connections, script }).catch(() => {});
   const measured = await wrk(url, { seconds: ACCEPT_SECONDS, connections, script });
   await stop(service.process).catch((e) => { if (!/ended with/.test(e.message)) throw e; });
   for (const name of fs.readdirSync(dir)) if (name.startsWith('data-')) fs.rmSync(path.join(dir, name), { recursive: true });
