@@ -20,7 +20,7 @@
 /* Beyond server.drain_seconds: for a worker to notice that its time is over. */
 enum { DRAIN_SLACK_MS = 3000 };
 /* For the keeper to commit what is left and to close the database. */
-enum { KEEPER_STOP_MS = 20000 };
+enum { KEEPER_STOP_MS = 20000, KEEPER_HURRY_MS = 1000 };
 /* Taken in one go while the service starts: about a millisecond, so that signals are answered meanwhile. */
 enum { FILL_BYTES = 4 << 20 };
 
@@ -205,6 +205,10 @@ static void drain_begin(struct master *m, int signo)
 		log_warn("second signal: stopping now, calls in flight are lost",
 			 LF_STR("signal", strsignal(signo)));
 		m->phase_deadline_ms = clock_mono_ms();
+		m->hurry = true;
+		if (m->phase == MASTER_STOPPING &&
+		    m->keeper_deadline_ms > m->phase_deadline_ms + KEEPER_HURRY_MS)
+			m->keeper_deadline_ms = m->phase_deadline_ms + KEEPER_HURRY_MS;
 		return;
 	}
 	log_info("draining", LF_STR("signal", strsignal(signo)),
@@ -251,7 +255,7 @@ static void stopping_begin(struct master *m)
 	m->phase_deadline_ms = now + 3 * m->heritage.conf->tools.stop_grace_ms + DRAIN_SLACK_MS;
 	children_signal(m, CHILD_SUPERVISOR, SIGTERM);
 	/* It has no ear for signals: one that is sent to all at once must not end it before the workers. */
-	m->keeper_deadline_ms = now + KEEPER_STOP_MS;
+	m->keeper_deadline_ms = now + (m->hurry ? KEEPER_HURRY_MS : KEEPER_STOP_MS);
 	children_tell(m, CHILD_KEEPER, IPC_STOPPING);
 }
 

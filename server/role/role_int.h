@@ -132,6 +132,7 @@ struct master {
 	bool announced; /* everything was ready once */
 	enum { MASTER_SERVING, MASTER_DRAINING, MASTER_STOPPING } phase;
 	int64_t phase_deadline_ms, keeper_deadline_ms;
+	bool hurry;               /* a second signal came */
 	bool table_settled;       /* the task table has all its memory, or will not get more */
 	bool runs_over_told;      /* to all workers: they may end their streams */
 	int64_t connect_again_ms; /* not before: workers without their socket to a peer */

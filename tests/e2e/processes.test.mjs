@@ -285,6 +285,17 @@ test('a second signal ends the drain at once', async () => {
   await ended;
 });
 
+test('a second signal does not wait for a keeper that hangs, either', async () => {
+  const s = await Server.start({});
+  process.kill(s.processes().keeper.pid, 'SIGSTOP');
+  const begun = performance.now();
+  process.kill(s.pid, 'SIGTERM');
+  await s.log((l) => l.msg === 'draining');
+  process.kill(s.pid, 'SIGTERM');
+  await s.stop();
+  assert.ok(performance.now() - begun < 10_000, `${performance.now() - begun} ms`);
+});
+
 test('the master killed: all others end with it', async () => {
   const { s, model } = await setUp({ tools: [fake('fake', 'echo')] });
   await s.submit('orphan');
