@@ -24,7 +24,7 @@ static enum err draft_make(struct store *s, struct task_doc *doc, int64_t at_ms,
 	if (s->scratch_doc.overflow || s->scratch_events.overflow)
 		return err_set(e, ERR_MEMORY, "no memory for a new task");
 	if (s->scratch_events.len > s->map->task_bytes_max)
-		return err_set(e, ERR_FULL,
+		return err_set(e, ERR_TOO_LARGE,
 			       "the task takes %zu bytes; one task may take %llu (store.task_bytes)",
 			       s->scratch_events.len, (unsigned long long)s->map->task_bytes_max);
 	return ERR_NONE;

@@ -131,9 +131,9 @@ struct task_head {
 
 /* New task in state QUEUED with its first event task.created. `created` is the JSON object of that event
  * (members as listed in event.def, without seq and at); id must be the one named in it. Evicts the oldest
- * finished tasks when there is no room, none in vain; ERR_FULL when that does not help, or when the task
- * alone is larger than one may be; ERR_CONFLICT when there is a task with this id. No lease is taken. Wakes
- * participants that look for work: this one if it does, else all others that do. */
+ * finished tasks when there is no room, none in vain; ERR_FULL when that does not help; ERR_TOO_LARGE
+ * when the task alone is larger than one may be; ERR_CONFLICT when there is a task with this id. No lease is
+ * taken. Wakes participants that look for work: this one if it does, else all others that do. */
 must_check enum err task_create(struct store *s, const struct id *id, struct slice created,
 				struct task_ref *out, struct error *e);
 bool task_find(struct store *s, const struct id *id, struct task_ref *out);

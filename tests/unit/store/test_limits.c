@@ -70,7 +70,7 @@ static void task_bytes__bounds_the_first_event_too(void **state)
 	size_t most = 60000;
 	for (; create_sized(t.a, most, &ref, &id, &e) == ERR_NONE; most++)
 		move(t.a, ref, 0, NULL, TASK_CANCELLED);
-	assert_int_equal(e.code, ERR_FULL);
+	assert_int_equal(e.code, ERR_TOO_LARGE);
 	if (strstr(e.msg, "65537 bytes") == NULL)
 		fail_msg("%s", e.msg);
 	assert_non_null(strstr(e.msg, "65536 (store.task_bytes)"));
