@@ -5,8 +5,8 @@
  * tool.completed has the bounded text of it and says where the whole is; without an archive, or when that
  * fails, the bounded text is all there is. The model is shown its part in any case.
  *
- * Artifacts of a task are numbered 1, 2, 3 ...; a number whose tool.completed was never written is used
- * again.
+ * Artifacts of a task are numbered 1, 2, 3 ... A run that died may have left one that no event names: a call
+ * that is made again takes its number when its result is the same, else the next one.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NUMBERS_TRIED_MAX = 100 };
 static const char MEDIA_TYPE[] = "application/json";
 
 /* A large result between its arrival and tool.completed. */
@@ -23,13 +24,14 @@ struct call_result {
 	bool is_error;
 	int64_t duration_ms;
 	size_t bytes;
-	uint32_t number;
+	struct buf whole; /* until it is written */
+	uint32_t number, numbers_tried;
 	char sha256[SHA256_HEX_SIZE];
 };
 
 static char *shown_text(const struct exec_call *c, const struct mcp_call_end *end, const struct json *result);
 static void large_keep(struct exec_call *c, const struct mcp_call_end *end, const struct json *result);
-static void artifact_begin(struct exec_call *c, struct slice bytes);
+static void artifact_begin(struct exec_call *c);
 static void artifact_written(const struct archive_answer *a, void *arg);
 static void large_completed(struct exec_call *c, bool kept);
 
@@ -58,6 +60,7 @@ void call_result_free(struct call_result *k)
 		return;
 	free(k->preview);
 	free(k->shown);
+	buf_release(&k->whole);
 	free(k);
 }
 
@@ -100,16 +103,18 @@ static void large_keep(struct exec_call *c, const struct mcp_call_end *end, cons
 	k->is_error = end->is_error;
 	k->duration_ms = end->duration_ms;
 	k->bytes = end->result.len;
+	k->whole = BUF_LIMIT(end->result.len);
 	c->result = k;
-	if (r->agent->archive == NULL)
+	if (r->agent->archive == NULL || !buf_add_slice(&k->whole, end->result))
 		large_completed(c, false);
 	else
-		artifact_begin(c, end->result);
+		artifact_begin(c);
 }
 
-static void artifact_begin(struct exec_call *c, struct slice bytes)
+static void artifact_begin(struct exec_call *c)
 {
 	struct run *r = c->exec->run;
+	struct slice bytes = buf_slice(&c->result->whole);
 	char name[CALL_ID_SIZE + 8];
 	struct artifact_new n = {
 		.number = ++r->artifacts_named, .media_type = MEDIA_TYPE, .name = name, .bytes = bytes};
@@ -117,6 +122,7 @@ static void artifact_begin(struct exec_call *c, struct slice bytes)
 	snprintf(name, sizeof name, "%s.json", c->id);
 	sha256_hex(bytes.ptr, bytes.len, c->result->sha256);
 	c->result->number = n.number;
+	c->result->numbers_tried++;
 	c->state = CALL_KEEPING;
 	c->keeping = artifact_write(r->agent->archive, &n, artifact_written, c);
 }
@@ -126,6 +132,10 @@ static void artifact_written(const struct archive_answer *a, void *arg)
 	struct exec_call *c = arg;
 	struct run *r = c->exec->run;
 	c->keeping = NULL;
+	if (a->error.code == ERR_CONFLICT && c->result->numbers_tried < NUMBERS_TRIED_MAX) {
+		artifact_begin(c);
+		return;
+	}
 	if (a->error.code != ERR_NONE)
 		log_warn("a large tool result could not be kept whole: only its ends are",
 			 LF_STR("task_id", r->task_id), LF_STR("call", c->id), LF_STR("error", a->error.msg));

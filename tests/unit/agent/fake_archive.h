@@ -26,6 +26,7 @@ struct archive {
 	struct archive_call *calls;
 	bool holds;        /* answers nothing for now */
 	enum err fails;    /* the next answers */
+	int conflicts;     /* so many writes meet another artifact with their number */
 	struct buf events; /* of the task, from 1, as SSE bytes */
 	struct buf written;
 	struct artifact_new last; /* its texts are not valid any more */
@@ -45,6 +46,8 @@ static void fake_archive_answer(void *arg)
 		a->calls = c->next;
 		if (a->fails != ERR_NONE)
 			err_set(&answer.error, a->fails, "the archive was told to fail");
+		else if (c->writes && a->conflicts > 0 && a->conflicts--)
+			err_set(&answer.error, ERR_CONFLICT, "the artifact is there, with other bytes");
 		/* At least one event, as the real one does. */
 		while (a->fails == ERR_NONE && !c->writes && event_next(&rest, &v)) {
 			const char *begin = end;

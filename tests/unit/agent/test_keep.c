@@ -112,6 +112,27 @@ static void keep__an_archive_that_fails_costs_the_rest_only(void **state)
 	world_close(&w);
 }
 
+/* As runs leave them that die before their events. */
+static void keep__artifacts_nobody_names_are_passed_over(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open_as(&w, "echo", false, true);
+	large_begin(&w);
+	large_end(&w);
+	w.archive.conflicts = 2;
+	task_give(&w, "call");
+	assert_ended(&w, "completed", NULL);
+	struct json *j = event_nth(&w, EVENT_TOOL_COMPLETED, 0);
+	const struct json *a = json_get(j, "artifact");
+	assert_int_equal(w.archive.writes, 3);
+	assert_int_equal(w.archive.last.number, 3);
+	assert_int_equal(json_get_integer(a, "number", 0), 3);
+	assert_int_equal(json_get_integer(a, "bytes", 0), w.archive.written.len);
+	json_free(j);
+	world_close(&w);
+}
+
 static void keep__cancelled_while_it_is_written(void **state)
 {
 	struct world w;
@@ -160,6 +181,7 @@ int main(void)
 		cmocka_unit_test(keep__without_an_archive_in_part),
 		cmocka_unit_test(keep__large_ones_are_artifacts),
 		cmocka_unit_test(keep__an_archive_that_fails_costs_the_rest_only),
+		cmocka_unit_test(keep__artifacts_nobody_names_are_passed_over),
 		cmocka_unit_test(keep__cancelled_while_it_is_written),
 		cmocka_unit_test(keep__numbers_go_on),
 	};
