@@ -128,6 +128,29 @@ struct mcp_tool_effect {
 	enum mcp_effect effect;
 };
 
+/* How requests to a remote server are authorized. */
+enum mcp_auth_type {
+	MCP_AUTH_AUTO, /* client credentials where there are some, else a person when the server asks */
+	MCP_AUTH_NONE,
+	MCP_AUTH_BEARER, /* a token that was given */
+	MCP_AUTH_CLIENT, /* client credentials: no person is needed */
+	MCP_AUTH_CODE,   /* authorization code: a person logs in */
+};
+
+/* What is NULL is not given. */
+struct mcp_auth_options {
+	enum mcp_auth_type type;
+	const char *token;
+	const char *client_id, *client_secret;
+	const char *private_key;         /* PEM; then client assertions are signed with it ... */
+	const char *key_alg;             /* ... as "RS256" or "ES256"; NULL: by the kind of the key */
+	const char *issuer;              /* the one that client_id belongs to; NULL: the first one seen */
+	const char *scopes;              /* words; NULL: what the server asks for */
+	const char *client_metadata_url; /* of our client id metadata document */
+	const char *redirect_uri;
+	bool allow_private; /* addresses that a server supplies may be private ones */
+};
+
 /* One row of the registry. All strings are borrowed for the broker's life. */
 struct mcp_server_options {
 	const char *id;
@@ -139,6 +162,7 @@ struct mcp_server_options {
 	size_t env_count;
 	const char *cwd; /* NULL: "/" is used for nothing; the service's own directory */
 	const char *url;
+	struct mcp_auth_options auth; /* MCP_REMOTE */
 	enum mcp_trust trust;
 	const struct mcp_tool_effect *effects; /* the operator's word, before any annotation */
 	size_t effects_count;

@@ -46,7 +46,9 @@ struct fetch_exchange {
 	struct fetch_head head;
 	struct buf body; /* received, not yet handed out */
 	size_t body_bytes;
+	size_t request_len;
 	bool deferred, over, resent, too_large;
+	bool not_public; /* an address was refused for options.public_only */
 	struct error e;
 	char curl_text[CURL_ERROR_SIZE];
 	fetch_fn *fn; /* NULL: forgotten */
@@ -72,6 +74,7 @@ static void exchange_free(struct fetch_exchange *x)
 		explicit_bzero(h->data, strlen(h->data));
 	curl_slist_free_all(x->headers);
 	buf_release(&x->body);
+	explicit_bzero(x->request, x->request_len); /* may hold credentials */
 	free(x->request);
 	free(x->shown);
 	free(x);
@@ -170,6 +173,10 @@ static void result_word(struct fetch_exchange *x, CURLcode result)
 		err_set(&x->e, ERR_UPSTREAM,
 			"the answer of %s at %s is over %zu bytes; raise %s if it may be", words->peer,
 			x->shown, x->wire->options.response_bytes_max, words->response);
+	else if (result == CURLE_COULDNT_CONNECT && x->not_public)
+		err_set(&x->e, ERR_CONFIG,
+			"%s at %s is in a private, link-local or loopback network, which is not allowed here",
+			words->peer, x->shown);
 	else if (result == CURLE_COULDNT_CONNECT && os_error == ECONNREFUSED)
 		err_set(&x->e, ERR_UNAVAILABLE, "%s at %s refused the connection; %s", words->peer, x->shown,
 			hint);
@@ -260,8 +267,12 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
 
 static curl_socket_t on_curl_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 {
-	(void)arg;
+	struct fetch_exchange *x = arg;
 	(void)purpose;
+	if (x->wire->options.public_only && !address_is_public(&a->addr)) {
+		x->not_public = true;
+		return CURL_SOCKET_BAD;
+	}
 	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
@@ -329,6 +340,7 @@ static void easy_callbacks(struct fetch_exchange *x)
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_curl_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_curl_open);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, x);
 }
 
 static void easy_options(struct fetch_exchange *x, const struct fetch_request *r)
@@ -354,9 +366,9 @@ static void easy_options(struct fetch_exchange *x, const struct fetch_request *r
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)CONNECTION_AGE_SECONDS_MAX);
 	if (o->ca_file != NULL && o->ca_file[0] != '\0')
 		curl_easy_setopt(easy, CURLOPT_CAINFO, o->ca_file);
-	if (o->proxy != NULL)
+	if (o->proxy != NULL && !o->public_only)
 		curl_easy_setopt(easy, CURLOPT_PROXY, o->proxy);
-	else if (url_is_loopback(r->url))
+	else if (o->public_only || url_is_loopback(r->url))
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 }
 
@@ -376,6 +388,7 @@ struct fetch_exchange *fetch_start(struct fetch *w, const struct fetch_request *
 	w->exchanges = x;
 	x->shown = url_shown(r->url);
 	x->request = slice_dup(r->body);
+	x->request_len = r->body.len;
 	for (const char *const *h = r->headers; *h != NULL; h++)
 		header_add(x, *h);
 	header_add(x, "Expect:"); /* else a second of waiting before large bodies */

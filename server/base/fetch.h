@@ -26,6 +26,9 @@ struct fetch_options {
 	int64_t connect_ms;              /* 0: no limit of ours, here and below */
 	int64_t first_byte_ms, idle_ms;
 	size_t response_bytes_max;
+	/* Connects to addresses of the open Internet only, looked at when the name has been resolved: for
+	 * URLs that somebody else wrote. No proxy is used then, since it would do the resolving. */
+	bool public_only;
 };
 
 struct fetch_request {
@@ -67,5 +70,10 @@ void fetch_head_line(struct fetch_head *h, struct slice line);
 char *url_shown(const char *url);
 /* localhost, 127.0.0.0/8 or ::1: never reached through a proxy of the environment. */
 bool url_is_loopback(const char *url);
+
+/* fetch_address.c: of the open Internet, neither this machine nor a private or link-local network, nor
+ * anything reserved. */
+struct sockaddr;
+bool address_is_public(const struct sockaddr *a);
 
 #endif
