@@ -41,6 +41,7 @@ struct fetch_request {
 struct fetch_head {
 	int status; /* 0 until there is one */
 	char retry_after[64], retry_after_ms[32], should_retry[16], request_id[96], location[256];
+	char www_authenticate[2048]; /* all of them, joined by ", " */
 };
 
 /* What became of an exchange since the last time. Comes from the loop, never from within fetch_start. */

@@ -20,6 +20,14 @@ static struct slice trim(struct slice s)
 	return s;
 }
 
+/* A list that may come in several lines (RFC 9110 section 5.3); what does not fit is left out whole. */
+static void list_add(char *list, size_t size, struct slice value)
+{
+	size_t used = strlen(list);
+	if (used + 2 + value.len < size)
+		snprintf(list + used, size - used, "%s%.*s", used > 0 ? ", " : "", (int)value.len, value.ptr);
+}
+
 void fetch_head_line(struct fetch_head *h, struct slice line)
 {
 	/* An interim answer (1xx) comes as a head of its own before the real one. */
@@ -48,4 +56,6 @@ void fetch_head_line(struct fetch_head *h, struct slice line)
 		if (slice_eq_nocase(name, rows[i].name))
 			snprintf(rows[i].out, rows[i].size, "%.*s", (int)value.len, value.ptr);
 	}
+	if (slice_eq_nocase(name, "www-authenticate"))
+		list_add(h->www_authenticate, sizeof(h->www_authenticate), value);
 }

@@ -56,12 +56,26 @@ static void fetch_head__cuts_long_values(void **state)
 	assert_int_equal(strlen(h.request_id), sizeof(h.request_id) - 1);
 }
 
+static void fetch_head__joins_challenges(void **state)
+{
+	(void)state;
+	struct fetch_head h = {0};
+	char line[3000] = "WWW-Authenticate: Basic x=";
+	take(&h, "HTTP/1.1 401 Unauthorized\r\n");
+	take(&h, "WWW-Authenticate: Bearer scope=\"a b\"\r\n");
+	take(&h, "www-authenticate: Negotiate\r\n");
+	memset(line + strlen(line), 'a', 2500);
+	take(&h, line);
+	assert_string_equal(h.www_authenticate, "Bearer scope=\"a b\", Negotiate");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fetch_head__keeps_what_matters),
 		cmocka_unit_test(fetch_head__forgets_an_interim_answer),
 		cmocka_unit_test(fetch_head__cuts_long_values),
+		cmocka_unit_test(fetch_head__joins_challenges),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
