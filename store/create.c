@@ -117,7 +117,7 @@ enum err task_create(struct store *s, const struct id *id, struct slice created,
 {
 	struct task_doc *doc = doc_new();
 	int64_t at_ms = clock_wall_ms();
-	enum err code = store_accepts(s, e);
+	enum err code = store_accepts_task(s, e);
 	if (code == ERR_NONE)
 		code = draft_make(s, doc, at_ms, created, e);
 	if (code == ERR_NONE) {

@@ -68,6 +68,14 @@ void store_health_set(struct store *s, enum store_health h, const char *why)
 		wake_all(s, WAKE_HEALTH);
 }
 
+enum err store_accepts_task(const struct store *s, struct error *e)
+{
+	char why[ERROR_MSG_MAX];
+	if (store_health(s, why) == STORE_FULL)
+		return err_set(e, ERR_NO_SPACE, "no new task is taken: %s", why);
+	return store_accepts(s, e);
+}
+
 enum err store_accepts(const struct store *s, struct error *e)
 {
 	char why[ERROR_MSG_MAX];
@@ -83,6 +91,7 @@ enum err store_accepts(const struct store *s, struct error *e)
 	case STORE_BROKEN:
 		store_health(s, why);
 		return err_set(e, ERR_UNAVAILABLE, "nothing can be stored any more: %s", why);
+	case STORE_FULL:
 	case STORE_WORKS: break;
 	}
 	return ERR_NONE;

@@ -182,6 +182,16 @@ static void requests_gather(struct batch *b)
 	}
 }
 
+/* There is nothing to store, but is there room again? Asked with a key that is over its time at once. */
+static enum err room_probe(struct batch *b)
+{
+	static const struct db_request probe = {.place = {.at_ms = 0}};
+	struct keeper *k = b->keeper;
+	if (store_health(k->store, NULL) != STORE_NO_SPACE)
+		return ERR_NONE;
+	return k->db->backend->request_put(k->db, &probe, &b->error);
+}
+
 /* One transaction; when there is more, or something came meanwhile, another turn of the loop makes the next:
  * reads of others get theirs in between. */
 static void on_timer(void *keeper)
@@ -216,6 +226,8 @@ static enum err batch_commit(struct keeper *k, bool *more, struct error *e)
 		struct db_request r = {b->requests[i].key, b->requests[i].place};
 		b->code = db->request_put(k->db, &r, &b->error);
 	}
+	if (b->code == ERR_NONE && b->count == 0 && b->requests_count == 0)
+		b->code = room_probe(b);
 	if (b->code == ERR_NONE) {
 		KILL_POINT("commit-before");
 		b->code = db->commit(k->db, &b->error);

@@ -8,13 +8,15 @@
 #include "base/base.h"
 #include "store/keeper.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
 	ROWS_STEP = 256,
 	PAUSE_MS = 2, /* after a step that found something */
 	IDLE_MS = 1000,
-	FULL_PERCENT = 90, /* of max_bytes: from here on the oldest make room */
+	FULL_PERCENT = 90,   /* of max_bytes: from here on the oldest make room ... */
+	NO_NEW_PERCENT = 95, /* ... and if there are none, the rest is for the tasks there are */
 };
 
 static enum err trim_step(struct keeper *k, bool *more, struct error *e);
@@ -38,15 +40,36 @@ static void on_trim(void *keeper)
 		loop_timer_set(k->timer, 0);
 }
 
-static bool nearly_full(struct keeper *k)
+static bool used_over(struct keeper *k, int percent)
 {
 	int64_t bytes_max = k->options.bytes_max;
-	return bytes_max > 0 && k->db->backend->bytes_used(k->db) > (uint64_t)bytes_max / 100 * FULL_PERCENT;
+	return bytes_max > 0 &&
+	       k->db->backend->bytes_used(k->db) > (uint64_t)bytes_max / 100 * (uint64_t)percent;
+}
+
+/* Before the last of the room goes to new tasks, so that those there are can end, and then make room. */
+static void new_tasks_look(struct keeper *k, bool trimmable)
+{
+	enum store_health health = store_health(k->store, NULL);
+	bool full = !trimmable && used_over(k, NO_NEW_PERCENT);
+	char why[ERROR_MSG_MAX];
+	if (full && health == STORE_WORKS) {
+		snprintf(why, sizeof why,
+			 "the database is nearly full of tasks that are not finished: approve, answer or "
+			 "cancel "
+			 "some, or raise store.max_bytes (%lld)",
+			 (long long)k->options.bytes_max);
+		log_error("no new task is taken", LF_STR("reason", why));
+		store_health_set(k->store, STORE_FULL, why);
+	} else if (!full && health == STORE_FULL) {
+		log_info("there is room again: new tasks are taken");
+		store_health_set(k->store, STORE_WORKS, "");
+	}
 }
 
 void keeper_trim_hurry(struct keeper *k)
 {
-	if (k->trimming || !nearly_full(k))
+	if (k->trimming || !used_over(k, FULL_PERCENT))
 		return;
 	k->trimming = true;
 	loop_timer_set(k->trim_timer, PAUSE_MS);
@@ -98,7 +121,7 @@ static enum err victim_find(struct keeper *k, struct id *out, struct error *e)
 	const struct db_backend *db = k->db->backend;
 	int64_t retention_ms = k->options.retention_ms;
 	int64_t before_ms = retention_ms > 0 ? clock_wall_ms() - retention_ms : INT64_MIN;
-	if (nearly_full(k))
+	if (used_over(k, FULL_PERCENT))
 		before_ms = INT64_MAX;
 	return db->task_oldest(k->db, before_ms, out, e);
 }
@@ -113,6 +136,8 @@ static enum err trim_step(struct keeper *k, bool *more, struct error *e)
 	x.found = code == ERR_NONE && task_forget(k->store, &x.deletion.task, e) == ERR_NONE;
 	code = keeper_transact(k, rows_trim, &x, e);
 	*more = x.found || x.keys_gone == ROWS_STEP;
+	if (code == ERR_NONE)
+		new_tasks_look(k, x.found);
 	return code;
 }
 
@@ -122,7 +147,8 @@ static enum err deletable(struct keeper *k, const struct id *task, struct error 
 	struct task_saved saved;
 	struct buf doc = BUF_INIT;
 	enum err code = keeper_flush(k, e);
-	if (code == ERR_NONE)
+	/* What is deleted makes room. */
+	if (code == ERR_NONE || code == ERR_NO_SPACE)
 		code = k->db->backend->task_get(k->db, task, &saved, &doc, e);
 	buf_release(&doc);
 	if (code == ERR_NONE && !task_state_terminal(saved.state))

@@ -69,7 +69,8 @@ enum err task_move(struct store *s, struct task_ref ref, const struct task_chang
 	enum err code = ERR_NONE;
 	bool bare = false, again = true;
 	ensure(c->lease == NULL || (c->lease->ref.slot == ref.slot && c->lease->ref.gen == ref.gen));
-	if (c->lease == NULL)
+	/* An end takes effect even when it cannot be stored just now. */
+	if (c->lease == NULL && (c->to == TASK_SAME || !task_state_terminal(c->to)))
 		code = store_accepts(s, e);
 	for (int attempt = 0; again && code == ERR_NONE && attempt < ATTEMPTS_MAX; attempt++) {
 		struct draft d = {.bare = bare};

@@ -97,6 +97,8 @@ int store_stuck_take(struct store *s, uint32_t *proc);
 enum store_health {
 	STORE_STARTING, /* the keeper has not restored the tasks yet */
 	STORE_WORKS,
+	STORE_FULL, /* store.max_bytes is nearly reached by unfinished tasks: no new one is taken, these go
+		       on */
 	STORE_NO_SPACE, /* the disk, or store.max_bytes, is full: nothing new is taken until there is room */
 	STORE_AWAY,     /* the keeper died and no other can open the database; it is tried again and again */
 	STORE_BROKEN,   /* a write or sync failed: nothing becomes durable any more in this boot */

@@ -363,6 +363,10 @@ enum copy_end events_read(struct store *s, struct task_ref ref, const struct ver
 			  struct event_cursor *c, struct event_cursor *at, size_t end, struct buf *out,
 			  size_t *need);
 
+/* --- health.c --- */
+/* As store_accepts, for a task that there is not yet. */
+must_check enum err store_accepts_task(const struct store *s, struct error *e);
+
 /* --- unsaved.c --- */
 static inline bool keeper_is(const struct store *s)
 {

@@ -24,7 +24,13 @@
 
 #include "agent/agent.h"
 
-enum { PLAN_STEP_ID_MAX = 32, PLAN_STEPS_MAX = 64, CALL_ID_SIZE = 24, FENCE_SIZE = 17 };
+enum {
+	PLAN_STEP_ID_MAX = 32,
+	PLAN_STEPS_MAX = 64,
+	CALL_ID_SIZE = 24,
+	PENDING_ID_SIZE = CALL_ID_SIZE + 12,
+	FENCE_SIZE = 17
+};
 
 /* --- plan.c --- */
 
@@ -115,7 +121,8 @@ enum call_state {
 	CALL_JOURNALED, /* its start is written; it is sent once that is durable */
 	CALL_RUNNING,   /* sent */
 	CALL_LOST,      /* a process died with it: made again at again_mono_ms */
-	CALL_KEEPING,   /* answered; the result is being written as an artifact */
+	CALL_KEEPING,   /* answered; the result is being written as an artifact, or waits for room on the disk
+			 */
 	CALL_DONE,
 };
 /* What a person said of a call in doubt. */
@@ -313,6 +320,8 @@ bool call_repeatable(const struct exec_call *c);
 /* keep.c: tool.completed, and the model is told; a large result is written as an artifact first. The result
  * may be large; end and result are borrowed. */
 void result_keep(struct exec_call *c, const struct mcp_call_end *end, const struct json *result);
+/* A result in CALL_KEEPING that waits for room: written if there is. */
+void result_keep_again(struct exec_call *c);
 void call_result_free(struct call_result *k);
 /* {"content":[{"type":"text","text":...}]} as the member "result", text of at most bytes_max bytes. */
 void result_write_text(struct record *rec, const char *text, size_t bytes_max);
@@ -325,6 +334,8 @@ void call_lost(struct exec_call *c, const struct error *why, bool sent, int64_t 
 int64_t call_wait_ms(const struct exec_call *c);
 /* Writes tool.repeated: the call is to be sent again. */
 void call_again(struct exec_call *c);
+/* What a person's answer names: "c3", "c3.2" when the call had been made again before it was lost again. */
+void pending_id(const struct exec_call *c, char out[PENDING_ID_SIZE]);
 /* Decides what becomes of calls that a resumed run finds without an end. */
 void doubts_settle(struct run *r);
 

@@ -56,7 +56,8 @@ bool calls_in_flight(const struct exec *x)
 	bool durable_soon = store_accepts(x->run->agent->store, NULL) == ERR_NONE;
 	for (size_t i = 0; i < x->calls_count; i++) {
 		enum call_state s = x->calls[i].state;
-		if (s == CALL_RUNNING || s == CALL_KEEPING || (s == CALL_JOURNALED && durable_soon))
+		bool waits = s == CALL_JOURNALED || (s == CALL_KEEPING && x->calls[i].keeping == NULL);
+		if (s == CALL_RUNNING || (s == CALL_KEEPING && !waits) || (waits && durable_soon))
 			return true;
 	}
 	return false;
@@ -161,6 +162,8 @@ static void call_pump(struct exec_call *c)
 		call_begin(c);
 	else if (c->state == CALL_LOST && begins && clock_mono_ms() >= c->again_mono_ms)
 		call_again(c);
+	if (c->state == CALL_KEEPING)
+		result_keep_again(c);
 	if (!run_over(r) && c->state == CALL_JOURNALED && (c->read_only || run_is_durable(r, c->seq)))
 		call_send(c);
 }

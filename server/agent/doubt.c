@@ -12,6 +12,7 @@
 #include "base/base.h"
 #include "agent/agent_int.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,8 +124,17 @@ static void call_doubt(struct exec_call *c, const char *why)
 		run_drop(r, false);
 }
 
+void pending_id(const struct exec_call *c, char out[PENDING_ID_SIZE])
+{
+	if (c->repeats == 0)
+		snprintf(out, PENDING_ID_SIZE, "%s", c->id);
+	else
+		snprintf(out, PENDING_ID_SIZE, "%s.%d", c->id, c->repeats + 1);
+}
+
 static void pending_write(struct jw *w, const struct exec_call *c, const char *why)
 {
+	char id[PENDING_ID_SIZE];
 	static const char *const actions[] = {"retry", "completed", "skip", "fail"};
 	char at[CLOCK_TEXT_SIZE];
 	struct json *arguments = json_parse(c->arguments, strlen(c->arguments), 0, NULL);
@@ -136,7 +146,8 @@ static void pending_write(struct jw *w, const struct exec_call *c, const char *w
 		"taken as its result), skip (the step goes on without it), fail (the step fails).",
 		c->server_tool, c->server != NULL ? c->server : "?", step_id(c), at, why);
 	jw_object(w);
-	jw_kv_text(w, "id", c->id);
+	pending_id(c, id);
+	jw_kv_text(w, "id", id);
 	jw_kv_text(w, "kind", "in_doubt");
 	jw_kv_text(w, "step", step_id(c));
 	jw_kv_text(w, "server", c->server);

@@ -2,8 +2,9 @@
 /*
  * How the result of a tool call is kept. Up to limits.tool_result_bytes it stands in tool.completed as the
  * server sent it. A larger one is written to the archive first, as an artifact of the task, and
- * tool.completed has the bounded text of it and says where the whole is; without an archive, or when that
- * fails, the bounded text is all there is. The model is shown its part in any case.
+ * tool.completed has the bounded text of it and says where the whole is; a full disk is waited for; without
+ * an archive, or when the writing fails otherwise, the bounded text is all there is. The model is shown its
+ * part in any case.
  *
  * Artifacts of a task are numbered 1, 2, 3 ... A run that died may have left one that no event names: a call
  * that is made again takes its number when its result is the same, else the next one.
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBERS_TRIED_MAX = 100 };
+enum { NUMBERS_TRIED_MAX = 100, ROOM_WAITS_MAX = 20 };
 static const char MEDIA_TYPE[] = "application/json";
 
 /* A large result between its arrival and tool.completed. */
@@ -26,6 +27,7 @@ struct call_result {
 	size_t bytes;
 	struct buf whole; /* until it is written */
 	uint32_t number, numbers_tried;
+	int room_waits; /* for a result for which there never is room */
 	char sha256[SHA256_HEX_SIZE];
 };
 
@@ -113,17 +115,26 @@ static void large_keep(struct exec_call *c, const struct mcp_call_end *end, cons
 
 static void artifact_begin(struct exec_call *c)
 {
-	struct run *r = c->exec->run;
 	struct slice bytes = buf_slice(&c->result->whole);
-	char name[CALL_ID_SIZE + 8];
-	struct artifact_new n = {
-		.number = ++r->artifacts_named, .media_type = MEDIA_TYPE, .name = name, .bytes = bytes};
-	n.task = r->id;
-	snprintf(name, sizeof name, "%s.json", c->id);
 	sha256_hex(bytes.ptr, bytes.len, c->result->sha256);
-	c->result->number = n.number;
+	c->result->number = ++c->exec->run->artifacts_named;
 	c->result->numbers_tried++;
 	c->state = CALL_KEEPING;
+	result_keep_again(c);
+}
+
+void result_keep_again(struct exec_call *c)
+{
+	struct run *r = c->exec->run;
+	char name[CALL_ID_SIZE + 8];
+	if (c->keeping != NULL || store_accepts(r->agent->store, NULL) != ERR_NONE)
+		return;
+	snprintf(name, sizeof name, "%s.json", c->id);
+	struct artifact_new n = {.task = r->id,
+				 .number = c->result->number,
+				 .media_type = MEDIA_TYPE,
+				 .name = name,
+				 .bytes = buf_slice(&c->result->whole)};
 	c->keeping = artifact_write(r->agent->archive, &n, artifact_written, c);
 }
 
@@ -134,6 +145,11 @@ static void artifact_written(const struct archive_answer *a, void *arg)
 	c->keeping = NULL;
 	if (a->error.code == ERR_CONFLICT && c->result->numbers_tried < NUMBERS_TRIED_MAX) {
 		artifact_begin(c);
+		return;
+	}
+	/* The news that there is room again wakes the run. */
+	if (a->error.code == ERR_NO_SPACE && c->result->room_waits++ < ROOM_WAITS_MAX) {
+		result_keep_again(c);
 		return;
 	}
 	if (a->error.code != ERR_NONE)

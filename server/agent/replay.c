@@ -132,6 +132,19 @@ static struct exec_call *call_unstarted(struct exec *x, const struct json *data)
 	return NULL;
 }
 
+/* The call that a person has spoken of. */
+static struct exec_call *call_pending(struct exec *x, const char *pending)
+{
+	char id[PENDING_ID_SIZE];
+	for (size_t i = 0; i < x->calls_count; i++) {
+		struct exec_call *c = &x->calls[i];
+		pending_id(c, id);
+		if (c->started && c->state == CALL_WAITING && strcmp(id, pending) == 0)
+			return c;
+	}
+	return NULL;
+}
+
 static struct exec_call *call_by_id(struct exec *x, const char *id)
 {
 	for (size_t i = 0; i < x->calls_count; i++)
@@ -211,7 +224,7 @@ static void input_replay(struct run *r, const struct json *data)
 	struct exec_call *c = NULL;
 	for (size_t i = 0; i < r->plan->steps_count && c == NULL; i++)
 		if (r->steps[i].exec != NULL)
-			c = call_by_id(r->steps[i].exec, json_get_text(data, "id", ""));
+			c = call_pending(r->steps[i].exec, json_get_text(data, "id", ""));
 	if (c == NULL || !c->in_doubt)
 		return;
 	for (size_t i = 0; i < COUNT_OF(words); i++)

@@ -63,6 +63,7 @@ static const char *health_text(enum store_health health)
 	switch (health) {
 	case STORE_STARTING: return "starting";
 	case STORE_WORKS: return "works";
+	case STORE_FULL: return "full";
 	case STORE_NO_SPACE: return "no_space";
 	case STORE_AWAY: return "away";
 	case STORE_BROKEN: break;
@@ -75,7 +76,7 @@ static const char *readiness(const struct http_request *r, enum store_health hea
 {
 	if (r->http->draining)
 		return "draining";
-	if (health == STORE_BROKEN || health == STORE_NO_SPACE || health == STORE_AWAY)
+	if (health != STORE_STARTING && health != STORE_WORKS)
 		return health_text(health);
 	return health == STORE_WORKS && mcp_client_settled(r->http->mcp) ? "ready" : "starting";
 }
@@ -111,7 +112,7 @@ void api_readyz(struct http_request *r)
 	jw_object(&w);
 	jw_kv_bool(&w, "tool_servers_settled", mcp_client_settled(r->http->mcp));
 	jw_kv_bool(&w, "accepting_tasks", !r->http->draining && health == STORE_WORKS);
-	jw_kv_bool(&w, "store_works", health == STORE_WORKS);
+	jw_kv_bool(&w, "store_works", health == STORE_WORKS || health == STORE_FULL);
 	if (health != STORE_WORKS)
 		jw_kv_text(&w, "store_reason", why[0] ? why : "the tasks are being restored");
 	jw_object_end(&w);

@@ -75,6 +75,7 @@ static enum err hold_refusal(const struct api_hold *h, struct error *e)
 			       "the store has failed (%.160s): the change could not be stored; %s", why,
 			       hold_advice(h));
 	case STORE_STARTING:
+	case STORE_FULL:
 	case STORE_WORKS: break;
 	}
 	return ERR_NONE;

@@ -168,20 +168,24 @@ static void word__retry_makes_the_same_call(void **state)
 	(void)state;
 	doubt_begin(&w);
 	char *id = xstrdup(event_text(&w, EVENT_TOOL_STARTED, 0, "call"));
+	char pending[PENDING_ID_SIZE];
+	snprintf(pending, sizeof pending, "%s", id);
 	for (size_t n = 1; n <= 5; n++) {
 		rig_wait(&w.mcp, rig_state_is(&w.mcp, "ready"));
-		task_input(&w, id, "retry", NULL);
+		task_input(&w, pending, "retry", NULL);
 		world_wait(&w, events_count(&w, EVENT_STEP_IN_DOUBT) == n + 1);
 		assert_int_equal(events_count(&w, EVENT_TOOL_REPEATED), n);
 		assert_int_equal(events_count(&w, EVENT_STEP_RESUMED), n);
 		assert_string_equal(event_text(&w, EVENT_TOOL_REPEATED, n - 1, "call"), id);
+		/* each question has a name of its own */
+		snprintf(pending, sizeof pending, "%s.%zu", id, n + 1);
 	}
 	assert_int_equal(events_count(&w, EVENT_TOOL_STARTED), 1);
-	/* a word about something else is none */
-	task_input(&w, "c99", "skip", NULL);
+	/* a word about something else, the first question, is none */
+	task_input(&w, id, "skip", NULL);
 	world_wait(&w, events_count(&w, EVENT_STEP_IN_DOUBT) == 7);
 	step_ends(&w);
-	task_input(&w, id, "completed", NULL);
+	task_input(&w, pending, "completed", NULL);
 	assert_ended(&w, "completed", NULL);
 	assert_says(model_shown(&w, 2), "has made sure that the call took effect");
 	free(id);

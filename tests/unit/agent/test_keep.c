@@ -101,11 +101,58 @@ static void keep__an_archive_that_fails_costs_the_rest_only(void **state)
 	world_open_as(&w, "echo", false, true);
 	large_begin(&w);
 	large_end(&w);
-	w.archive.fails = ERR_NO_SPACE;
+	w.archive.fails = ERR_UNAVAILABLE;
 	task_give(&w, "call");
 	assert_ended(&w, "completed", NULL);
 	struct json *j = event_nth(&w, EVENT_TOOL_COMPLETED, 0);
 	assert_int_equal(w.archive.writes, 1);
+	assert_preview(&w, j);
+	assert_null(json_get(j, "artifact"));
+	json_free(j);
+	world_close(&w);
+}
+
+static void keep__a_full_disk_is_waited_for(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open_as(&w, "echo", false, true);
+	large_begin(&w);
+	large_end(&w);
+	w.archive.holds = true;
+	w.archive.fails = ERR_NO_SPACE;
+	task_give(&w, "call");
+	world_wait(&w, w.archive.writes == 1);
+	store_health_set(w.keeper, STORE_NO_SPACE, "the disk is full");
+	w.archive.holds = false;
+	fake_archive_answer(&w.archive);
+	for (int i = 0; i < 20; i++)
+		loop_turn(w.loop, 1);
+	assert_int_equal(w.archive.writes, 1);
+	assert_int_equal(events_count(&w, EVENT_TOOL_COMPLETED), 0);
+	w.archive.fails = ERR_NONE;
+	store_health_set(w.keeper, STORE_WORKS, "");
+	world_wake(&w);
+	assert_ended(&w, "completed", NULL);
+	struct json *j = event_nth(&w, EVENT_TOOL_COMPLETED, 0);
+	assert_int_equal(w.archive.writes, 2);
+	assert_int_equal(json_get_integer(json_get(j, "artifact"), "number", 0), 1);
+	json_free(j);
+	world_close(&w);
+}
+
+/* One for which there never is room, though there is for others. */
+static void keep__a_full_disk_is_not_waited_for_without_end(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open_as(&w, "echo", false, true);
+	large_begin(&w);
+	large_end(&w);
+	w.archive.fails = ERR_NO_SPACE;
+	task_give(&w, "call");
+	assert_ended(&w, "completed", NULL);
+	struct json *j = event_nth(&w, EVENT_TOOL_COMPLETED, 0);
 	assert_preview(&w, j);
 	assert_null(json_get(j, "artifact"));
 	json_free(j);
@@ -181,6 +228,8 @@ int main(void)
 		cmocka_unit_test(keep__without_an_archive_in_part),
 		cmocka_unit_test(keep__large_ones_are_artifacts),
 		cmocka_unit_test(keep__an_archive_that_fails_costs_the_rest_only),
+		cmocka_unit_test(keep__a_full_disk_is_waited_for),
+		cmocka_unit_test(keep__a_full_disk_is_not_waited_for_without_end),
 		cmocka_unit_test(keep__artifacts_nobody_names_are_passed_over),
 		cmocka_unit_test(keep__cancelled_while_it_is_written),
 		cmocka_unit_test(keep__numbers_go_on),

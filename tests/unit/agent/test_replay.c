@@ -103,6 +103,7 @@ static void event_replay__a_word_counts_for_what_is_in_doubt(void **state)
 	replay(r, EVENT_TASK_INPUT, cases[0].input); /* nobody asked */
 	assert_int_equal(c->word, WORD_NONE);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		c->repeats = 0;
 		replay(r, EVENT_STEP_IN_DOUBT, "{\"step\":\"s1\",\"call\":\"c2\"}");
 		replay(r, EVENT_TASK_INPUT, "{\"id\":\"c9\",\"action\":\"skip\"}");
 		assert_int_equal(c->word, WORD_NONE);
@@ -112,6 +113,12 @@ static void event_replay__a_word_counts_for_what_is_in_doubt(void **state)
 		replay(r, EVENT_TOOL_REPEATED, "{\"seq\":12,\"step\":\"s1\",\"call\":\"c2\"}");
 		assert_true(c->word == WORD_NONE && !c->in_doubt);
 	}
+	/* an answer to the question before is none to this one */
+	replay(r, EVENT_STEP_IN_DOUBT, "{\"step\":\"s1\",\"call\":\"c2\"}");
+	replay(r, EVENT_TASK_INPUT, "{\"id\":\"c2\",\"action\":\"skip\"}");
+	assert_int_equal(c->word, WORD_NONE);
+	replay(r, EVENT_TASK_INPUT, "{\"id\":\"c2.2\",\"action\":\"skip\"}");
+	assert_int_equal(c->word, WORD_SKIP);
 	world_close(&w);
 }
 

@@ -111,16 +111,33 @@ static void a_persons_change__is_refused_and_a_run_goes_on(void **state)
 	struct task_ref ref = create(t.a);
 	assert_int_equal(lease_take(t.a, ref, &l, &e), ERR_NONE);
 	store_health_set(t.b, STORE_NO_SPACE, "full");
-	assert_int_equal(move_as(t.b, ref, NULL, EVENT_TASK_RESULT, NULL, TASK_CANCELLED, &e), ERR_NO_SPACE);
+	assert_int_equal(move_as(t.b, ref, NULL, EVENT_TASK_RESULT, NULL, TASK_PLANNING, &e), ERR_NO_SPACE);
 	assert_int_equal(move_as(t.a, ref, &l, EVENT_TASK_RESULT, NULL, TASK_PLANNING, &e), ERR_NONE);
 	store_health_set(t.b, STORE_BROKEN, "broken");
-	assert_int_equal(move_as(t.b, ref, NULL, EVENT_TASK_RESULT, NULL, TASK_CANCELLED, &e),
-			 ERR_UNAVAILABLE);
-	assert_int_equal(move_as(t.a, ref, &l, EVENT_TASK_RESULT, NULL, TASK_FAILED, &e), ERR_NONE);
+	assert_int_equal(move_as(t.b, ref, NULL, EVENT_TASK_RESULT, NULL, TASK_RUNNING, &e), ERR_UNAVAILABLE);
+	/* but an end takes effect */
+	assert_int_equal(move_as(t.b, ref, NULL, EVENT_TASK_RESULT, NULL, TASK_CANCELLED, &e), ERR_NONE);
 	table_close(&t);
 }
 
-RUN_TESTS(cmocka_unit_test(a_table_with_a_keeper__starts_and_takes_nothing_yet),
+static void a_nearly_full_database__takes_no_new_task(void **state)
+{
+	struct table t = kept_open();
+	struct task_ref ref;
+	struct id id;
+	struct error e;
+	(void)state;
+	store_health_set(t.b, STORE_WORKS, "");
+	struct task_ref old = create(t.a);
+	store_health_set(t.b, STORE_FULL, "nearly full");
+	assert_int_equal(create_sized(t.a, 10, &ref, &id, &e), ERR_NO_SPACE);
+	assert_non_null(strstr(e.msg, "nearly full"));
+	assert_int_equal(move_as(t.a, old, NULL, EVENT_TASK_RESULT, NULL, TASK_PLANNING, &e), ERR_NONE);
+	table_close(&t);
+}
+
+RUN_TESTS(cmocka_unit_test(a_nearly_full_database__takes_no_new_task),
+	  cmocka_unit_test(a_table_with_a_keeper__starts_and_takes_nothing_yet),
 	  cmocka_unit_test(a_table_without_one__works_at_once),
 	  cmocka_unit_test(what_is_wrong__is_told_with_the_reason), cmocka_unit_test(a_long_reason__is_cut),
 	  cmocka_unit_test(a_change_of_health__wakes_all_others_once),

@@ -177,6 +177,28 @@ static void many_keys_of_requests__go_as_fast_as_they_come(void **state)
 	rig_close(&r);
 }
 
+/* The last of the room is for the tasks there are. */
+static void a_database_full_of_unfinished_tasks__takes_no_new_ones(void **state)
+{
+	struct rig r = rig_options(4, 16);
+	(void)state;
+	r.options.bytes_max = 1000;
+	rig_start(&r);
+	struct task_ref ref = create(r.t.a);
+	rig_turn(&r);
+	r.db.bytes_used = 951;
+	seconds(&r, 2);
+	assert_int_equal(store_health(r.t.a, NULL), STORE_FULL);
+	/* one that ends makes room */
+	move(r.t.a, ref, 0, NULL, TASK_CANCELLED);
+	rig_turn(&r);
+	seconds(&r, 2);
+	r.db.bytes_used = 900;
+	seconds(&r, 2);
+	assert_int_equal(store_health(r.t.a, NULL), STORE_WORKS);
+	rig_close(&r);
+}
+
 static void trimming__bears_a_full_disk_and_ends_with_a_broken_one(void **state)
 {
 	struct rig r = rig_options(4, 16);
@@ -209,4 +231,5 @@ RUN_TESTS(cmocka_unit_test(finished_tasks__go_after_their_time),
 	  cmocka_unit_test(a_deletion_that_has_begun__is_ended_by_the_next_keeper),
 	  cmocka_unit_test(a_person__deletes_what_is_over),
 	  cmocka_unit_test(many_keys_of_requests__go_as_fast_as_they_come),
+	  cmocka_unit_test(a_database_full_of_unfinished_tasks__takes_no_new_ones),
 	  cmocka_unit_test(trimming__bears_a_full_disk_and_ends_with_a_broken_one))
