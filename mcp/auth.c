@@ -25,7 +25,7 @@ enum {
 
 /* --- the house --- */
 
-struct auth_house *auth_house_new(struct loop *l, const struct auth_house_options *o)
+struct auth_house *auth_house_new(struct loop *l, const struct mcp_auth_common *o)
 {
 	struct error e;
 	struct auth_house *h = xcalloc(1, sizeof(*h));
@@ -313,7 +313,7 @@ bool auth_login_is(const struct auth *a, const char *state)
 	return a->step == STEP_LOGIN && state && secret_equal(a->login.state, state);
 }
 
-void auth_login_end(struct auth *a, const struct auth_reply *r, void (*fn)(const struct error *e, void *arg),
+void auth_login_end(struct auth *a, const struct mcp_login *r, void (*fn)(const struct error *e, void *arg),
 		    void *arg)
 {
 	struct error e;

@@ -13,15 +13,8 @@
 
 /* What all servers share: the connections to authorization servers, and what is kept on disk. */
 struct auth_house;
-struct auth_house_options {
-	const char *folder;       /* of what is kept; NULL: memory only */
-	const char *key;          /* 32 bytes as hex or base64; NULL: memory only */
-	const char *redirect_uri; /* where people come back to, when a server's row says nothing else */
-	const char *ca_file;      /* NULL: the system's */
-	int64_t login_wait_ms;    /* how long requests wait for a person before they are told AUTH_PERSON */
-};
 /* A key or folder that cannot be used is said in the log; then nothing is kept. */
-struct auth_house *auth_house_new(struct loop *l, const struct auth_house_options *o);
+struct auth_house *auth_house_new(struct loop *l, const struct mcp_auth_common *o);
 void auth_house_free(struct auth_house *h); /* after every auth of it */
 
 struct auth;
@@ -59,15 +52,11 @@ void auth_forget(struct auth *a, void *arg);
 /* NULL unless a person is waited for. Renewed when it has become old; borrowed until the next call. */
 const char *auth_login_url(struct auth *a);
 
-/* What a person brought back to the redirect address; texts are NULL when absent. */
-struct auth_reply {
-	const char *code, *state, *iss, *error, *error_description;
-};
 /* Is it this server's log-in that this state belongs to? */
 bool auth_login_is(const struct auth *a, const char *state);
 /* fn once: e->code ERR_NONE when the server may be used now. From within only when another answer is being
  * looked at. */
-void auth_login_end(struct auth *a, const struct auth_reply *r, void (*fn)(const struct error *e, void *arg),
+void auth_login_end(struct auth *a, const struct mcp_login *r, void (*fn)(const struct error *e, void *arg),
 		    void *arg);
 
 #endif

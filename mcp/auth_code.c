@@ -68,7 +68,7 @@ static enum err issuer_check(const struct metadata *m, const char *iss, struct e
 	return ERR_NONE;
 }
 
-enum err login_check(const struct login *l, const struct metadata *m, const struct auth_reply *r,
+enum err login_check(const struct login *l, const struct metadata *m, const struct mcp_login *r,
 		     struct error *e)
 {
 	if (!l->begun_ms || !r->state || !secret_equal(l->state, r->state))

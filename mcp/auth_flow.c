@@ -126,7 +126,7 @@ static void login_wait(struct auth *a)
 		a->events.on_login_due(a->login.url, a->events.arg);
 }
 
-void flow_login_end(struct auth *a, const struct auth_reply *r)
+void flow_login_end(struct auth *a, const struct mcp_login *r)
 {
 	struct error e;
 	if (a->step != STEP_LOGIN || !auth_login_is(a, r->state)) {

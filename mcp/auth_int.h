@@ -163,7 +163,7 @@ void login_release(struct login *l);
 void login_begin(struct login *l, const struct metadata *m, const struct client *c, const char *redirect_uri,
 		 const char *scope);
 /* What came to the redirect address. ERR_NONE: code may be exchanged. */
-must_check enum err login_check(const struct login *l, const struct metadata *m, const struct auth_reply *r,
+must_check enum err login_check(const struct login *l, const struct metadata *m, const struct mcp_login *r,
 				struct error *e);
 
 /* --- auth_token.c --- */
@@ -265,7 +265,7 @@ struct auth {
 
 /* auth_flow.c: begins with discovery; the step is IDLE. */
 void flow_begin(struct auth *a);
-void flow_login_end(struct auth *a, const struct auth_reply *r);
+void flow_login_end(struct auth *a, const struct mcp_login *r);
 void flow_deadline(struct auth *a);
 /* auth.c: what the flow has come to. e is not looked at for AUTH_RETRY. */
 void auth_conclude(struct auth *a, enum auth_verdict v, const struct error *e);

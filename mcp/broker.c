@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "mcp/mcp_int.h"
 #include "mcp/broker_int.h"
+#include "mcp/auth.h"
 #include "ipc/ipc.h"
 
 #include <stdlib.h>
@@ -124,6 +125,7 @@ static void frame_received(struct ipc_frame *f, void *arg)
 		break;
 	case IPC_CALL: broker_call_received(w, f); break;
 	case IPC_CALL_CANCEL: broker_call_cancelled(w, f->id); break;
+	case IPC_LOGIN: broker_login_received(w, f); break;
 	case IPC_SERVERS_GET: servers_tell(w, f->id); break;
 	default: log_warn("unexpected message from a worker", LF_STR("message", ipc_msg_name(f->msg)));
 	}
@@ -135,6 +137,7 @@ static void worker_free(void *arg)
 	struct mcp_broker *b = w->broker;
 	while (w->calls)
 		call_cancel(w->calls, "the caller is gone");
+	broker_logins_forget(w);
 	*(w->prev ? &w->prev->next : &b->workers) = w->next;
 	if (w->next)
 		w->next->prev = w->prev;
@@ -170,14 +173,26 @@ void mcp_broker_add_worker(struct mcp_broker *b, int fd)
 
 /* --- life --- */
 
+/* Only where a server may need it: it brings up TLS. */
+static void auth_open(struct mcp_broker *b)
+{
+	for (size_t i = 0; i < b->options.servers_count; i++) {
+		const struct mcp_server_options *o = &b->options.servers[i];
+		if (o->transport == MCP_REMOTE && o->enabled && !b->auth)
+			b->auth = auth_house_new(b->loop, &b->options.auth);
+	}
+}
+
 struct mcp_broker *mcp_broker_new(struct loop *l, const struct mcp_broker_options *o)
 {
 	struct mcp_broker *b = xcalloc(1, sizeof(*b));
 	b->loop = l;
 	b->options = *o;
 	b->servers = xcalloc(o->servers_count + 1, sizeof(*b->servers));
+	auth_open(b);
+	b->options.auth = (struct mcp_auth_common){0}; /* it need not live as long */
 	for (size_t i = 0; i < o->servers_count; i++)
-		server_init(&b->servers[i], b, l, &o->servers[i], &b->options);
+		server_init(&b->servers[i], b, l, &o->servers[i], &b->options, b->auth);
 	catalog_make(b);
 	publish_later(b);
 	for (size_t i = 0; i < o->servers_count; i++)
@@ -238,6 +253,7 @@ void mcp_broker_free(struct mcp_broker *b)
 	}
 	for (size_t i = 0; i < b->options.servers_count; i++)
 		server_release(&b->servers[i]);
+	auth_house_free(b->auth);
 	loop_defer_cancel(b->loop, b);
 	buf_release(&b->catalog);
 	free(b->servers);

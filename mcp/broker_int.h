@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to the broker files: broker.c (servers, workers, catalogue), broker_call.c (calls between them). */
+/* Private to the broker files: broker.c (servers, workers, catalogue), broker_call.c (calls between them),
+ * broker_login.c (people who logged in to a server). */
 #ifndef MCP_BROKER_INT_H
 #define MCP_BROKER_INT_H
 
 #include "mcp/mcp_int.h"
 #include "ipc/ipc.h"
 
+struct worker_login;
+
 struct worker {
 	struct mcp_broker *broker;
 	struct worker *prev, *next;
 	struct ipc_channel *channel;
 	struct tool_call *calls;
+	struct worker_login *logins;
 	bool greeted; /* said HELLO: wants to know of changes */
 	bool cut;     /* freed at the bottom of the loop */
 };
@@ -18,6 +22,7 @@ struct worker {
 struct mcp_broker {
 	struct loop *loop;
 	struct mcp_broker_options options;
+	struct auth_house *auth; /* NULL: there are no remote servers */
 	struct server *servers;
 	struct worker *workers;
 	struct buf catalog; /* {"tools":[...]} */
@@ -36,5 +41,9 @@ void worker_cut(struct worker *w, const char *why);
 /* --- broker_call.c --- */
 void broker_call_received(struct worker *w, const struct ipc_frame *f);
 void broker_call_cancelled(struct worker *w, uint64_t id);
+
+/* --- broker_login.c --- */
+void broker_login_received(struct worker *w, const struct ipc_frame *f);
+void broker_logins_forget(struct worker *w); /* the worker is gone */
 
 #endif

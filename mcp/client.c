@@ -8,26 +8,28 @@
 #include "mcp/client_int.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { HELLO_VERSION = 1, SERVERS_MS_MAX = 5000 };
+enum { HELLO_VERSION = 1, SERVERS_MS_MAX = 5000, LOGIN_MS_MAX = 40000 };
 
-struct servers_wait {
+struct question {
 	struct mcp_client *client;
-	struct servers_wait *next;
+	struct question *next;
 	uint64_t id;
 	void (*fn)(struct slice text, const struct error *e, void *arg);
 	void *arg;
+	int64_t ms_max;
 	struct error error; /* once it failed: told at the bottom of the loop */
 	bool failed;
 	struct loop_timer *timer;
 };
 
-/* --- the state of the servers --- */
+/* --- questions to the supervisor --- */
 
-static void servers_wait_free(struct servers_wait *w)
+static void question_free(struct question *w)
 {
-	struct servers_wait **at = &w->client->servers_waits;
+	struct question **at = &w->client->questions;
 	while (*at != w)
 		at = &(*at)->next;
 	*at = w->next;
@@ -36,66 +38,106 @@ static void servers_wait_free(struct servers_wait *w)
 	free(w);
 }
 
-static void servers_wait_tell_failure(void *arg)
+static void question_tell_failure(void *arg)
 {
-	struct servers_wait *w = arg, told = *w;
-	servers_wait_free(w);
+	struct question *w = arg, told = *w;
+	question_free(w);
 	told.fn((struct slice){0}, &told.error, told.arg);
 }
 
-static void servers_wait_fail(struct servers_wait *w, const struct error *why)
+static void question_fail(struct question *w, const struct error *why)
 {
 	if (w->failed)
 		return;
 	w->failed = true;
 	w->error = *why;
-	loop_defer(w->client->loop, servers_wait_tell_failure, w);
+	loop_defer(w->client->loop, question_tell_failure, w);
 }
 
-static void servers_wait_timed_out(void *arg)
+static void question_timed_out(void *arg)
 {
+	struct question *q = arg;
 	struct error e;
-	err_set(&e, ERR_TIMEOUT, "the supervisor did not answer within %d ms", SERVERS_MS_MAX);
-	servers_wait_fail(arg, &e);
+	err_set(&e, ERR_TIMEOUT, "the supervisor did not answer within %lld ms", (long long)q->ms_max);
+	question_fail(q, &e);
+}
+
+static void question_ask(struct mcp_client *c, enum ipc_msg msg, struct slice body, int64_t ms_max,
+			 void (*fn)(struct slice text, const struct error *e, void *arg), void *arg)
+{
+	struct question *q = xcalloc(1, sizeof(*q));
+	struct error e;
+	*q = (struct question){.client = c,
+			       .next = c->questions,
+			       .id = ++c->id_last,
+			       .fn = fn,
+			       .arg = arg,
+			       .ms_max = ms_max};
+	c->questions = q;
+	q->timer = loop_timer_new(c->loop, question_timed_out, q);
+	loop_timer_set(q->timer, ms_max);
+	if (!c->channel) {
+		err_set(&e, ERR_UNAVAILABLE, "the supervisor of the tool servers is away");
+		question_fail(q, &e);
+	} else if (ipc_send(c->channel, msg, q->id, body, -1, &e) != ERR_NONE) {
+		question_fail(q, &e);
+	}
 }
 
 void mcp_client_servers(struct mcp_client *c, void (*fn)(struct slice text, const struct error *e, void *arg),
 			void *arg)
 {
-	struct servers_wait *w = xcalloc(1, sizeof(*w));
-	struct error e;
-	*w = (struct servers_wait){
-		.client = c, .next = c->servers_waits, .id = ++c->id_last, .fn = fn, .arg = arg};
-	c->servers_waits = w;
-	w->timer = loop_timer_new(c->loop, servers_wait_timed_out, w);
-	loop_timer_set(w->timer, SERVERS_MS_MAX);
-	if (!c->channel) {
-		err_set(&e, ERR_UNAVAILABLE, "the supervisor of the tool servers is away");
-		servers_wait_fail(w, &e);
-	} else if (ipc_send(c->channel, IPC_SERVERS_GET, w->id, (struct slice){0}, -1, &e) != ERR_NONE) {
-		servers_wait_fail(w, &e);
-	}
+	question_ask(c, IPC_SERVERS_GET, (struct slice){0}, SERVERS_MS_MAX, fn, arg);
+}
+
+void mcp_client_login(struct mcp_client *c, const struct mcp_login *r,
+		      void (*fn)(struct slice text, const struct error *e, void *arg), void *arg)
+{
+	struct buf body = BUF_INIT;
+	pack_text(&body, r->code);
+	pack_text(&body, r->state);
+	pack_text(&body, r->iss);
+	pack_text(&body, r->error);
+	pack_text(&body, r->error_description);
+	question_ask(c, IPC_LOGIN, buf_slice(&body), LOGIN_MS_MAX, fn, arg);
+	if (body.data)
+		explicit_bzero(body.data, body.cap); /* the code */
+	buf_release(&body);
 }
 
 void mcp_client_servers_cancel(struct mcp_client *c, void *arg)
 {
-	for (struct servers_wait *w = c->servers_waits, *next; w; w = next) {
+	for (struct question *w = c->questions, *next; w; w = next) {
 		next = w->next;
 		if (w->arg == arg)
-			servers_wait_free(w);
+			question_free(w);
 	}
 }
 
-static void servers_received(struct mcp_client *c, const struct ipc_frame *f)
+static void question_answer(struct mcp_client *c, uint64_t id, struct slice text, const struct error *e)
 {
-	for (struct servers_wait *w = c->servers_waits; w; w = w->next) {
-		if (w->id != f->id || w->failed)
+	for (struct question *q = c->questions; q; q = q->next) {
+		if (q->id != id || q->failed)
 			continue;
-		struct servers_wait told = *w;
-		servers_wait_free(w);
-		told.fn(f->body, NULL, told.arg);
+		struct question told = *q;
+		question_free(q);
+		told.fn(text, e, told.arg);
 		return;
 	}
+}
+
+static void login_done_received(struct mcp_client *c, const struct ipc_frame *f)
+{
+	struct unpack u = UNPACK(f->body);
+	struct error e = {0};
+	uint32_t code = unpack_u32(&u);
+	const char *text = unpack_text(&u);
+	struct slice server = unpack_slice(&u);
+	if (!unpack_end(&u) || code >= ERR_COUNT)
+		err_set(&e, ERR_INTERNAL, "the supervisor's answer cannot be read");
+	else if (code)
+		err_set(&e, (enum err)code, "%s", text ? text : "");
+	question_answer(c, f->id, server, e.code ? &e : NULL);
 }
 
 /* --- the catalogue --- */
@@ -145,7 +187,8 @@ static void frame_received(struct ipc_frame *f, void *arg)
 	case IPC_CATALOG: catalog_received(c, f); break;
 	case IPC_CALL_PROGRESS: client_call_progress(c, f); break;
 	case IPC_CALL_DONE: client_call_done(c, f); break;
-	case IPC_SERVERS: servers_received(c, f); break;
+	case IPC_SERVERS: question_answer(c, f->id, f->body, NULL); break;
+	case IPC_LOGIN_DONE: login_done_received(c, f); break;
 	default: log_warn("unexpected message from the supervisor", LF_STR("message", ipc_msg_name(f->msg)));
 	}
 }
@@ -155,8 +198,8 @@ static void supervisor_lose(struct mcp_client *c, const struct error *why)
 	ipc_close(c->channel);
 	c->channel = NULL;
 	client_calls_lose(c, why);
-	for (struct servers_wait *w = c->servers_waits; w; w = w->next)
-		servers_wait_fail(w, why);
+	for (struct question *w = c->questions; w; w = w->next)
+		question_fail(w, why);
 }
 
 static void channel_closed(const struct error *why, void *arg)
@@ -198,8 +241,8 @@ void mcp_client_free(struct mcp_client *c)
 		return;
 	ipc_close(c->channel);
 	client_calls_drop(c);
-	while (c->servers_waits)
-		servers_wait_free(c->servers_waits);
+	while (c->questions)
+		question_free(c->questions);
 	mcp_catalog_drop(c->catalog);
 	free(c);
 }

@@ -6,7 +6,7 @@
 #include "mcp/mcp_int.h"
 #include "ipc/ipc.h"
 
-struct servers_wait;
+struct question;
 
 struct mcp_client {
 	struct loop *loop;
@@ -17,7 +17,7 @@ struct mcp_client {
 	loop_fn *on_change;
 	void *on_change_arg;
 	struct mcp_call *calls;
-	struct servers_wait *servers_waits;
+	struct question *questions;
 	uint64_t id_last; /* of calls and of questions */
 };
 

@@ -107,8 +107,18 @@ void mcp_call_cancel(struct mcp_call *call);
  * away. */
 void mcp_client_servers(struct mcp_client *c, void (*fn)(struct slice text, const struct error *e, void *arg),
 			void *arg);
-/* Forgets every pending mcp_client_servers answer with this arg. */
+/* Forgets every pending answer of mcp_client_servers and mcp_client_login with this arg. */
 void mcp_client_servers_cancel(struct mcp_client *c, void *arg);
+
+/* What a person brought back from logging in to a server (RFC 6749 section 4.1.2, RFC 9207); texts are NULL
+ * when absent. */
+struct mcp_login {
+	const char *code, *state, *iss, *error, *error_description;
+};
+/* Hands it to the server that waits for it. fn once: text is that server's id and e NULL when it may be used
+ * now; else e is set. mcp_client_servers_cancel forgets it. */
+void mcp_client_login(struct mcp_client *c, const struct mcp_login *r,
+		      void (*fn)(struct slice text, const struct error *e, void *arg), void *arg);
 
 /* --- broker half --- */
 
@@ -151,6 +161,15 @@ struct mcp_auth_options {
 	bool allow_private; /* addresses that a server supplies may be private ones */
 };
 
+/* The same for all servers. What is NULL is not given. */
+struct mcp_auth_common {
+	const char *folder;       /* where tokens are kept; NULL: memory only */
+	const char *key;          /* 32 bytes as hex or base64, to encrypt them; NULL: memory only */
+	const char *redirect_uri; /* where people come back to, when a server's row says nothing else */
+	const char *ca_file;      /* NULL: the system's */
+	int64_t login_wait_ms;    /* how long requests wait for a person before they fail; 0: not at all */
+};
+
 /* One row of the registry. All strings are borrowed for the broker's life. */
 struct mcp_server_options {
 	const char *id;
@@ -181,6 +200,7 @@ struct mcp_broker_options {
 	size_t calls_per_server_max;            /* in flight and waiting; more give ERR_FULL */
 	size_t frame_bytes_max, queue_bytes_max;
 	const char *version; /* ours, for clientInfo */
+	struct mcp_auth_common auth;
 };
 
 struct mcp_broker;

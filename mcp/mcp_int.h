@@ -292,6 +292,7 @@ struct server {
 	enum server_state state;
 	struct link *link;       /* from start to gone */
 	struct session *session; /* from start to lost */
+	struct auth *auth;       /* NULL: not a remote one */
 	struct session_facts facts;
 	struct tool_list tools;  /* the last good list; kept while the server restarts */
 	bool *effects_told;      /* of the operator's effects: it was warned that there is no such tool */
@@ -307,8 +308,10 @@ struct server {
 	int64_t started_wall_ms, ready_mono_ms;
 };
 
+/* house NULL: there are no remote servers. */
+struct auth_house;
 void server_init(struct server *s, struct mcp_broker *b, struct loop *l, const struct mcp_server_options *o,
-		 const struct mcp_broker_options *limits);
+		 const struct mcp_broker_options *limits, struct auth_house *house);
 void server_release(struct server *s); /* its calls must be gone */
 void server_start(struct server *s);
 void server_stop(struct server *s); /* ladder; broker_server_gone follows when there was a child */

@@ -9,6 +9,7 @@
  * halted. FAILED is for rows that cannot be started at all.
  */
 #include "base/base.h"
+#include "mcp/auth.h"
 #include "mcp/mcp_int.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 enum { BACKOFF_SHIFT_MAX = 16, LAST_WORDS_SIZE = 200 };
 
 static void timer_fired(void *arg);
+static void login_done(void *arg);
 
 const char *server_state_name(enum server_state state)
 {
@@ -26,11 +28,14 @@ const char *server_state_name(enum server_state state)
 }
 
 void server_init(struct server *s, struct mcp_broker *b, struct loop *l, const struct mcp_server_options *o,
-		 const struct mcp_broker_options *limits)
+		 const struct mcp_broker_options *limits, struct auth_house *house)
 {
+	struct auth_events events = {NULL, login_done, s};
 	*s = (struct server){.broker = b, .loop = l, .options = o, .limits = limits};
 	s->settled = !o->enabled;
 	s->timer = loop_timer_new(l, timer_fired, s);
+	if (o->transport == MCP_REMOTE && o->enabled && o->url)
+		s->auth = auth_new(house, o->id, o->url, &o->auth, events);
 	s->effects_told = xcalloc(o->effects_count + 1, sizeof(*s->effects_told));
 	tail_init(&s->tail, limits->stderr_tail_bytes);
 	err_set(&s->last_error, ERR_NONE, "%s", "");
@@ -42,6 +47,7 @@ void server_release(struct server *s)
 	session_close(s->session);
 	if (s->link)
 		s->link->ops->free(s->link);
+	auth_free(s->auth);
 	loop_timer_free(s->timer);
 	tool_list_release(&s->tools);
 	free(s->effects_told);
@@ -274,6 +280,15 @@ static void timer_fired(void *arg)
 							       : "initialize is not answered");
 	last_words_add(s, &e);
 	server_lost(s, &e);
+}
+
+/* What it waited for to be started has come. */
+static void login_done(void *arg)
+{
+	struct server *s = arg;
+	s->failures = 0;
+	if (s->state == SERVER_BACKOFF)
+		loop_timer_set(s->timer, 0);
 }
 
 void server_stop(struct server *s)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One server as GET /v1/servers shows it. */
 #include "base/base.h"
+#include "mcp/auth.h"
 #include "mcp/mcp_int.h"
 
 static void info_write(const struct session_facts *f, struct jw *w)
@@ -50,12 +51,16 @@ static void started_write(const struct server *s, struct jw *w)
 void server_write(const struct server *s, struct jw *w)
 {
 	const struct session_facts *f = s->session ? session_facts(s->session) : &s->facts;
+	const char *login = s->auth ? auth_login_url(s->auth) : NULL;
 	int pid = s->link ? s->link->ops->pid(s->link) : 0;
 	jw_object(w);
 	jw_kv_text(w, "id", s->options->id);
 	jw_kv_bool(w, "enabled", s->options->enabled);
 	jw_kv_text(w, "type", s->options->transport == MCP_STDIO ? "local_stdio" : "remote_http");
-	jw_kv_text(w, "state", server_state_name(s->state));
+	jw_kv_text(w, "state",
+		   login && s->state != SERVER_READY ? "auth_required" : server_state_name(s->state));
+	if (login)
+		jw_kv_text(w, "authorization_url", login);
 	jw_name(w, "pid");
 	if (pid)
 		jw_int(w, pid);

@@ -69,6 +69,27 @@ struct conf_env_pair {
 	const char *name, *value;
 };
 
+/* How requests to a remote server are authorized. */
+enum conf_auth_type {
+	CONF_AUTH_AUTO,
+	CONF_AUTH_NONE,
+	CONF_AUTH_BEARER,
+	CONF_AUTH_CLIENT, /* client credentials */
+	CONF_AUTH_CODE,   /* a person logs in */
+};
+
+/* What is NULL is not given; secrets are the texts themselves, wherever they came from. */
+struct conf_auth {
+	enum conf_auth_type type;
+	const char *token;
+	const char *client_id, *client_secret;
+	const char *private_key, *key_alg; /* PEM; "RS256" or "ES256" */
+	const char *issuer;                /* the one that client_id belongs to */
+	const char *scopes;                /* words with spaces */
+	const char *client_metadata_url, *redirect_uri;
+	bool allow_private; /* addresses that the server supplies may be private ones */
+};
+
 struct conf_tool_server {
 	const char *id; /* [A-Za-z0-9_-], at most CONF_TOOL_ID_MAX, unique */
 	bool enabled;
@@ -79,6 +100,7 @@ struct conf_tool_server {
 	size_t env_count;
 	const char *cwd; /* NULL: the service's */
 	const char *url; /* CONF_TOOL_HTTP; else NULL */
+	struct conf_auth auth;
 	enum conf_trust trust;
 	const struct conf_tool_effect *effects; /* what calls of these tools do, whatever the server says */
 	size_t effects_count;

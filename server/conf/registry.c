@@ -22,9 +22,9 @@
 static const char FILE_NAME[] = "tool_registry.yaml";
 
 static const char *const ENTRY_KEYS[] = {"id", "enabled", "type", "config", "trust_annotations", "tools"};
-static const char *const CONFIG_KEYS[] = {"command", "args", "env", "cwd", "url"};
-static const char *const HOST_KEYS[] = {"command",           "args", "env", "cwd", "url", "type", "disabled",
-					"trust_annotations", "tools"};
+static const char *const CONFIG_KEYS[] = {"command", "args", "env", "cwd", "url", "auth"};
+static const char *const HOST_KEYS[] = {
+	"command", "args", "env", "cwd", "url", "auth", "type", "disabled", "trust_annotations", "tools"};
 
 /* --- small checks on nodes --- */
 
@@ -206,6 +206,8 @@ static enum err server_read(struct registry_read *r, const struct conf_node *ent
 		rc = args_read(r, registry_member(config, "args"), s, e);
 	if (!rc)
 		rc = env_read(r, registry_member(config, "env"), s, e);
+	if (!rc)
+		rc = registry_auth_read(r, config, s, e);
 	if (!rc)
 		rc = registry_effects_read(r, entry, s, e);
 	return rc ? rc : type_check(r, entry, config, s, e);

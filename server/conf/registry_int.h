@@ -30,6 +30,12 @@ must_check enum err registry_bool(const struct registry_read *r, const struct co
 must_check enum err registry_effects_read(struct registry_read *r, const struct conf_node *entry,
 					  struct conf_tool_server *s, struct error *e);
 
+/* --- registry_auth.c --- */
+
+/* `auth` of a config; s->type is set. */
+must_check enum err registry_auth_read(struct registry_read *r, const struct conf_node *config,
+				       struct conf_tool_server *s, struct error *e);
+
 /* --- registry_text.c --- */
 
 struct conf_registry *registry_new(void);

@@ -42,6 +42,7 @@ _Noreturn void keeper_main(struct heritage *h)
 	conf_registry_free(h->registry);
 	conf_forget_secrets(h->conf);
 	title_env_forget("OPENAI_API_KEY");
+	title_env_forget("AGENT_RUNTIME_TOKEN_KEY");
 	p.store = store_attach(h->store, h->index);
 	struct db *db = database_open(&p);
 	char *socket_path = wire_keeper_socket(h->conf);

@@ -80,6 +80,7 @@ static void master_prepare(struct master *m)
 	/* Bind before the mapping is paid for: a port in use is the commonest mistake. */
 	if (listen_open(c, &m->heritage.listen_fd, &m->port, &e) != ERR_NONE)
 		die(EXIT_UNAVAILABLE, "%s", e.msg);
+	m->heritage.port = m->port;
 	wire_store(c, wire_workers(c), &o);
 	if (store_create(&o, &m->heritage.store, &e) != ERR_NONE)
 		die(e.code == ERR_CONFIG ? EXIT_CONFIG : EXIT_OS, "the task table cannot be made: %s", e.msg);

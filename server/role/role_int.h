@@ -39,7 +39,7 @@ struct heritage {
 	struct conf *conf;
 	struct conf_registry *registry;
 	struct store *store; /* as created; children attach */
-	int listen_fd;
+	int listen_fd, port;
 	int control_fd; /* child's end of its control socket to the master */
 	int master_pid;
 	uint32_t index; /* participant in the store: worker number 0 ..., or the keeper's */
@@ -84,6 +84,10 @@ void wire_client(const struct conf *c, struct mcp_client_options *o);
 void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp_broker_options *o,
 		 struct mcp_server_options **servers);
 void wire_broker_release(struct mcp_server_options *servers, size_t count);
+/* wire_auth.c. Takes the key for tokens out of the environment, or reads its file. */
+struct mcp_auth_options wire_auth_row(const struct conf_auth *a);
+void wire_auth(const struct conf *c, int port, struct mcp_auth_common *o);
+void wire_auth_release(struct mcp_auth_common *o);
 uint32_t wire_workers(const struct conf *c); /* "auto" resolved */
 
 /* --- the roles; the child ones never return --- */

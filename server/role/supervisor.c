@@ -36,9 +36,11 @@ _Noreturn void supervisor_main(struct heritage *h)
 	conf_forget_secrets(h->conf);
 	title_env_forget("OPENAI_API_KEY");
 	wire_broker(h->conf, h->registry, &o, &s.servers);
+	wire_auth(h->conf, h->port, &o.auth);
 	s.loop = loop_new();
 	loop_signal(s.loop, SIGCHLD, child_caught, &s);
 	s.broker = mcp_broker_new(s.loop, &o);
+	wire_auth_release(&o.auth); /* it has its own copies */
 	loop_signal(s.loop, SIGTERM, term_caught, &s);
 	child_signals_open();
 	s.control = loop_io_new(s.loop, h->control_fd, LOOP_READ, control_ready, &s);

@@ -191,6 +191,7 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 						      .env_count = s->env_count,
 						      .cwd = s->cwd,
 						      .url = s->url,
+						      .auth = wire_auth_row(&s->auth),
 						      .trust = TRUST[s->trust],
 						      .effects = effects,
 						      .effects_count = s->effects_count};

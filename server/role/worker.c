@@ -56,6 +56,7 @@ _Noreturn void worker_main(struct heritage *h)
 	descriptors_allow(h->conf);
 	/* What only the supervisor needs (credentials of tool servers) is not kept here. */
 	conf_registry_free(h->registry);
+	title_env_forget("AGENT_RUNTIME_TOKEN_KEY");
 	worker_open(&w);
 	if (control_send(h->control_fd, IPC_READY, -1, &e) != ERR_NONE)
 		die(EXIT_OS, "the master is gone: %s", e.msg);

@@ -21,6 +21,8 @@ struct api_rig {
 	int catalog_holds;
 	void (*servers_fn)(struct slice text, const struct error *e, void *arg);
 	void *servers_arg;
+	struct mcp_login login; /* texts of the request's arena: look at them while it lives */
+	int logins;
 	struct json *body; /* of the last answer */
 };
 
@@ -59,6 +61,17 @@ void mcp_client_servers(struct mcp_client *c, void (*fn)(struct slice text, cons
 		fn(slice_str(api.servers), api.servers ? NULL : &e, arg);
 		return;
 	}
+	api.servers_fn = fn;
+	api.servers_arg = arg;
+}
+
+/* Answered by the test through servers_fn. */
+void mcp_client_login(struct mcp_client *c, const struct mcp_login *r,
+		      void (*fn)(struct slice text, const struct error *e, void *arg), void *arg)
+{
+	(void)c;
+	api.logins++;
+	api.login = *r;
 	api.servers_fn = fn;
 	api.servers_arg = arg;
 }

@@ -47,7 +47,7 @@ struct auth_rig {
 	struct auth_house *house;
 	struct auth *auth;
 	struct mcp_auth_options options;
-	struct auth_house_options house_options;
+	struct mcp_auth_common house_options;
 	int verdicts, logins, login_ends, login_dones;
 	enum auth_verdict verdict;
 	struct error why, login_result;
@@ -276,7 +276,7 @@ static inline enum err auth_rig_back(struct auth_rig *r, const char *state, cons
 	char right[1024];
 	int before = r->login_ends;
 	snprintf(right, sizeof(right), "%s", auth_rig_value(r->login_url, "state"));
-	struct auth_reply reply = {.code = "code-1", .state = state ? state : right, .iss = iss};
+	struct mcp_login reply = {.code = "code-1", .state = state ? state : right, .iss = iss};
 	auth_login_end(r->auth, &reply, auth_rig_login_ended, r);
 	auth_rig_wait(r, &r->login_ends, before + 1);
 	return r->login_result.code;

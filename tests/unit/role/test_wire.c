@@ -25,6 +25,9 @@ static const char *const by_role[] = {
 	"log.level",
 	"log.format",     /* child.c */
 	"tools.registry", /* conf_registry_load */
+	"server.public_url",
+	"tools.token_folder",
+	"tools.token_key_file", /* wire_auth.c */
 };
 
 static struct {
