@@ -26,7 +26,8 @@ static void step_create(uint32_t w)
 
 static enum err move_wanted(const struct model_task *t, const struct op *o, uint32_t w)
 {
-	if (!o->leased && health == STORE_NO_SPACE)
+	bool ends = o->to != TASK_SAME && task_state_terminal(o->to);
+	if (!o->leased && !ends && health == STORE_NO_SPACE)
 		return ERR_NO_SPACE;
 	if (!t->kept)
 		return ERR_GONE;
