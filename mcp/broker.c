@@ -11,6 +11,7 @@
 #include "mcp/mcp_int.h"
 #include "mcp/broker_int.h"
 #include "mcp/auth.h"
+#include "mcp/sandbox_int.h"
 #include "ipc/ipc.h"
 
 #include <stdlib.h>
@@ -188,6 +189,7 @@ struct mcp_broker *mcp_broker_new(struct loop *l, const struct mcp_broker_option
 	struct mcp_broker *b = xcalloc(1, sizeof(*b));
 	b->loop = l;
 	b->options = *o;
+	run_folder_open(o->run_folder);
 	b->servers = xcalloc(o->servers_count + 1, sizeof(*b->servers));
 	auth_open(b);
 	b->options.auth = (struct mcp_auth_common){0}; /* it need not live as long */
@@ -255,6 +257,7 @@ void mcp_broker_free(struct mcp_broker *b)
 		server_release(&b->servers[i]);
 	auth_house_free(b->auth);
 	loop_defer_cancel(b->loop, b);
+	run_folder_close();
 	buf_release(&b->catalog);
 	free(b->servers);
 	free(b);

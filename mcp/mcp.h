@@ -170,6 +170,19 @@ struct mcp_auth_common {
 	int64_t login_wait_ms;    /* how long requests wait for a person before they fail; 0: not at all */
 };
 
+/* What a local server may touch and use besides what every program needs (mcp/sandbox_path.c says what that
+ * is). All zero: confined, without limits of number and size. */
+enum mcp_network { MCP_NETWORK_NONE, MCP_NETWORK_LOOPBACK, MCP_NETWORK_ALL };
+struct mcp_sandbox {
+	bool off;
+	bool require;                           /* not started where the kernel lacks a part */
+	const char *const *read, *const *write; /* absolute, NULL-terminated; NULL: none */
+	const char *withheld; /* no folder that holds this is granted for a file in it; NULL: none */
+	enum mcp_network network;
+	/* 0: no limit. CPU time, memory and files are those of one process; processes count threads, too. */
+	int64_t cpu_seconds, memory_mib, processes, files, file_size_mib;
+};
+
 /* One row of the registry. All strings are borrowed for the broker's life. */
 struct mcp_server_options {
 	const char *id;
@@ -185,6 +198,7 @@ struct mcp_server_options {
 	enum mcp_trust trust;
 	const struct mcp_tool_effect *effects; /* the operator's word, before any annotation */
 	size_t effects_count;
+	struct mcp_sandbox sandbox; /* MCP_STDIO */
 };
 
 struct mcp_broker_options {
@@ -201,6 +215,9 @@ struct mcp_broker_options {
 	size_t frame_bytes_max, queue_bytes_max;
 	const char *version; /* ours, for clientInfo */
 	struct mcp_auth_common auth;
+	/* Absolute path of a folder, made when it is not there, for the private temporary folders of local
+	 * servers. NULL: they have none. */
+	const char *run_folder;
 };
 
 struct mcp_broker;

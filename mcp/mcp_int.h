@@ -189,6 +189,7 @@ struct spawned {
 	int pid;
 	int in, out, err; /* our ends: the child's stdin, stdout and stderr; non-blocking, close-on-exec */
 	int status;       /* readable: EOF when exec succeeded, else a struct spawn_failure */
+	struct confinement *confinement; /* NULL: not confined; freed by who took the process */
 };
 struct spawn_failure {
 	int stage; /* enum spawn_stage */

@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "mcp/auth.h"
 #include "mcp/mcp_int.h"
+#include "mcp/sandbox_int.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -234,7 +235,7 @@ static bool cannot_start(struct server *s)
 	else if (!s->options->command || !s->options->command[0])
 		err_set(&s->last_error, ERR_CONFIG, "the registry names no command for this server");
 	else
-		return false;
+		return sandbox_check(s->options, &s->last_error) != ERR_NONE;
 	return true;
 }
 

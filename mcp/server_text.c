@@ -3,6 +3,7 @@
 #include "base/base.h"
 #include "mcp/auth.h"
 #include "mcp/mcp_int.h"
+#include "mcp/sandbox_int.h"
 
 static void info_write(const struct session_facts *f, struct jw *w)
 {
@@ -78,5 +79,6 @@ void server_write(const struct server *s, struct jw *w)
 	jw_kv_int(w, "junk_lines", (int64_t)(s->junk_lines_before + f->junk_lines));
 	jw_kv_int(w, "late_answers", (int64_t)(s->late_before + f->late_answers));
 	started_write(s, w);
+	sandbox_write(s->options, w);
 	jw_object_end(w);
 }

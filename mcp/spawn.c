@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Starts a tool server's process: no shell, own process group, an environment of an allow-list and what is
- * configured, nothing inherited but three pipes, and dead when we die. Between fork and exec only
- * async-signal-safe calls are made, on data prepared before.
+ * Starts a tool server's process: no shell, own session and process group, an environment of an allow-list
+ * and what is configured, nothing inherited but three pipes, dead when we die, and confined (sandbox.c)
+ * unless the operator says otherwise. Between fork and exec only async-signal-safe calls are made, on data
+ * prepared before.
  *
  * A failing exec does not look like a server that ended: the child reports stage and errno through a
  * close-on-exec pipe, which reads end-of-file when exec succeeded. Reaping is the caller's.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
+#include "mcp/sandbox_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +21,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum spawn_stage { STAGE_DIRECTORY, STAGE_DESCRIPTORS, STAGE_EXEC };
+enum spawn_stage { STAGE_DIRECTORY, STAGE_DESCRIPTORS, STAGE_SANDBOX, STAGE_EXEC };
 enum { STATUS_FD = 3, FD_LOWEST = 4, CLOSE_FDS_MAX = 1 << 16 };
 
 static const char *const env_allowed[] = {"PATH",  "HOME", "USER", "LOGNAME",
@@ -33,7 +35,8 @@ struct plan {
 	const char *cwd;
 	int in, out, err, status; /* the child's ends */
 	pid_t parent;
-	int fds_max; /* where closing one by one ends */
+	int fds_max;                           /* where closing one by one ends */
+	const struct confinement *confinement; /* NULL: none */
 };
 
 struct list {
@@ -64,11 +67,26 @@ static const char *env_value(const struct mcp_server_options *o, const char *nam
 	return getenv(name);
 }
 
-static char **env_make(const struct mcp_server_options *o)
+static bool env_is_given(const struct mcp_server_options *o, const char *name)
 {
+	for (size_t i = 0; i < o->env_count; i++)
+		if (strcmp(o->env[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* folder: for temporary files; NULL: the service's. */
+static char **env_make(const struct mcp_server_options *o, const char *folder)
+{
+	static const char *const temporary[] = {"TMPDIR", "TMP", "TEMP"};
 	struct list l = {0};
+	for (size_t i = 0; folder && i < COUNT_OF(temporary); i++)
+		if (!env_is_given(o, temporary[i]))
+			list_add(&l, xasprintf("%s=%s", temporary[i], folder));
 	for (size_t i = 0; i < COUNT_OF(env_allowed); i++) {
 		const char *value = env_value(o, env_allowed[i]);
+		if (folder && !strcmp(env_allowed[i], temporary[0]) && !env_is_given(o, temporary[0]))
+			continue;
 		if (value)
 			list_add(&l, xasprintf("%s=%s", env_allowed[i], value));
 	}
@@ -136,19 +154,21 @@ static void signals_reset(void)
 _Noreturn static void child_run(const struct plan *p)
 {
 	int worst = ENOENT;
-	setpgid(0, 0);
+	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != p->parent)
 		_exit(127); /* it died before the line above took effect */
 	if (dup2(p->in, 0) < 0 || dup2(p->out, 1) < 0 || dup2(p->err, 2) < 0 ||
 	    dup3(p->status, STATUS_FD, O_CLOEXEC) < 0)
 		child_fail(p->status, STAGE_DESCRIPTORS, errno);
+	if (p->cwd && chdir(p->cwd) != 0)
+		child_fail(STATUS_FD, STAGE_DIRECTORY, errno);
+	if (p->confinement && !confinement_enter(p->confinement))
+		child_fail(STATUS_FD, STAGE_SANDBOX, errno);
 	if (close_range(FD_LOWEST, ~0U, 0) != 0) {
 		for (int fd = FD_LOWEST; fd < p->fds_max; fd++)
 			close(fd);
 	}
-	if (p->cwd && chdir(p->cwd) != 0)
-		child_fail(STATUS_FD, STAGE_DIRECTORY, errno);
 	signals_reset();
 	for (char **path = p->paths; *path; path++) {
 		execve(*path, p->argv, p->env);
@@ -229,25 +249,34 @@ enum err spawn_start(const struct mcp_server_options *o, struct spawned *out, st
 {
 	int pipes[4][2]; /* stdin, stdout, stderr, status */
 	struct plan p = {.cwd = o->cwd, .parent = getpid(), .fds_max = fds_max_get()};
+	struct confinement *confinement = NULL;
 	enum err rc = pipes_open(pipes, e);
 	if (rc)
 		goto out;
+	if (!o->sandbox.off) {
+		confinement = confinement_new(o, env_value(o, "PATH"), e);
+		rc = confinement ? ERR_NONE : e->code;
+		if (rc)
+			goto out;
+		p.confinement = confinement;
+	}
 	p.in = pipes[0][0];
 	p.out = pipes[1][1];
 	p.err = pipes[2][1];
 	p.status = pipes[3][1];
 	p.paths = paths_make(o);
 	p.argv = argv_make(o);
-	p.env = env_make(o);
+	p.env = env_make(o, confinement ? confinement_folder(confinement) : NULL);
 	pid_t pid = fork_quiet(&p);
 	if (pid < 0) {
 		rc = err_set_errno(e, errno, "cannot fork");
 		goto out;
 	}
-	setpgid(pid, pid); /* here too: whoever comes first, a signal to the group must find it */
-	*out = (struct spawned){pid, pipes[0][1], pipes[1][0], pipes[2][0], pipes[3][0]};
+	*out = (struct spawned){pid, pipes[0][1], pipes[1][0], pipes[2][0], pipes[3][0], confinement};
+	confinement = NULL;
 	pipes[0][1] = pipes[1][0] = pipes[2][0] = pipes[3][0] = -1;
 out:
+	confinement_free(confinement);
 	pipes_close(pipes);
 	list_free(p.paths);
 	list_free(p.argv);
@@ -260,6 +289,10 @@ enum err spawn_failure_set(const struct mcp_server_options *o, const struct spaw
 	if (f->stage == STAGE_DIRECTORY)
 		return err_set(e, ERR_UNAVAILABLE, "cannot enter the working directory %s: %s", o->cwd,
 			       strerror(f->errnum));
+	if (f->stage == STAGE_SANDBOX)
+		return err_set(e, ERR_UNAVAILABLE,
+			       "the sandbox of %s cannot be entered: %s (sandbox: off does without)",
+			       o->command, strerror(f->errnum));
 	if (f->stage == STAGE_EXEC && f->errnum == ENOENT && strchr(o->command, '/'))
 		return err_set(e, ERR_UNAVAILABLE, "command not found: %s (or its interpreter)", o->command);
 	if (f->stage == STAGE_EXEC && f->errnum == ENOENT)

@@ -11,6 +11,7 @@
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
+#include "mcp/sandbox_int.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -221,7 +222,11 @@ static void status_ready(int fd, int ready, void *arg)
 
 static void group_signal(const struct stdio *s, int signo)
 {
-	if (kill(-s->group, signo) != 0 && errno != ESRCH && errno != EPERM)
+	if (kill(-s->group, signo) == 0)
+		return;
+	if (errno == ESRCH && s->child.pid)
+		kill(s->child.pid, signo); /* just forked: it has no group of its own yet */
+	else if (errno != ESRCH && errno != EPERM)
 		log_warn("cannot signal a tool server's process group", LF_INT("pid", s->group),
 			 LF_STR("error", strerror(errno)));
 }
@@ -280,8 +285,8 @@ static bool stdio_child_exited(struct link *l, int pid, int status)
 	bool eof = false;
 	if (s->freed || !pid || s->child.pid != pid)
 		return false;
-	group_signal(s, SIGKILL);
 	s->child.pid = 0;
+	group_signal(s, SIGKILL);
 	loop_timer_set(s->timer, -1);
 	exit_word(s, status, &e);
 	if (s->status)
@@ -320,6 +325,7 @@ static void stdio_free(struct link *l)
 	io_close(&s->out, &s->child.out);
 	io_close(&s->err, &s->child.err);
 	io_close(&s->status, &s->child.status);
+	confinement_free(s->child.confinement);
 	loop_timer_free(s->timer);
 	loop_defer(s->loop, memory_free, s);
 }
@@ -340,6 +346,8 @@ struct link *stdio_open(struct loop *l, const struct mcp_server_options *o, cons
 		return NULL;
 	}
 	s->group = s->child.pid;
+	if (s->child.confinement)
+		confinement_started(s->child.confinement, l, s->child.pid);
 	framer_init(&s->framer, limits->line_bytes_max);
 	s->timer = loop_timer_new(l, timer_fired, s);
 	s->in = loop_io_new(l, s->child.in, 0, in_ready, s);

@@ -90,6 +90,25 @@ struct conf_auth {
 	bool allow_private; /* addresses that the server supplies may be private ones */
 };
 
+/* What a local server may touch and use besides what every program needs. */
+enum conf_network { CONF_NETWORK_NONE, CONF_NETWORK_LOOPBACK, CONF_NETWORK_ALL };
+enum {
+	CONF_SANDBOX_PATHS_MAX = 256,
+	CONF_SANDBOX_MEMORY_MIB = 4096,
+	CONF_SANDBOX_PROCESSES = 512,
+	CONF_SANDBOX_FILES = 4096,
+	CONF_SANDBOX_FILE_SIZE_MIB = 4096,
+};
+
+struct conf_sandbox {
+	bool off;                               /* no confinement at all */
+	bool require;                           /* not started where the kernel lacks a part of it */
+	const char *const *read, *const *write; /* absolute, NULL-terminated; NULL: none */
+	enum conf_network network;
+	/* 0: no limit. Memory, files and CPU time are those of one process. */
+	int64_t cpu_seconds, memory_mib, processes, files, file_size_mib;
+};
+
 struct conf_tool_server {
 	const char *id; /* [A-Za-z0-9_-], at most CONF_TOOL_ID_MAX, unique */
 	bool enabled;
@@ -104,6 +123,7 @@ struct conf_tool_server {
 	enum conf_trust trust;
 	const struct conf_tool_effect *effects; /* what calls of these tools do, whatever the server says */
 	size_t effects_count;
+	struct conf_sandbox sandbox; /* CONF_TOOL_STDIO */
 };
 
 struct conf_registry {

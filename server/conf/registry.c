@@ -21,10 +21,12 @@
 
 static const char FILE_NAME[] = "tool_registry.yaml";
 
-static const char *const ENTRY_KEYS[] = {"id", "enabled", "type", "config", "trust_annotations", "tools"};
+static const char *const ENTRY_KEYS[] = {"id",    "enabled", "type", "config", "trust_annotations",
+					 "tools", "sandbox"};
 static const char *const CONFIG_KEYS[] = {"command", "args", "env", "cwd", "url", "auth"};
 static const char *const HOST_KEYS[] = {
-	"command", "args", "env", "cwd", "url", "auth", "type", "disabled", "trust_annotations", "tools"};
+	"command",           "args",  "env",    "cwd", "url", "auth", "type", "disabled",
+	"trust_annotations", "tools", "sandbox"};
 
 /* --- small checks on nodes --- */
 
@@ -210,6 +212,8 @@ static enum err server_read(struct registry_read *r, const struct conf_node *ent
 		rc = registry_auth_read(r, config, s, e);
 	if (!rc)
 		rc = registry_effects_read(r, entry, s, e);
+	if (!rc)
+		rc = registry_sandbox_read(r, entry, s, e);
 	return rc ? rc : type_check(r, entry, config, s, e);
 }
 
@@ -226,6 +230,7 @@ static enum err server_add(struct registry_read *r, const char *id, struct conf_
 	reg->servers = xrealloc(reg->servers, (reg->servers_count + 1) * sizeof(*reg->servers));
 	*out = &reg->servers[reg->servers_count++];
 	**out = (struct conf_tool_server){.id = registry_keep(r, slice_str(id)), .enabled = true};
+	registry_sandbox_default(&(*out)->sandbox);
 	return ERR_NONE;
 }
 

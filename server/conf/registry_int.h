@@ -36,6 +36,13 @@ must_check enum err registry_effects_read(struct registry_read *r, const struct 
 must_check enum err registry_auth_read(struct registry_read *r, const struct conf_node *config,
 				       struct conf_tool_server *s, struct error *e);
 
+/* --- registry_sandbox.c --- */
+
+void registry_sandbox_default(struct conf_sandbox *s);
+/* `sandbox` of an entry whose type is known. */
+must_check enum err registry_sandbox_read(struct registry_read *r, const struct conf_node *entry,
+					  struct conf_tool_server *s, struct error *e);
+
 /* --- registry_text.c --- */
 
 struct conf_registry *registry_new(void);

@@ -5,7 +5,9 @@
 #include "role/role_int.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { REPEAT_MS_MIN = 250 };
 enum { SECOND_MS = 1000, WORKERS_MAX = 32, FRAME_SLACK_BYTES = 1 << 20, FRAME_BYTES_MOST = 1 << 30 };
@@ -168,6 +170,37 @@ static const enum mcp_effect EFFECT[] = {
 	[CONF_EFFECT_READ] = MCP_READS,
 };
 
+static const enum mcp_network NETWORK[] = {
+	[CONF_NETWORK_NONE] = MCP_NETWORK_NONE,
+	[CONF_NETWORK_LOOPBACK] = MCP_NETWORK_LOOPBACK,
+	[CONF_NETWORK_ALL] = MCP_NETWORK_ALL,
+};
+
+static struct mcp_sandbox sandbox_of(const struct conf *c, const struct conf_sandbox *s)
+{
+	return (struct mcp_sandbox){.off = s->off,
+				    .require = s->require,
+				    .read = s->read,
+				    .write = s->write,
+				    .withheld = c->store.path,
+				    .network = NETWORK[s->network],
+				    .cpu_seconds = s->cpu_seconds,
+				    .memory_mib = s->memory_mib,
+				    .processes = s->processes,
+				    .files = s->files,
+				    .file_size_mib = s->file_size_mib};
+}
+
+/* Of each user one: whoever else made a folder of that name could read what is put there. */
+static const char *run_folder(void)
+{
+	static char path[4096];
+	const char *base = getenv("TMPDIR");
+	snprintf(path, sizeof path, "%s/agent-runtime-%u", base && *base == '/' ? base : "/tmp",
+		 (unsigned)geteuid());
+	return path;
+}
+
 void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp_broker_options *o,
 		 struct mcp_server_options **servers)
 {
@@ -194,7 +227,8 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 						      .auth = wire_auth_row(&s->auth),
 						      .trust = TRUST[s->trust],
 						      .effects = effects,
-						      .effects_count = s->effects_count};
+						      .effects_count = s->effects_count,
+						      .sandbox = sandbox_of(c, &s->sandbox)};
 	}
 	*o = (struct mcp_broker_options){.servers = list,
 					 .servers_count = r->servers_count,
@@ -209,7 +243,8 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 					 .calls_per_server_max = (size_t)c->tools.calls_per_server_max,
 					 .frame_bytes_max = frame_bytes_max(c),
 					 .queue_bytes_max = 2 * frame_bytes_max(c),
-					 .version = AGENT_RUNTIME_VERSION};
+					 .version = AGENT_RUNTIME_VERSION,
+					 .run_folder = run_folder()};
 	*servers = list;
 }
 

@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { HeldModel, using } from './model.mjs';
-import { Server, alive, command, descendants, eventually, fakes, onTestEnd, socketOwner, stdio, stream, tempDir } from './server.mjs';
+import { Server, alive, command, descendants, eventually, fakeSandbox, fakes, onTestEnd, socketOwner, stdio, stream, tempDir } from './server.mjs';
 
 export const TERMINAL = ['completed', 'failed', 'cancelled', 'rejected'];
 export const NONE = { objective: 'think', effect: 'none' };
@@ -44,7 +44,7 @@ export class Ledger {
   /** Arguments of a call whose server kills itself between effect and answer, the first time. */
   deadly(label) { return { label, die: path.join(this.dir, `dead-${label}`) }; }
   /** Registry entry. more: trust_annotations, tools. */
-  server(more = {}) { return { ...stdio('counting', path.join(fakes, 'counting_mcp'), [this.file]), ...more }; }
+  server(more = {}) { return { ...stdio('counting', path.join(fakes, 'counting_mcp'), [this.file]), sandbox: fakeSandbox, ...more }; }
 }
 
 /** Every process of a service, at once and without a word. */

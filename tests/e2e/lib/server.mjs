@@ -39,7 +39,9 @@ export const stdio = (id, command, args = [], extra = {}) =>
 /** The real filesystem server over one folder. */
 export const filesystem = (dir, id = 'filesystem') =>
   stdio(id, process.execPath, [mcpPackage('@modelcontextprotocol/server-filesystem'), dir]);
-export const fake = (id, mode, ...args) => stdio(id, fakeMcp, [mode, ...args]);
+/** It writes where the test says: below the folder for temporary files. A sanitizer's shadow is no memory in use. */
+export const fakeSandbox = { write: [os.tmpdir()], ...(slow ? { memory: 0 } : {}) };
+export const fake = (id, mode, ...args) => ({ ...stdio(id, fakeMcp, [mode, ...args]), sandbox: fakeSandbox });
 
 /** All living descendants of a process, from /proc. */
 export function descendants(pid) {

@@ -56,4 +56,30 @@ static inline const char *env_listed(const char *name, void *arg)
 	return NULL;
 }
 
+/* The registry of that text, in a folder of its own. */
+static inline enum err registry_loaded(const char *text, struct conf_registry **out, struct error *e)
+{
+	struct folder f;
+	struct conf *c;
+	folder_open(&f);
+	folder_write(f.file, "");
+	folder_write(f.other, text);
+	*e = (struct error){0};
+	assert_int_equal(conf_load(f.file, NULL, 0, env_listed, NULL, &c, e), ERR_NONE);
+	enum err rc = conf_registry_load(c, env_listed, NULL, out, e);
+	conf_free(c);
+	folder_close(&f);
+	return rc;
+}
+
+static inline void assert_registry_refused(const char *text, const char *msg)
+{
+	struct conf_registry *r = NULL;
+	struct error e;
+	assert_int_equal(registry_loaded(text, &r, &e), ERR_CONFIG);
+	assert_null(r);
+	if (!strstr(e.msg, msg))
+		fail_msg("\"%s\" does not say \"%s\"", e.msg, msg);
+}
+
 #endif

@@ -170,7 +170,7 @@ static void conf_registry_load__says_what_is_wrong_and_where(void **state)
 	assert_refused("mcpServers:\n  a: {command: x, headers: {}}\n",
 		       "tool_registry.yaml:2:19: an entry of mcpServers has no option headers; known here: "
 		       "command, args, "
-		       "env, cwd, url, auth, type, disabled, trust_annotations, tools");
+		       "env, cwd, url, auth, type, disabled, trust_annotations, tools, sandbox");
 #undef ONE
 }
 

@@ -2,31 +2,6 @@
 /* What the operator says of a server's tools: trust in annotations, effects by hand, and what is refused. */
 #include "conf_test.h"
 
-static enum err loaded(const char *text, struct conf_registry **out, struct error *e)
-{
-	struct folder f;
-	struct conf *c;
-	folder_open(&f);
-	folder_write(f.file, "");
-	folder_write(f.other, text);
-	*e = (struct error){0};
-	assert_int_equal(conf_load(f.file, NULL, 0, env_listed, NULL, &c, e), ERR_NONE);
-	enum err rc = conf_registry_load(c, env_listed, NULL, out, e);
-	conf_free(c);
-	folder_close(&f);
-	return rc;
-}
-
-static void assert_refused(const char *text, const char *msg)
-{
-	struct conf_registry *r = NULL;
-	struct error e;
-	assert_int_equal(loaded(text, &r, &e), ERR_CONFIG);
-	assert_null(r);
-	if (!strstr(e.msg, msg))
-		fail_msg("\"%s\" does not say \"%s\"", e.msg, msg);
-}
-
 static void registry_effects_read__both_forms(void **state)
 {
 	static const char *const texts[] = {
@@ -45,7 +20,7 @@ static void registry_effects_read__both_forms(void **state)
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		struct conf_registry *r;
 		struct error e;
-		if (loaded(texts[i], &r, &e))
+		if (registry_loaded(texts[i], &r, &e))
 			fail_msg("%s", e.msg);
 		const struct conf_tool_server *s = r->servers;
 		assert_int_equal(s[0].trust, CONF_TRUST_ALL);
@@ -67,14 +42,15 @@ static void registry_effects_read__says_what_is_wrong(void **state)
 {
 	(void)state;
 #define ONE "tool_registry:\n  - id: a\n    config: {command: x}\n    "
-	assert_refused(ONE "trust_annotations: maybe\n", ":4:24: trust_annotations must be true or false");
-	assert_refused(ONE "tools: [look]\n", ":4:12: tools must be a map of tools, is a list");
-	assert_refused(ONE "tools: {look: read}\n", "an entry of tools must be a map, is text");
-	assert_refused(ONE "tools: {look: {}}\n", "look needs an effect");
-	assert_refused(ONE "tools: {look: {effect: reed}}\n",
-		       ":4:28: unknown effect \"reed\"; did you mean read?");
-	assert_refused(ONE "tools: {look: {efect: read}}\n",
-		       "an entry of tools has no option efect; did you mean effect?");
+	assert_registry_refused(ONE "trust_annotations: maybe\n",
+				":4:24: trust_annotations must be true or false");
+	assert_registry_refused(ONE "tools: [look]\n", ":4:12: tools must be a map of tools, is a list");
+	assert_registry_refused(ONE "tools: {look: read}\n", "an entry of tools must be a map, is text");
+	assert_registry_refused(ONE "tools: {look: {}}\n", "look needs an effect");
+	assert_registry_refused(ONE "tools: {look: {effect: reed}}\n",
+				":4:28: unknown effect \"reed\"; did you mean read?");
+	assert_registry_refused(ONE "tools: {look: {efect: read}}\n",
+				"an entry of tools has no option efect; did you mean effect?");
 #undef ONE
 }
 

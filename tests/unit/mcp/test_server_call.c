@@ -49,7 +49,11 @@ static void call__carries_its_key(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	char *file = xasprintf("%s/count", dir), *arguments = xasprintf("{\"file\":\"%s\"}", file);
-	rig_ready(&r, args);
+	const char *paths[] = {dir, NULL};
+	rig_one(&r, args);
+	r.servers[0].sandbox.write = paths;
+	rig_start(&r);
+	rig_settle(&r);
 	rig_call_wait(&r, "fake", "count", arguments, &o);
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 	assert_true(read(fd, text, sizeof(text) - 1) > 0);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private to the files that confine local servers. The order of a start:
+ *
+ *   sandbox.c            decides, prepares all of it before the fork, and applies it in the child
+ *   sandbox_path.c       which paths a server may read and write (looks at files, grants nothing)
+ *   sandbox_landlock.c   the kernel's rules for paths, TCP and signals
+ *   sandbox_seccomp.c    the system calls that are refused
+ *   sandbox_watch.c      answers the kernel's questions about new processes and connections of a server
+ *   run_folder.c         private temporary folders
+ */
+#ifndef MCP_SANDBOX_INT_H
+#define MCP_SANDBOX_INT_H
+
+#include "base/base.h"
+#include "mcp/mcp.h"
+
+#include <linux/filter.h>
+#include <sys/resource.h>
+
+/* --- sandbox_path.c --- */
+
+enum { SANDBOX_PATHS_MAX = 1024 };
+
+struct sandbox_path {
+	char *path;
+	bool write;
+};
+
+struct sandbox_paths {
+	struct sandbox_path *items;
+	size_t count;
+};
+
+/* What the server needs to run, what is named in its arguments and environment, and what is granted. PATH is
+ * the one the server gets. Missing files that are to be written are made. private_folder may be NULL. */
+void sandbox_paths_collect(const struct mcp_server_options *o, const char *path_variable,
+			   const char *private_folder, struct sandbox_paths *out);
+void sandbox_paths_release(struct sandbox_paths *p);
+/* A program or script, which its own server may not change. */
+bool sandbox_path_is_program(const char *path);
+
+/* --- sandbox_landlock.c --- */
+
+/* 0: the kernel has none, or does not let us. */
+int landlock_abi(void);
+/* A descriptor of the rules for these paths; network: TCP is refused by them as well. -1: see errno. */
+int landlock_rules_new(int abi, const struct sandbox_paths *paths, bool refuse_tcp);
+/* In the child. Adds its own folder in /proc, which has no name before the fork; from here on the rules hold.
+ * false: errno. */
+bool landlock_enter(int abi, int rules);
+
+/* --- sandbox_seccomp.c --- */
+
+enum { SECCOMP_CODE_MAX = 512 };
+
+struct seccomp_code {
+	struct sock_filter code[SECCOMP_CODE_MAX];
+	unsigned short len;
+};
+
+bool seccomp_is_there(void);     /* the kernel has it, and this processor is one we know */
+bool seccomp_has_listener(void); /* it can ask us */
+/* The refused calls. ask: new processes, and with MCP_NETWORK_LOOPBACK connections, are asked about. */
+void seccomp_code_make(enum mcp_network network, bool ask, struct seccomp_code *out);
+/* In the child. *listener is the descriptor of the questions, -1 without any. false: errno. */
+bool seccomp_enter(const struct seccomp_code *code, bool ask, int *listener);
+
+/* --- sandbox_watch.c --- */
+
+struct watch;
+/* Takes socket, over which the child sends the descriptor of its questions. processes_max 0: any number. */
+struct watch *watch_new(struct loop *l, int socket, const char *server, int group, int64_t processes_max);
+void watch_free(struct watch *w); /* NULL is fine */
+/* In the child. */
+bool watch_send(int socket, int listener);
+/* Is this an address of this machine's own? len as the caller of connect gave it. */
+bool address_is_loopback(const void *address, size_t len);
+
+/* --- run_folder.c --- */
+
+/* Makes ready to give out private folders below path, and removes those whose owner is dead. NULL: none. */
+void run_folder_open(const char *path);
+void run_folder_close(void); /* removes what is left */
+bool run_folder_is_open(void);
+/* A new empty folder of mode 0700, to be freed; NULL when there cannot be one. */
+char *run_folder_make(void);
+/* With all that is in it; what is much goes in a process of its own. */
+void run_folder_remove(const char *path);
+
+/* --- sandbox.c --- */
+
+/* One start of one server: everything that is done between fork and exec, made before. */
+struct confinement;
+
+enum { SANDBOX_MISSING_MAX = 8 };
+struct sandbox_report {
+	int landlock_abi;
+	bool seccomp;
+	const char *missing[SANDBOX_MISSING_MAX]; /* what does not hold here, in words */
+	size_t missing_count;
+};
+/* What holds for a server with these options on this kernel. */
+void sandbox_report_make(const struct mcp_sandbox *s, struct sandbox_report *out);
+/* The server's member "sandbox" of GET /v1/servers. */
+void sandbox_write(const struct mcp_server_options *o, struct jw *w);
+/* ERR_UNSUPPORTED when the server requires what is not there; what is missing is logged, once each. */
+must_check enum err sandbox_check(const struct mcp_server_options *o, struct error *e);
+
+/* NULL with e set when it cannot be prepared. path_variable: PATH of the server. */
+struct confinement *confinement_new(const struct mcp_server_options *o, const char *path_variable,
+				    struct error *e);
+const char *confinement_folder(const struct confinement *c); /* for temporary files; NULL: none */
+/* In the child, descriptors from 4 on still open: async-signal-safe. false: errno. */
+bool confinement_enter(const struct confinement *c);
+/* In the parent, after the fork. */
+void confinement_started(struct confinement *c, struct loop *l, int pid);
+/* The server is gone, or was never there. NULL is fine. */
+void confinement_free(struct confinement *c);
+
+#endif
