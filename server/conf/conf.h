@@ -14,6 +14,7 @@
 #include "base/base.h"
 
 enum conf_llm_api { CONF_LLM_AUTO, CONF_LLM_OFFLINE, CONF_LLM_CHAT };
+enum conf_switch { CONF_OFF, CONF_ON };
 enum conf_backend { CONF_BACKEND_SQLITE, CONF_BACKEND_MEMORY };
 enum conf_json_format { CONF_FORMAT_SCHEMA, CONF_FORMAT_OBJECT, CONF_FORMAT_NONE };
 enum conf_approval { CONF_APPROVAL_REQUIRED, CONF_APPROVAL_AUTO };

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -48,11 +49,17 @@ int master_main(struct conf *c, struct conf_registry *r, int ready_fd)
 	title_set("agent-runtime: master");
 	child_log_init(c, "master");
 	signal(SIGPIPE, SIG_IGN);
+	/* Keys are in our memory: no other program of this user may look into it, nor we leave it in a file.
+	 */
+	if (c->server.debugging == CONF_OFF)
+		prctl(PR_SET_DUMPABLE, 0);
+	strays_adopt();
 	/* First, so that a stop that comes early is an orderly one, too. */
 	signals_open(m);
 	master_prepare(m);
 	children_name(m);
 	master_run(m);
+	strays_kill(m);
 	log_info("stopped");
 	master_port_file_remove(m);
 	fd_close(&m->signal_fd);

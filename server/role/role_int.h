@@ -140,6 +140,7 @@ struct master {
 	bool table_settled;       /* the task table has all its memory, or will not get more */
 	bool runs_over_told;      /* to all workers: they may end their streams */
 	int64_t connect_again_ms; /* not before: workers without their socket to a peer */
+	int64_t strays_until_ms;  /* a supervisor died lately: what its servers left is looked for */
 };
 
 /* Whoever waits for the file must not find the port of a dead service. */
@@ -155,6 +156,13 @@ void children_signal(const struct master *m, enum child_role role, int signo);
 /* Told to each of the role that has a control socket; one without is about to be reaped. */
 void children_tell(struct master *m, enum child_role role, enum ipc_msg msg);
 const char *child_name(const struct child *c, char out[24]);
+
+/* --- stray.c: what tool servers leave running when the supervisor is killed --- */
+void strays_adopt(void); /* at start: orphans come to us */
+/* A process that is no child of ours has ended as one, and is not reaped yet. */
+void stray_ended(struct master *m, pid_t pid);
+void strays_expect(struct master *m);     /* the supervisor has died */
+void strays_kill(const struct master *m); /* what is there now */
 
 /* --- private.c: a server for one `run`, in a process group of its own, that dies with us --- */
 struct private_server {

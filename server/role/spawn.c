@@ -26,6 +26,7 @@ enum {
 };
 
 static _Noreturn void child_main(struct master *m, const struct child *self);
+static struct child *child_find(struct master *m, pid_t pid);
 static void peers_connect(struct master *m, struct child *c);
 static void pair_connect(struct child *worker, const struct child *peer);
 static bool respawn_wanted(const struct master *m, const struct child *c);
@@ -79,12 +80,19 @@ enum err child_spawn(struct master *m, struct child *c, struct error *e)
 
 void children_reap(struct master *m)
 {
+	siginfo_t info = {0};
 	int status;
-	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-		for (size_t i = 0; i < m->children_count; i++)
-			if (m->children[i].pid == pid)
-				child_died(m, &m->children[i], status);
-		/* Any other pid is a stranger: as PID 1 the master reaps orphans, too. */
+	for (; waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid > 0;
+	     info.si_pid = 0) {
+		struct child *c = child_find(m, info.si_pid);
+		if (c == NULL)
+			stray_ended(m, info.si_pid);
+		if (waitpid(info.si_pid, &status, WNOHANG) != info.si_pid)
+			return;
+		if (c != NULL)
+			child_died(m, c, status);
+		if (c != NULL && c->role == CHILD_SUPERVISOR)
+			strays_expect(m);
 	}
 }
 
@@ -147,6 +155,14 @@ static bool respawn_wanted(const struct master *m, const struct child *c)
 		return false;
 	return m->phase == MASTER_SERVING ||
 	       (m->phase == MASTER_DRAINING && c->role == CHILD_KEEPER && m->announced);
+}
+
+static struct child *child_find(struct master *m, pid_t pid)
+{
+	for (size_t i = 0; i < m->children_count; i++)
+		if (m->children[i].pid == pid)
+			return &m->children[i];
+	return NULL; /* a stray: orphans come to the master */
 }
 
 static _Noreturn void child_main(struct master *m, const struct child *self)

@@ -90,7 +90,7 @@ export class Server {
   static async start({ config = {}, tools = [], env = {}, args = [], registryText, expectReady = true, shared = false } = {}) {
     const s = new Server();
     s.dir = tempDir();
-    const full = { ...config, server: { port: 0, workers: 2, ...config.server }, store: { path: path.join(s.dir, 'data'), ...config.store }, log: { level: 'debug', format: 'json', ...config.log } };
+    const full = { ...config, server: { port: 0, workers: 2, debugging: 'on', ...config.server }, store: { path: path.join(s.dir, 'data'), ...config.store }, log: { level: 'debug', format: 'json', ...config.log } };
     fs.writeFileSync(path.join(s.dir, 'config.yaml'), JSON.stringify(full));
     fs.writeFileSync(path.join(s.dir, 'tool_registry.yaml'), registryText ?? JSON.stringify({ tool_registry: tools }));
     s.storePath = full.store.path;
