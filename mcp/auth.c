@@ -9,6 +9,7 @@
  * was just issued for it, or wants ever more, is given up until the window is over.
  */
 #include "base/base.h"
+#include "base/fetch.h"
 #include "mcp/auth_int.h"
 
 #include <stdlib.h>
@@ -153,6 +154,9 @@ struct auth *auth_new(struct auth_house *h, const char *name, const char *url,
 	a->timer = loop_timer_new(h->loop, timer_fired, a);
 	if (a->type == MCP_AUTH_CLIENT || a->type == MCP_AUTH_CODE)
 		keep_load(h->keep, url, &a->client, &a->tokens);
+	if (a->type != MCP_AUTH_NONE && !strncmp(url, "http://", 7) && !url_is_loopback(url))
+		log_warn("a tool server is reached without TLS: whoever is on the way can read its tokens",
+			 LF_STR("server", name));
 	a->scope = xstrdup(a->tokens.scope);
 	auth_header_make(a);
 	return a;

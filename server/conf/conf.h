@@ -131,6 +131,10 @@ struct conf_registry {
 	const char *path; /* NULL when there is no registry; then no servers */
 	struct conf_tool_server *servers;
 	size_t servers_count;
+	/* Names of the variables that enabled entries use, each once: what they hold may be
+	 * credentials, which only the process that runs the servers must have. */
+	const char **variables;
+	size_t variables_count;
 };
 
 /* The file is tools.registry (relative to the folder of the configuration file), else tool_registry.yaml

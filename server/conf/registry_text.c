@@ -60,6 +60,7 @@ void conf_registry_free(struct conf_registry *r)
 		free((void *)(uintptr_t)r->servers[i].sandbox.write);
 	}
 	free(r->servers);
+	free(r->variables);
 	for (struct text *t = own->texts, *next; t; t = next) {
 		next = t->next;
 		explicit_bzero(t->bytes, t->len);
@@ -87,6 +88,17 @@ static size_t variable_len(const char *s)
 	return n && s[2 + n] == '}' && strspn(s + 2, "0123456789") == 0 ? n : 0;
 }
 
+static void variable_note(struct registry_read *r, const char *name)
+{
+	struct conf_registry *reg = r->out;
+	for (size_t i = 0; i < reg->variables_count; i++) {
+		if (!strcmp(reg->variables[i], name))
+			return;
+	}
+	reg->variables = xrealloc(reg->variables, (reg->variables_count + 1) * sizeof(*reg->variables));
+	reg->variables[reg->variables_count++] = registry_keep(r, slice_str(name));
+}
+
 static enum err variable_add(struct registry_read *r, const struct conf_node *n,
 			     const struct conf_tool_server *s, struct slice name, struct buf *out,
 			     struct error *e)
@@ -94,6 +106,8 @@ static enum err variable_add(struct registry_read *r, const struct conf_node *n,
 	char *text = slice_dup(name);
 	const char *value = slice_eq_str(name, "REGISTRY_DIR") ? r->folder : r->env(text, r->env_arg);
 	enum err rc = ERR_NONE;
+	if (value && s->enabled && value != r->folder)
+		variable_note(r, text);
 	if (value)
 		buf_add_str(out, value);
 	else if (!s->enabled)

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -27,6 +28,26 @@ void child_begin(const struct heritage *h, const char *role, int death_signal)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Not a secret, and looked up by libraries here. */
+static bool is_common(const char *name)
+{
+	static const char *const common[] = {"PATH", "HOME", "TZ", "LANG", "TMPDIR"};
+	size_t n = strlen(name);
+	for (size_t i = 0; i < COUNT_OF(common); i++)
+		if (strcmp(name, common[i]) == 0)
+			return true;
+	return strncmp(name, "SSL_CERT_", 9) == 0 || (n > 6 && strcasecmp(name + n - 6, "_proxy") == 0);
+}
+
+void child_registry_forget(struct conf_registry *r)
+{
+	for (size_t i = 0; i < r->variables_count; i++)
+		if (!is_common(r->variables[i]))
+			title_env_forget(r->variables[i]);
+	title_env_forget("AGENT_RUNTIME_TOKEN_KEY");
+	conf_registry_free(r);
 }
 
 void child_signals_open(void)

@@ -39,10 +39,9 @@ _Noreturn void keeper_main(struct heritage *h)
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a limit of file size is an error of a write like any other */
 	child_signals_open();
-	conf_registry_free(h->registry);
+	child_registry_forget(h->registry);
 	conf_forget_secrets(h->conf);
 	title_env_forget("OPENAI_API_KEY");
-	title_env_forget("AGENT_RUNTIME_TOKEN_KEY");
 	p.store = store_attach(h->store, h->index);
 	struct db *db = database_open(&p);
 	char *socket_path = wire_keeper_socket(h->conf);

@@ -102,6 +102,9 @@ _Noreturn void keeper_main(struct heritage *h);
 /* First thing in a child: title, log, death with the master. The signals that the master blocks stay blocked,
  * and wait. */
 void child_begin(const struct heritage *h, const char *role, int death_signal);
+/* What only the supervisor needs (credentials of tool servers) is not kept in this process: takes the
+ * registry, and the variables that it was made from. */
+void child_registry_forget(struct conf_registry *r);
 /* Once the handlers are there: before, SIGTERM would end the process without draining. */
 void child_signals_open(void);
 /* Logging as configured; also for the master. */

@@ -54,9 +54,7 @@ _Noreturn void worker_main(struct heritage *h)
 	snprintf(role, sizeof role, "worker %u", h->index);
 	child_begin(h, role, SIGKILL);
 	descriptors_allow(h->conf);
-	/* What only the supervisor needs (credentials of tool servers) is not kept here. */
-	conf_registry_free(h->registry);
-	title_env_forget("AGENT_RUNTIME_TOKEN_KEY");
+	child_registry_forget(h->registry);
 	worker_open(&w);
 	if (control_send(h->control_fd, IPC_READY, -1, &e) != ERR_NONE)
 		die(EXIT_OS, "the master is gone: %s", e.msg);

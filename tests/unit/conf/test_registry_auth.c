@@ -2,6 +2,8 @@
 /* `auth` of a remote server: what is read, from where, and what is refused. */
 #include "conf_test.h"
 
+static const char *const *environment;
+
 static enum err loaded(const char *text, struct conf_registry **out, struct error *e)
 {
 	struct folder f;
@@ -12,7 +14,7 @@ static enum err loaded(const char *text, struct conf_registry **out, struct erro
 	*e = (struct error){0};
 	*out = NULL;
 	assert_int_equal(conf_load(f.file, NULL, 0, env_listed, NULL, &c, e), ERR_NONE);
-	enum err rc = conf_registry_load(c, env_listed, NULL, out, e);
+	enum err rc = conf_registry_load(c, env_listed, (void *)(uintptr_t)environment, out, e);
 	conf_free(c);
 	folder_close(&f);
 	return rc;
@@ -84,6 +86,26 @@ static void registry_auth_read__takes_secrets_from_files(void **state)
 	assert_refused(text, "private_key_file: ");
 }
 
+static void conf_registry_load__names_the_variables_of_enabled_entries(void **state)
+{
+	static const char *const variables[] = {"HOST_NAME", "h", "EMPTY", "", NULL};
+	struct conf_registry *r;
+	struct error e;
+	(void)state;
+	environment = variables;
+	assert_int_equal(
+		loaded("tool_registry:\n"
+		       "  - {id: a, config: {url: 'https://${HOST_NAME}', auth: {token: '${HOST_NAME}'}}}\n"
+		       "  - {id: b, config: {command: '${REGISTRY_DIR}/x'}}\n"
+		       "  - {id: c, enabled: false, config: {command: 'x${EMPTY}'}}\n",
+		       &r, &e),
+		ERR_NONE);
+	environment = NULL;
+	assert_int_equal(r->variables_count, 1);
+	assert_string_equal(r->variables[0], "HOST_NAME");
+	conf_registry_free(r);
+}
+
 static void registry_auth_read__refuses_what_does_not_go_together(void **state)
 {
 	(void)state;
@@ -110,6 +132,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(registry_auth_read__reads_all_of_it),
 		cmocka_unit_test(registry_auth_read__takes_secrets_from_files),
+		cmocka_unit_test(conf_registry_load__names_the_variables_of_enabled_entries),
 		cmocka_unit_test(registry_auth_read__refuses_what_does_not_go_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

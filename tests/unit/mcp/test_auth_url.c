@@ -149,19 +149,6 @@ static void form_add__encodes(void **state)
 	buf_release(&b);
 }
 
-static void scope_union__keeps_order_and_leaves_out_what_no_scope_is(void **state)
-{
-	(void)state;
-	assert_text(scope_union("b a", " a  c b"), "b a c");
-	assert_text(scope_union(NULL, NULL), NULL);
-	assert_text(scope_union("", "  "), NULL);
-	assert_text(scope_union("a\"b x\ny z", NULL), "z");
-	assert_true(scope_covers("a b c", "c a"));
-	assert_true(scope_covers(NULL, NULL));
-	assert_false(scope_covers("ab", "a"));
-	assert_false(scope_covers(NULL, "a"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,7 +159,6 @@ int main(void)
 		cmocka_unit_test(url_well_known__puts_the_path_behind),
 		cmocka_unit_test(url_redirect__stays_at_home),
 		cmocka_unit_test(form_add__encodes),
-		cmocka_unit_test(scope_union__keeps_order_and_leaves_out_what_no_scope_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
