@@ -188,11 +188,13 @@ static enum err code_check(const struct metadata *m, struct error *e)
 static void authorize(struct auth *a, struct error *e)
 {
 	bool refresh = a->tokens.refresh && !a->widen;
+	/* A refresh token is good for the client that it was given to, wherever people come back to now. */
+	const char *redirect = refresh && a->client.redirect_uri ? a->client.redirect_uri : redirect_of(a);
 	enum err rc = a->type == MCP_AUTH_CODE ? code_check(&a->metadata, e) : ERR_NONE;
 	if (!rc && a->type == MCP_AUTH_CLIENT && !a->options->client_id)
 		rc = err_set(e, ERR_CONFIG, "auth.type client_credentials needs auth.client_id");
 	if (!rc)
-		rc = client_choose(&a->client, a->options, &a->metadata, redirect_of(a), e);
+		rc = client_choose(&a->client, a->options, &a->metadata, redirect, e);
 	if (rc == ERR_UNAVAILABLE)
 		register_begin(a);
 	else if (rc)

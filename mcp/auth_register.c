@@ -47,13 +47,14 @@ static const char *method_pick(const struct metadata *m, bool key, bool secret)
 static void client_set(struct client *c, enum client_kind kind, const struct metadata *m, const char *id,
 		       const char *secret, const char *method, const char *redirect_uri)
 {
+	char *redirect_kept = xstrdup(redirect_uri); /* may be c's own */
 	client_release(c);
 	*c = (struct client){.kind = kind,
 			     .issuer = xstrdup(m->issuer),
 			     .id = xstrdup(id),
 			     .secret = xstrdup(secret),
 			     .method = xstrdup(method),
-			     .redirect_uri = xstrdup(redirect_uri)};
+			     .redirect_uri = redirect_kept};
 }
 
 static bool still_good(const struct client *c, const struct metadata *m, const char *redirect_uri)

@@ -333,6 +333,7 @@ static void flow__goes_on_after_a_restart_with_what_was_kept(void **state)
 	assert_int_equal(auth_rig_refused(&r, 401, "Bearer"), AUTH_PERSON);
 	assert_int_equal(auth_rig_back(&r, NULL, r.origin), ERR_NONE);
 	auth_rig_close(&r);
+	r.house_options.redirect_uri = "http://127.0.0.1:2/elsewhere"; /* which a refresh does not need */
 	auth_rig_open(&r);
 	assert_string_equal(auth_header(r.auth, &generation), "Authorization: Bearer tok-1");
 	assert_int_equal(auth_rig_refused(&r, 401, "Bearer"), AUTH_RETRY);
