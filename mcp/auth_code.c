@@ -28,7 +28,7 @@ void login_begin(struct login *l, const struct metadata *m, const struct client 
 {
 	char challenge[PKCE_SIZE];
 	struct buf url = BUF_INIT;
-	char *scope_kept = xstrdup(scope), *redirect_kept = xstrdup(redirect_uri);
+	char *scope_kept = xstrdup(scope), *redirect_kept = xstrdup(redirect_uri); /* may be l's own */
 	login_release(l);
 	l->scope = scope_kept;
 	l->redirect_uri = redirect_kept;
@@ -40,13 +40,13 @@ void login_begin(struct login *l, const struct metadata *m, const struct client 
 		buf_add_char(&url, '?');
 	form_add(&url, "response_type", "code");
 	form_add(&url, "client_id", c->id);
-	form_add(&url, "redirect_uri", redirect_uri);
+	form_add(&url, "redirect_uri", l->redirect_uri);
 	form_add(&url, "state", l->state);
 	form_add(&url, "code_challenge", challenge);
 	form_add(&url, "code_challenge_method", "S256");
 	form_add(&url, "resource", m->resource);
-	form_add(&url, "scope", scope);
-	if (scope && scope_covers(scope, "offline_access"))
+	form_add(&url, "scope", l->scope);
+	if (l->scope && scope_covers(l->scope, "offline_access"))
 		form_add(&url, "prompt", "consent"); /* OpenID Connect Core section 11 */
 	l->url = buf_take(&url);
 	l->begun_ms = clock_mono_ms();
