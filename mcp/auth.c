@@ -69,7 +69,7 @@ static void tell(void *arg)
 {
 	struct auth *a = arg;
 	struct auth_waiter *w;
-	bool done = a->login_decided && a->login_result.code == ERR_NONE;
+	bool over = a->login_decided && a->login_over;
 	a->deferred = false;
 	a->telling = true;
 	if (a->login_decided) {
@@ -80,8 +80,8 @@ static void tell(void *arg)
 		if (fn)
 			fn(&result, a->login_arg);
 	}
-	if (done && a->events.on_login_done)
-		a->events.on_login_done(a->events.arg);
+	if (over && a->events.on_login_over)
+		a->events.on_login_over(a->events.arg);
 	while ((w = decided_take(a))) {
 		struct auth_waiter told = *w;
 		free(w);
@@ -119,6 +119,7 @@ void auth_login_conclude(struct auth *a, const struct error *e)
 {
 	a->login_result = *e;
 	a->login_decided = true;
+	a->login_over = a->step == STEP_IDLE;
 	tell_later(a);
 }
 
@@ -145,6 +146,20 @@ static enum mcp_auth_type type_of(const struct mcp_auth_options *o)
 	return o->client_id && (o->client_secret || o->private_key) ? MCP_AUTH_CLIENT : MCP_AUTH_CODE;
 }
 
+/* What was kept under other terms of the operator is as if it was not there. */
+static void kept_load(struct auth *a)
+{
+	const struct mcp_auth_options *o = a->options;
+	keep_load(a->house->keep, a->keep_name, &a->client, &a->tokens);
+	bool client = !o->client_id ? a->client.kind == CLIENT_GIVEN
+				    : a->client.id && strcmp(a->client.id, o->client_id) != 0;
+	bool issuer = o->issuer && a->tokens.issuer && strcmp(a->tokens.issuer, o->issuer) != 0;
+	if (!client && !issuer)
+		return;
+	client_release(&a->client);
+	tokens_release(&a->tokens);
+}
+
 struct auth *auth_new(struct auth_house *h, const char *name, const char *url,
 		      const struct mcp_auth_options *o, struct auth_events events)
 {
@@ -152,8 +167,9 @@ struct auth *auth_new(struct auth_house *h, const char *name, const char *url,
 	*a = (struct auth){
 		.house = h, .name = name, .url = url, .options = o, .type = type_of(o), .events = events};
 	a->timer = loop_timer_new(h->loop, timer_fired, a);
+	a->keep_name = xasprintf("%s %s", name, url);
 	if (a->type == MCP_AUTH_CLIENT || a->type == MCP_AUTH_CODE)
-		keep_load(h->keep, url, &a->client, &a->tokens);
+		kept_load(a);
 	if (a->type != MCP_AUTH_NONE && !strncmp(url, "http://", 7) && !url_is_loopback(url))
 		log_warn("a tool server is reached without TLS: whoever is on the way can read its tokens",
 			 LF_STR("server", name));
@@ -180,6 +196,7 @@ void auth_free(struct auth *a)
 	tokens_release(&a->tokens);
 	login_release(&a->login);
 	secret_free(a->header);
+	free(a->keep_name);
 	free(a->hint);
 	free(a->challenge_scope);
 	free(a->scope);

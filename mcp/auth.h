@@ -21,7 +21,7 @@ struct auth;
 
 enum auth_verdict {
 	AUTH_RETRY,  /* send the request again, with the header there is now */
-	AUTH_PERSON, /* somebody must log in first (auth_login_url); on_login_done follows */
+	AUTH_PERSON, /* somebody must log in first (auth_login_url); on_login_over follows */
 	AUTH_REFUSED,
 };
 /* why: for the last two, in words for people. */
@@ -29,7 +29,9 @@ typedef void auth_fn(enum auth_verdict v, const struct error *why, void *arg);
 
 struct auth_events {
 	void (*on_login_due)(const char *url, void *arg); /* may be NULL */
-	void (*on_login_done)(void *arg);                 /* may be NULL */
+	/* Nobody is waited for any more, whether it worked or not; the next refusal begins a new log-in. May
+	 * be NULL. */
+	void (*on_login_over)(void *arg);
 	void *arg;
 };
 

@@ -37,9 +37,10 @@ static void flow_fail(struct auth *a, const struct error *e)
 	struct error told = *e;
 	err_prefix(&told, "authorization for %s", a->name);
 	log_warn("a tool server cannot be authorized", LF_STR("server", a->name), LF_STR("error", e->msg));
+	bool was_login = a->login.begun_ms != 0;
 	step_set(a, STEP_IDLE);
 	login_release(&a->login);
-	if (a->login_fn)
+	if (was_login)
 		auth_login_conclude(a, &told);
 	auth_conclude(a, AUTH_REFUSED, &told);
 }
@@ -67,7 +68,7 @@ static void token_came(struct auth *a)
 {
 	struct error none = {0};
 	auth_header_make(a);
-	keep_save(a->house->keep, a->url, &a->client, &a->tokens);
+	keep_save(a->house->keep, a->keep_name, &a->client, &a->tokens);
 	log_info("a tool server is authorized", LF_STR("server", a->name), LF_STR("issuer", a->tokens.issuer),
 		 LF_STR("scope", a->tokens.scope));
 	step_set(a, STEP_IDLE);
@@ -85,7 +86,7 @@ static void refresh_refused(struct auth *a, enum token_fault fault, struct error
 	secret_set(&a->tokens.refresh, NULL);
 	if (fault == TOKEN_CLIENT && a->client.kind == CLIENT_DYNAMIC)
 		client_release(&a->client);
-	keep_save(a->house->keep, a->url, &a->client, &a->tokens);
+	keep_save(a->house->keep, a->keep_name, &a->client, &a->tokens);
 	authorize(a, e);
 }
 
@@ -102,7 +103,7 @@ static void token_answer(const struct ask_answer *answer, void *arg)
 	} else {
 		if (fault == TOKEN_CLIENT && a->client.kind == CLIENT_DYNAMIC) {
 			client_release(&a->client); /* the next flow registers anew */
-			keep_save(a->house->keep, a->url, &a->client, &a->tokens);
+			keep_save(a->house->keep, a->keep_name, &a->client, &a->tokens);
 		}
 		flow_fail(a, &e);
 	}
@@ -154,7 +155,7 @@ static void registered(const struct ask_answer *answer, void *arg)
 		flow_fail(a, &e);
 		return;
 	}
-	keep_save(a->house->keep, a->url, &a->client, &a->tokens);
+	keep_save(a->house->keep, a->keep_name, &a->client, &a->tokens);
 	login_wait(a);
 }
 

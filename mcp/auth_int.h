@@ -200,9 +200,10 @@ struct keep;
 /* folder NULL or key NULL: nothing is kept. */
 must_check enum err keep_open(const char *folder, const char *key, struct keep **out, struct error *e);
 void keep_close(struct keep *k); /* NULL is fine */
-/* Of one server (by its URL). What cannot be read is as if it was not there, and is told to the log. */
-void keep_load(struct keep *k, const char *server_url, struct client *c, struct tokens *t);
-void keep_save(struct keep *k, const char *server_url, const struct client *c, const struct tokens *t);
+/* Of one server, by its name and URL. What cannot be read is as if it was not there, and is told to the log.
+ */
+void keep_load(struct keep *k, const char *server, struct client *c, struct tokens *t);
+void keep_save(struct keep *k, const char *server, const struct client *c, const struct tokens *t);
 
 /* --- auth.c, auth_flow.c: one server --- */
 
@@ -244,7 +245,8 @@ struct auth {
 	struct client client;
 	struct tokens tokens;
 	struct login login;
-	char *header; /* NULL: none */
+	char *keep_name; /* what is kept is kept under this */
+	char *header;    /* NULL: none */
 	uint64_t generation;
 	char *hint;            /* where the server said its metadata is; may be NULL */
 	char *challenge_scope; /* of the challenge that began this flow */
@@ -258,7 +260,7 @@ struct auth {
 	int64_t flows_since_ms, widenings_since_ms;
 	void (*login_fn)(const struct error *e, void *arg); /* who brought the person's answer */
 	void *login_arg;
-	bool login_decided, deferred;
+	bool login_decided, login_over, deferred;
 	struct error login_result;
 	bool telling;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Registrations and tokens that outlive the process: one small file for each server in a folder of the
- * operator's choice, encrypted with AES-256-GCM under the operator's key, mode 0600. The name of the file and
+ * operator's choice, encrypted with AES-256-GCM under the operator's key, mode 0600. The name and
  * the address of the server are authenticated with it, so that a file cannot be put in another's place.
  * Without a key or a folder nothing is kept, and people log in again after a restart.
  *
@@ -116,10 +116,10 @@ static bool sealed(const struct keep *k, bool seal, const char *bound, uint8_t *
 	return good;
 }
 
-static char *path_make(const struct keep *k, const char *server_url)
+static char *path_make(const struct keep *k, const char *server)
 {
 	char hex[SHA256_HEX_SIZE];
-	sha256_hex(server_url, strlen(server_url), hex);
+	sha256_hex(server, strlen(server), hex);
 	return xasprintf("%s/%.32s.token", k->folder, hex);
 }
 
@@ -152,7 +152,7 @@ static void contents_read(const struct json *j, struct client *c, struct tokens 
 	}
 }
 
-static void sealed_read(const struct keep *k, const char *server_url, const char *path, struct buf *file,
+static void sealed_read(const struct keep *k, const char *server, const char *path, struct buf *file,
 			struct client *c, struct tokens *t)
 {
 	struct error e = {0};
@@ -161,7 +161,7 @@ static void sealed_read(const struct keep *k, const char *server_url, const char
 	char *plain = xcalloc(1, len + 1);
 	struct json *j = NULL;
 	if (len && !memcmp(bytes, MAGIC, MAGIC_BYTES) &&
-	    sealed(k, false, server_url, bytes + MAGIC_BYTES, (struct slice){file->data + HEAD_BYTES, len},
+	    sealed(k, false, server, bytes + MAGIC_BYTES, (struct slice){file->data + HEAD_BYTES, len},
 		   (uint8_t *)plain, bytes + HEAD_BYTES + len))
 		j = json_parse(plain, len, 0, &e);
 	if (j)
@@ -174,16 +174,16 @@ static void sealed_read(const struct keep *k, const char *server_url, const char
 	secret_json_free(j);
 }
 
-void keep_load(struct keep *k, const char *server_url, struct client *c, struct tokens *t)
+void keep_load(struct keep *k, const char *server, struct client *c, struct tokens *t)
 {
 	struct error e;
 	struct buf file = BUF_INIT;
 	if (!k)
 		return;
-	char *path = path_make(k, server_url);
+	char *path = path_make(k, server);
 	if (access(path, F_OK) == 0) {
 		if (file_read(path, FILE_BYTES_MAX, &file, &e) == ERR_NONE)
-			sealed_read(k, server_url, path, &file, c, t);
+			sealed_read(k, server, path, &file, c, t);
 		else
 			log_warn("kept tokens cannot be read", LF_STR("error", e.msg));
 	}
@@ -240,21 +240,21 @@ static enum err file_replace(const char *path, struct slice bytes, struct error 
 	return rc;
 }
 
-void keep_save(struct keep *k, const char *server_url, const struct client *c, const struct tokens *t)
+void keep_save(struct keep *k, const char *server, const struct client *c, const struct tokens *t)
 {
 	struct error e = {0};
 	struct buf plain = BUF_INIT, file = BUF_INIT;
 	uint8_t nonce[NONCE_BYTES], tag[TAG_BYTES];
 	if (!k)
 		return;
-	char *path = path_make(k, server_url);
+	char *path = path_make(k, server);
 	contents_write(c, t, &plain);
 	random_bytes(nonce, sizeof(nonce));
 	buf_add(&file, MAGIC, MAGIC_BYTES);
 	buf_add(&file, nonce, sizeof(nonce));
 	char *room = buf_grow(&file, plain.len);
 	ensure(room);
-	ensure(sealed(k, true, server_url, nonce, buf_slice(&plain), (uint8_t *)room, tag));
+	ensure(sealed(k, true, server, nonce, buf_slice(&plain), (uint8_t *)room, tag));
 	file.len += plain.len;
 	buf_add(&file, tag, sizeof(tag));
 	if (file_replace(path, buf_slice(&file), &e) != ERR_NONE)

@@ -19,7 +19,7 @@
 enum { BACKOFF_SHIFT_MAX = 16, LAST_WORDS_SIZE = 200 };
 
 static void timer_fired(void *arg);
-static void login_done(void *arg);
+static void login_over(void *arg);
 
 const char *server_state_name(enum server_state state)
 {
@@ -31,7 +31,7 @@ const char *server_state_name(enum server_state state)
 void server_init(struct server *s, struct mcp_broker *b, struct loop *l, const struct mcp_server_options *o,
 		 const struct mcp_broker_options *limits, struct auth_house *house)
 {
-	struct auth_events events = {NULL, login_done, s};
+	struct auth_events events = {NULL, login_over, s};
 	*s = (struct server){.broker = b, .loop = l, .options = o, .limits = limits};
 	s->settled = !o->enabled;
 	s->timer = loop_timer_new(l, timer_fired, s);
@@ -189,6 +189,10 @@ static void backoff_begin(struct server *s)
 {
 	int64_t ms = backoff_ms(s);
 	s->state = SERVER_BACKOFF;
+	if (s->auth && auth_login_url(s->auth)) {
+		settle(s); /* no try would help before login_over */
+		return;
+	}
 	loop_timer_set(s->timer, ms);
 	log_warn("tool server failed: it is started again after a while", LF_STR("server", s->options->id),
 		 LF_STR("error", s->last_error.msg), LF_INT("ms", ms), LF_INT("failures", s->failures));
@@ -283,8 +287,8 @@ static void timer_fired(void *arg)
 	server_lost(s, &e);
 }
 
-/* What it waited for to be started has come. */
-static void login_done(void *arg)
+/* It works now, or another person must be asked: a start shows. */
+static void login_over(void *arg)
 {
 	struct server *s = arg;
 	s->failures = 0;

@@ -48,7 +48,7 @@ struct auth_rig {
 	struct auth *auth;
 	struct mcp_auth_options options;
 	struct mcp_auth_common house_options;
-	int verdicts, logins, login_ends, login_dones;
+	int verdicts, logins, login_ends, login_overs;
 	enum auth_verdict verdict;
 	struct error why, login_result;
 	char login_url[2048];
@@ -163,9 +163,9 @@ static inline void auth_rig_login_due(const char *url, void *arg)
 	snprintf(r->login_url, sizeof(r->login_url), "%s", url);
 }
 
-static inline void auth_rig_login_done(void *arg)
+static inline void auth_rig_login_over(void *arg)
 {
-	((struct auth_rig *)arg)->login_dones++;
+	((struct auth_rig *)arg)->login_overs++;
 }
 
 static inline void auth_rig_verdict(enum auth_verdict v, const struct error *why, void *arg)
@@ -209,7 +209,7 @@ static inline void auth_rig_init(struct auth_rig *r)
 
 static inline void auth_rig_open(struct auth_rig *r)
 {
-	struct auth_events events = {auth_rig_login_due, auth_rig_login_done, r};
+	struct auth_events events = {auth_rig_login_due, auth_rig_login_over, r};
 	r->house = auth_house_new(r->loop, &r->house_options);
 	r->auth = auth_new(r->house, "peer", r->url, &r->options, events);
 }

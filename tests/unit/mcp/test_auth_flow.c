@@ -123,6 +123,7 @@ static void login__is_refused_with_another_state(void **state)
 			 ERR_NOT_FOUND);
 	assert_int_equal(auth_rig_asked_for(&r, "/token"), 0);
 	/* A stranger's answer does not end it. */
+	assert_int_equal(r.login_overs, 0);
 	assert_int_equal(auth_rig_back(&r, NULL, r.origin), ERR_NONE);
 	/* It is good once. */
 	assert_int_equal(auth_rig_back(&r, NULL, r.origin), ERR_NOT_FOUND);
@@ -138,6 +139,7 @@ static void login__is_refused_from_another_issuer(void **state)
 	snprintf(slash, sizeof(slash), "%s/", r.origin);
 	assert_int_equal(auth_rig_refused(&r, 401, "Bearer"), AUTH_PERSON);
 	assert_int_equal(auth_rig_back(&r, NULL, slash), ERR_UPSTREAM);
+	assert_int_equal(r.login_overs, 1);
 	assert_int_equal(auth_rig_refused(&r, 401, "Bearer"), AUTH_PERSON);
 	assert_int_equal(auth_rig_back(&r, NULL, NULL), ERR_UPSTREAM); /* it was promised */
 	assert_int_equal(auth_rig_asked_for(&r, "/token"), 0);
@@ -202,7 +204,7 @@ static void flow__logs_a_person_in(void **state)
 	assert_non_null(strstr(auth_rig_value(r.login_url, "resource"), "%2Fmcp"));
 	assert_non_null(strstr(auth_rig_last(&r, "/register"), "\"application_type\":\"native\""));
 	assert_int_equal(auth_rig_back(&r, NULL, r.origin), ERR_NONE);
-	assert_int_equal(r.login_dones, 1);
+	assert_int_equal(r.login_overs, 1);
 	assert_null(auth_login_url(r.auth));
 	assert_string_equal(auth_header(r.auth, &generation), "Authorization: Bearer tok-1");
 	snprintf(verifier, sizeof(verifier), "%s",
