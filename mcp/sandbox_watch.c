@@ -4,8 +4,9 @@
  * process or thread, and, where only this machine may be reached, may it connect or bind there.
  *
  * Processes: RLIMIT_NPROC counts all of a user's and none of root's, so the limit of one server is kept here.
- * What the server has is estimated from above, and counted in /proc when the estimate reaches the limit. At
- * the limit the answer is EAGAIN, and comes late: whoever asks in a loop waits, and costs us little.
+ * What the server has is estimated from above. When the estimate reaches the limit, the question is held
+ * until the processes that were allowed last have come into being, and they are counted in /proc. At the
+ * limit the answer is EAGAIN, and it comes late: whoever asks in a loop waits, and costs us little.
  *
  * Connections: memory of the asking process may change between our look and the kernel's, so nothing is
  * allowed by looking. The address is copied, and the call is made from here, on the process's own socket.
@@ -42,7 +43,8 @@ struct watch {
 	const char *server;
 	int group;
 	int64_t processes_max, estimate;
-	bool told, full; /* full: questions wait until `late` */
+	bool told, full;
+	uint64_t held; /* full: this question, and all after it, wait until `late` */
 };
 
 static void questions_ready(int fd, int ready, void *arg);
@@ -80,23 +82,14 @@ static int64_t processes_count(int group)
 	return count;
 }
 
-static bool process_allowed(struct watch *w)
+static void limit_tell(struct watch *w)
 {
-	if (!w->processes_max)
-		return true;
-	if (w->estimate >= w->processes_max)
-		w->estimate = processes_count(w->group);
-	if (w->estimate < w->processes_max) {
-		w->estimate++;
-		return true;
-	}
 	if (!w->told)
 		log_warn("tool server is at its limit of processes and threads: it may not start more "
 			 "(sandbox.processes)",
 			 LF_STR("server", w->server), LF_INT("pid", w->group),
 			 LF_INT("limit", w->processes_max));
 	w->told = true;
-	return false;
 }
 
 /* --- connections --- */
@@ -174,7 +167,7 @@ static int address_use(const struct watch *w, const struct seccomp_notif *q)
 		return EACCES;
 	int fd = socket_take((int)q->pid, (int)q->data.args[0]);
 	if (fd < 0)
-		return EBADF;
+		return EACCES; /* some containers do not let us take it */
 	int rc = ESRCH;
 	/* Whoever asked still waits, so what was read and taken is its. */
 	if (ioctl(w->questions, SECCOMP_IOCTL_NOTIF_ID_VALID, &q->id) == 0) {
@@ -189,18 +182,32 @@ static int address_use(const struct watch *w, const struct seccomp_notif *q)
 
 /* --- questions --- */
 
+static void reply(const struct watch *w, uint64_t id, int errnum)
+{
+	struct seccomp_notif_resp a = {.id = id, .error = -errnum};
+	if (!errnum)
+		a.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	ioctl(w->questions, SECCOMP_IOCTL_NOTIF_SEND, &a); /* it may have been killed meanwhile */
+}
+
+static void process_answer(struct watch *w, uint64_t id)
+{
+	w->estimate++;
+	reply(w, id, 0);
+}
+
 static void question_answer(struct watch *w, const struct seccomp_notif *q)
 {
 	struct seccomp_notif_resp a = {.id = q->id};
-	if (q->data.nr == SYS_connect || q->data.nr == SYS_bind)
+	if (q->data.nr == SYS_connect || q->data.nr == SYS_bind) {
 		a.error = -address_use(w, q);
-	else if (process_allowed(w))
-		a.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-	else {
-		a.error = -EAGAIN;
+		ioctl(w->questions, SECCOMP_IOCTL_NOTIF_SEND, &a);
+	} else if (!w->processes_max || w->estimate < w->processes_max) {
+		process_answer(w, q->id);
+	} else {
+		w->held = q->id;
 		w->full = true;
 	}
-	ioctl(w->questions, SECCOMP_IOCTL_NOTIF_SEND, &a); /* it may have been killed meanwhile */
 }
 
 static void questions_end(struct watch *w)
@@ -234,9 +241,17 @@ static void questions_ready(int fd, int ready, void *arg)
 static void late_fired(void *arg)
 {
 	struct watch *w = arg;
+	if (!w->io)
+		return;
 	w->full = false;
-	if (w->io)
-		loop_io_set(w->io, LOOP_READ);
+	w->estimate = processes_count(w->group);
+	if (w->estimate < w->processes_max) {
+		process_answer(w, w->held);
+	} else {
+		limit_tell(w);
+		reply(w, w->held, EAGAIN);
+	}
+	loop_io_set(w->io, LOOP_READ);
 }
 
 /* --- the descriptor of the questions --- */

@@ -21,6 +21,7 @@
  *   bad-schema           one good tool, three bad ones
  *   pinger               pings before it answers initialize; pings{}: how many were answered
  *   grandchild           has a child that stays; grandchild{}: its pid
+ *   wrapper              as npx: it starts a shell that starts the server (mode grandchild), and waits
  *   twice                sends each answer two times
  *   wrong-version        answers initialize with a version nobody knows
  *   endless-line         begins an answer to a call that never ends
@@ -304,6 +305,8 @@ int main(int argc, char **argv, char **envp)
 		mode = argv[1];
 	if (argc > 2)
 		number = atoll(argv[2]);
+	if (mode_is("wrapper"))
+		return system(xasprintf("%s grandchild; true", argv[0]));
 	trouble_begin();
 	serve();
 	while (mode_is("stubborn"))
