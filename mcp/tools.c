@@ -65,13 +65,13 @@ static enum err name_check(const struct tool_list *l, const char *name, struct e
 	return ERR_NONE;
 }
 
-static enum err schema_usable(const struct json *schema, const char *what, struct error *e)
+static enum err schema_usable(const struct json *schema, struct error *e)
 {
 	if (!json_is(schema, JSON_OBJECT))
-		return err_set(e, ERR_UPSTREAM, "%s is %s, not an object", what,
+		return err_set(e, ERR_UPSTREAM, "inputSchema is %s, not an object",
 			       schema ? json_type_name(json_type(schema)) : "missing");
 	if (schema_compile_check(schema, e) != ERR_NONE)
-		return err_prefix(e, "%s", what);
+		return err_prefix(e, "inputSchema");
 	return ERR_NONE;
 }
 
@@ -80,7 +80,7 @@ static enum err tool_check(const struct tool_list *l, const struct json *tool, s
 	const struct json *type = json_get(json_get(tool, "inputSchema"), "type");
 	enum err rc = name_check(l, json_get_text(tool, "name", NULL), e);
 	if (!rc)
-		rc = schema_usable(json_get(tool, "inputSchema"), "inputSchema", e);
+		rc = schema_usable(json_get(tool, "inputSchema"), e);
 	if (!rc && type && (!json_text(type) || strcmp(json_text(type), "object") != 0))
 		rc = err_set(e, ERR_UPSTREAM, "inputSchema has a type other than \"object\"");
 	return rc;
@@ -90,8 +90,6 @@ static void entry_fill(struct tool_entry *t, const struct json *tool, struct sli
 {
 	const struct json *notes = json_get(tool, "annotations");
 	const char *title = json_get_text(tool, "title", NULL);
-	struct slice output = scan_member(raw, "outputSchema");
-	struct error e;
 	*t = (struct tool_entry){0};
 	t->name = xstrdup(json_get_text(tool, "name", ""));
 	t->title = xstrdup(title ? title : json_get_text(notes, "title", NULL));
@@ -99,9 +97,9 @@ static void entry_fill(struct tool_entry *t, const struct json *tool, struct sli
 	t->read_only = json_get_bool(notes, "readOnlyHint", false);
 	t->idempotent = json_get_bool(notes, "idempotentHint", false);
 	buf_add_slice(&t->input_schema, scan_member(raw, "inputSchema"));
-	/* An output schema that cannot be used does not make the tool unusable. */
-	if (output.len && schema_usable(json_get(tool, "outputSchema"), "outputSchema", &e) == ERR_NONE)
-		buf_add_slice(&t->output_schema, output);
+	/* One that cannot be used does not make the tool unusable: whoever checks results finds out. */
+	if (json_is(json_get(tool, "outputSchema"), JSON_OBJECT))
+		buf_add_slice(&t->output_schema, scan_member(raw, "outputSchema"));
 }
 
 static void tool_add(struct tool_list *l, struct slice raw)

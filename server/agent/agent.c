@@ -40,6 +40,8 @@ void agent_free(struct agent *a)
 	while (a->last_words != NULL)
 		last_word_free(a, &a->last_words);
 	mcp_client_on_change(a->mcp, NULL, NULL);
+	for (struct text_list *t; (t = a->unchecked) != NULL; free(t))
+		a->unchecked = t->next;
 	loop_defer(a->loop, free, a);
 }
 

@@ -24,6 +24,7 @@ struct agent_options {
 	int64_t task_ms_max;           /* working time of one task */
 	int64_t repeat_wait_ms;        /* before a call is made again that was lost with a process; grows */
 	size_t tool_result_bytes_max;  /* kept in the journal */
+	int tool_result_parts_max;     /* binary parts of one result that become artifacts */
 	size_t tool_context_bytes_max; /* shown to the model */
 };
 

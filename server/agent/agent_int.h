@@ -6,8 +6,8 @@
  * - run.c: one task from lease to release: planning, steps in order, answer; where every decision is taken
  * - planner.c: the planner's call, its repair turn, what becomes of its answer
  * - executor.c: one step: model turns until finish_step
- * - calls.c: the tool calls of one turn; keep.c: their results, as they are kept; result.c: as a model sees
- * them
+ * - calls.c: the tool calls of one turn; keep.c: their results, as they are kept; parts.c: the binary parts
+ * of them; output.c: whether they are what their tool promises; result.c: as a model sees them
  * - doubt.c: calls that were lost with a process: made again, or left to a person
  * - writer.c: the final answer
  * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape
@@ -230,6 +230,11 @@ struct last_word {
 	uint64_t seq; /* until this is durable */
 };
 
+struct text_list {
+	struct text_list *next;
+	char text[];
+};
+
 struct agent {
 	struct loop *loop;
 	struct store *store;
@@ -240,6 +245,7 @@ struct agent {
 	struct run *runs;
 	size_t runs_count;
 	struct last_word *last_words;
+	struct text_list *unchecked; /* tools whose output schema cannot be used, as the log was told */
 	bool draining;
 	loop_fn *drained;
 	void *drained_arg;
@@ -317,14 +323,43 @@ void call_failed(struct exec_call *c, const struct error *why, bool sent);
 /* It can be made again without harm. */
 bool call_repeatable(const struct exec_call *c);
 
-/* keep.c: tool.completed, and the model is told; a large result is written as an artifact first. The result
- * may be large; end and result are borrowed. */
-void result_keep(struct exec_call *c, const struct mcp_call_end *end, const struct json *result);
+/* keep.c: tool.completed, and the model is told; binary parts and a large result are written as artifacts
+ * first. Takes result; end is borrowed. */
+void result_keep(struct exec_call *c, const struct mcp_call_end *end, struct json *result);
 /* A result in CALL_KEEPING that waits for room: written if there is. */
 void result_keep_again(struct exec_call *c);
 void call_result_free(struct call_result *k);
 /* {"content":[{"type":"text","text":...}]} as the member "result", text of at most bytes_max bytes. */
 void result_write_text(struct record *rec, const char *text, size_t bytes_max);
+
+/* Path of an artifact; the caller frees it. */
+char *artifact_url(const char *task_id, uint32_t number);
+
+/* parts.c: the binary parts of a result */
+enum part_state { PART_OPEN, PART_KEPT, PART_DROPPED, PART_INVALID };
+struct result_part {
+	const struct json *block;  /* of the content */
+	const struct json *holder; /* of mimeType and base64: the block itself, or the resource in it */
+	const char *member;        /* that has the base64 */
+	enum part_state state;
+	const char *why; /* static; of what is dropped or invalid */
+	size_t bytes;
+	uint32_t number;
+	char sha256[SHA256_HEX_SIZE];
+};
+/* In order; borrows from result. COUNT *count; the caller frees it. */
+struct result_part *parts_find(const struct json *result, size_t *count);
+/* The bytes in place of what is in out. false: the part is invalid, and says why. */
+bool part_decode(struct result_part *p, struct buf *out);
+const char *part_media_type(const struct result_part *p);
+const char *part_suffix(const struct result_part *p); /* of a file's name */
+/* The result with a preview for each part. */
+void parts_print(const struct json *result, const struct result_part *parts, size_t count,
+		 const char *task_id, struct buf *out);
+
+/* output.c: what is wrong with structuredContent by the tool's output schema, as a sentence to be freed; NULL
+ * when nothing is, or nothing can be said. */
+char *output_fault(struct exec_call *c, const struct mcp_call_end *end, const struct json *result);
 
 /* doubt.c */
 #define CALL_SKIPPED "skipped" /* code of a tool.failed that a person decided */
@@ -339,8 +374,16 @@ void pending_id(const struct exec_call *c, char out[PENDING_ID_SIZE]);
 /* Decides what becomes of calls that a resumed run finds without an end. */
 void doubts_settle(struct run *r);
 
-/* result.c: text of an MCP tool result for a model: blocks joined, binary described, bounded with a marker.
- */
+/* result.c: an answer as tool.completed has it, and what a model is told of it. */
+struct result_view {
+	const struct json *result;
+	bool is_error;
+	const char *fault;   /* of its structured content; NULL */
+	int64_t whole_bytes; /* 0: it is not truncated */
+	int64_t artifact;    /* that has the whole; 0: none */
+};
+void result_shown(const struct result_view *v, size_t bytes_max, struct buf *out);
+/* Text of an MCP tool result for a model: blocks joined, binary described, bounded with a marker. */
 void result_text(const struct json *result, size_t bytes_max, struct buf *out);
 /* Appends text of at most bytes_max bytes: head and tail with a marker between when it is longer. */
 void result_bound(struct slice text, size_t bytes_max, struct buf *out);

@@ -302,7 +302,6 @@ static void call_end(const struct mcp_call_end *end, void *arg)
 		call_lost(c, &why, end->sent, call_wait_ms(c));
 	else
 		call_failed(c, &why, end->sent);
-	json_free(result);
 	if (!run_over(r))
 		run_wake(r);
 }

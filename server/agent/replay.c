@@ -40,11 +40,18 @@ static void work_count(struct run *r, const struct json *data)
 	r->works_since_ms = task_state_works(to) ? at_ms : 0;
 }
 
-static void artifacts_named_raise(struct run *r, const struct json *data)
+static void artifact_named(struct run *r, const struct json *artifact)
 {
-	int64_t n = json_get_integer(json_get(data, "artifact"), "number", 0);
+	int64_t n = json_get_integer(artifact, "number", 0);
 	if (n > (int64_t)r->artifacts_named && n <= UINT32_MAX)
 		r->artifacts_named = (uint32_t)n;
+}
+
+static void artifacts_named_raise(struct run *r, const struct json *data)
+{
+	artifact_named(r, json_get(data, "artifact"));
+	for (const struct json *a = json_first(json_get(data, "artifacts")); a != NULL; a = json_next(a))
+		artifact_named(r, a);
 }
 
 void event_replay(struct run *r, enum event_type type, const struct json *data)
@@ -200,12 +207,15 @@ static void call_ended(struct exec_call *c, enum event_type type, const struct j
 	bool is_error = type == EVENT_TOOL_FAILED || json_get_bool(data, "is_error", false);
 	bool skipped = strcmp(json_get_text(error, "code", ""), CALL_SKIPPED) == 0;
 	bool doubt = json_get_bool(data, "sent", false) && !call_repeatable(c) && !skipped;
+	struct result_view view = {.result = json_get(data, "result"),
+				   .is_error = is_error,
+				   .fault = json_get_text(data, "schema_error", NULL),
+				   .whole_bytes = json_get_integer(data, "result_bytes", 0),
+				   .artifact = json_get_integer(json_get(data, "artifact"), "number", 0)};
 	if (type == EVENT_TOOL_FAILED)
 		calls_failure_text(json_get_text(error, "message", "failed"), doubt, &text);
-	else if (is_error)
-		buf_add_str(&text, "Error: ");
-	if (type == EVENT_TOOL_COMPLETED)
-		result_text(json_get(data, "result"), exec_context_bytes_max(c->exec->run->agent), &text);
+	else
+		result_shown(&view, exec_context_bytes_max(c->exec->run->agent), &text);
 	calls_answer(c, buf_cstr(&text), is_error);
 	buf_release(&text);
 }

@@ -1,15 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a tool's result looks like to a model: the text of its content blocks; binary blocks by type and size
- * only; head and tail of what is too long, with a marker that says how much is missing. Pure.
+ * What a tool's result looks like to a model: the text of its content blocks; binary blocks by type, size and
+ * the artifact that has them; head and tail of what is too long, with a marker that says how much is missing.
+ * It is given results as tool.completed has them, so that a run that is taken over reads the same. Pure.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+enum { INVALID_SHOWN_BYTES = 100 };
+
 static void block_text(const struct json *block, struct buf *out);
+static void link_text(const struct json *block, struct buf *out);
+static void count_text(int64_t n, struct buf *out);
 static void binary_text(const char *what, const struct json *holder, const char *member, struct buf *out);
+
+void result_shown(const struct result_view *v, size_t bytes_max, struct buf *out)
+{
+	if (v->fault != NULL)
+		buf_printf(
+			out,
+			"Error: the call was carried out, but the structured content of the answer does not "
+			"fit the tool's output schema (%s). The answer, unchecked:\n",
+			v->fault);
+	else if (v->is_error)
+		buf_add_str(out, "Error: ");
+	result_text(v->result, bytes_max, out);
+	if (v->whole_bytes == 0)
+		return;
+	buf_add_str(out, "\n[of a result of ");
+	count_text(v->whole_bytes, out);
+	buf_add_str(out, " bytes");
+	if (v->artifact > 0)
+		buf_printf(out, ", which is artifact %lld", (long long)v->artifact);
+	buf_add_char(out, ']');
+}
 
 void result_text(const struct json *result, size_t bytes_max, struct buf *out)
 {
@@ -52,20 +80,64 @@ static void block_text(const struct json *block, struct buf *out)
 	} else if (strcmp(type, "image") == 0 || strcmp(type, "audio") == 0) {
 		binary_text(type, block, "data", out);
 	} else if (strcmp(type, "resource_link") == 0) {
-		buf_printf(out, "[link: %s %s]", json_get_text(block, "name", ""),
-			   json_get_text(block, "uri", ""));
+		link_text(block, out);
 	} else if (strcmp(type, "resource") == 0 && json_get_text(resource, "text", NULL) != NULL) {
 		buf_add_str(out, json_get_text(resource, "text", ""));
 	} else if (strcmp(type, "resource") == 0) {
-		binary_text(json_get_text(resource, "uri", "resource"), resource, "blob", out);
+		char *what = xasprintf("resource %s", json_get_text(resource, "uri", "without URI"));
+		binary_text(what, resource, "blob", out);
+		free(what);
 	} else {
 		json_print(block, out);
 	}
 }
 
+static void link_text(const struct json *block, struct buf *out)
+{
+	const char *more[] = {json_get_text(block, "mimeType", NULL),
+			      json_get_text(block, "description", NULL)};
+	buf_printf(out, "[link: %s %s", json_get_text(block, "name", ""), json_get_text(block, "uri", ""));
+	for (size_t i = 0; i < COUNT_OF(more); i++)
+		if (more[i] != NULL)
+			buf_printf(out, ", %s", more[i]);
+	buf_add_char(out, ']');
+}
+
+/* "12,345" */
+static void count_text(int64_t n, struct buf *out)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof digits, "%lld", (long long)(n > 0 ? n : 0));
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			buf_add_char(out, ',');
+		buf_add_char(out, digits[i]);
+	}
+}
+
+/* As parts.c has left it. */
 static void binary_text(const char *what, const struct json *holder, const char *member, struct buf *out)
 {
-	size_t encoded = strlen(json_get_text(holder, member, ""));
-	buf_printf(out, "[%s: %s, about %zu bytes, not shown]", what,
-		   json_get_text(holder, "mimeType", "unknown type"), encoded / 4 * 3);
+	const char *data = json_get_text(holder, member, ""),
+		   *invalid = json_get_text(holder, "invalid", NULL);
+	int64_t bytes = json_get_integer(holder, "bytes", -1);
+	int64_t number = json_get_integer(json_get(holder, "artifact"), "number", 0);
+	buf_printf(out, "[%s %s, ", what, json_get_text(holder, "mimeType", "of unknown type"));
+	if (invalid != NULL) {
+		buf_printf(out, "not readable: %s", invalid);
+		if (*data != '\0') {
+			buf_add_str(out, ": ");
+			buf_add(out, data, utf8_cut(data, strlen(data), INVALID_SHOWN_BYTES));
+		}
+	} else if (bytes < 0) {
+		buf_printf(out, "about %zu bytes, not shown", strlen(data) / 4 * 3);
+	} else {
+		count_text(bytes, out);
+		buf_add_str(out, " bytes, ");
+		if (number > 0)
+			buf_printf(out, "artifact %lld", (long long)number);
+		else
+			buf_add_str(out, "not kept");
+	}
+	buf_add_char(out, ']');
 }

@@ -142,6 +142,7 @@ void wire_agent(const struct conf *c, struct agent_options *o)
 				    .task_ms_max = c->agent.task_seconds * SECOND_MS,
 				    .repeat_wait_ms = REPEAT_MS_MIN + 2 * c->tools.restart_ms_min,
 				    .tool_result_bytes_max = (size_t)c->limits.tool_result_bytes,
+				    .tool_result_parts_max = (int)c->limits.tool_result_parts,
 				    .tool_context_bytes_max = (size_t)c->limits.tool_context_bytes};
 }
 

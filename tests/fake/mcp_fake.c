@@ -29,7 +29,9 @@
  *   close-output         closes its stdout at the first call, and stays
  *   tell-secret          prints its environment's SERVICE_TOKEN and PLAIN on stderr and exits with 5
  *   list-error           answers tools/list with an error
- *   verbatim             verbatim{result}: that text as the result, be it JSON or not
+ *   verbatim             verbatim{result}: that text as the result, be it JSON or not; typed{result}: the
+ *                        same with an output schema that wants {n: integer}; remote{result}: with one that
+ *                        does not compile
  */
 #include "base/base.h"
 #include "tests/fake/mcp_fake.h"
@@ -73,13 +75,15 @@ static void here_list(struct buf *out)
 {
 	char name[24];
 	for (size_t i = 0; i < COUNT_OF(tools); i++) {
-		if (tool_is_here(&tools[i]))
+		if (tool_is_here(&tools[i]) && !tools[i].unlisted)
 			tool_print(out, tools[i].name, tools[i].properties, tools[i].read_only);
 	}
 	for (int i = 0; i < grown; i++) {
 		snprintf(name, sizeof(name), "grown%d", i);
 		tool_print(out, name, "", true);
 	}
+	if (mode_is("verbatim"))
+		buf_add_str(out, TYPED_TOOLS);
 	if (mode_is("bad-schema"))
 		buf_add_str(
 			out,

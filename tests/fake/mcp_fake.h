@@ -261,28 +261,42 @@ static void tool_verbatim(const char *id, const struct json *args)
 	answer_raw(id, json_get_text(args, "result", ""));
 }
 
+#define TYPED_TOOL(name, schema)                                                            \
+	"{\"name\":\"" name                                                                 \
+	"\",\"inputSchema\":{\"type\":\"object\"},\"annotations\":{\"readOnlyHint\":true}," \
+	"\"outputSchema\":" schema "},"
+#define TYPED_TOOLS                                                                                        \
+	TYPED_TOOL("typed", "{\"$schema\":\"http://json-schema.org/draft-07/"                              \
+			    "schema#\",\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}}," \
+			    "\"required\":[\"n\"]}")                                                       \
+	TYPED_TOOL("remote", "{\"type\":\"object\",\"$ref\":\"http://127.0.0.1/elsewhere\"}")
+
 static const struct tool {
 	const char *mode; /* NULL: all */
 	const char *name, *properties;
 	bool read_only;
 	void (*run)(const char *id, const struct json *args);
+	bool unlisted; /* it is in TYPED_TOOLS */
 } tools[] = {
-	{NULL, "echo", "\"text\":{\"type\":\"string\"}", true, tool_echo},
-	{NULL, "count", "\"file\":{\"type\":\"string\"},\"ms\":{\"type\":\"integer\"}", false, tool_count},
-	{NULL, "sleep", "\"ms\":{\"type\":\"integer\"}", true, tool_sleep},
-	{NULL, "fail", "", false, tool_fail},
-	{"echo", "env", "", true, tool_env},
-	{NULL, "cancelled", "", true, tool_cancelled},
+	{NULL, "echo", "\"text\":{\"type\":\"string\"}", true, tool_echo, false},
+	{NULL, "count", "\"file\":{\"type\":\"string\"},\"ms\":{\"type\":\"integer\"}", false, tool_count,
+	 false},
+	{NULL, "sleep", "\"ms\":{\"type\":\"integer\"}", true, tool_sleep, false},
+	{NULL, "fail", "", false, tool_fail, false},
+	{"echo", "env", "", true, tool_env, false},
+	{NULL, "cancelled", "", true, tool_cancelled, false},
 	{"big-line", "big", "\"bytes\":{\"type\":\"integer\"},\"id_first\":{\"type\":\"boolean\"}", true,
-	 tool_big},
+	 tool_big, false},
 	{"progress", "progress", "\"steps\":{\"type\":\"integer\"},\"ms\":{\"type\":\"integer\"}", true,
-	 tool_progress},
-	{"list-changed-burst", "grow", "", false, tool_grow},
-	{"list-changed-burst", "listed", "", true, tool_listed},
-	{"colliding-ids", "ask", "", true, tool_ask},
-	{"pinger", "pings", "", true, tool_pings},
-	{"grandchild", "grandchild", "", true, tool_grandchild},
-	{"verbatim", "verbatim", "\"result\":{\"type\":\"string\"}", true, tool_verbatim},
+	 tool_progress, false},
+	{"list-changed-burst", "grow", "", false, tool_grow, false},
+	{"list-changed-burst", "listed", "", true, tool_listed, false},
+	{"colliding-ids", "ask", "", true, tool_ask, false},
+	{"pinger", "pings", "", true, tool_pings, false},
+	{"grandchild", "grandchild", "", true, tool_grandchild, false},
+	{"verbatim", "verbatim", "\"result\":{\"type\":\"string\"}", true, tool_verbatim, false},
+	{"verbatim", "typed", "", true, tool_verbatim, true},
+	{"verbatim", "remote", "", true, tool_verbatim, true},
 };
 
 static bool tool_is_here(const struct tool *t)

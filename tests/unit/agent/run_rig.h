@@ -45,6 +45,7 @@ static inline struct agent_options world_options(void)
 				      .task_ms_max = 60000,
 				      .repeat_wait_ms = 20,
 				      .tool_result_bytes_max = 65536,
+				      .tool_result_parts_max = 3,
 				      .tool_context_bytes_max = 10240};
 }
 
