@@ -31,7 +31,7 @@
  *   list-error           answers tools/list with an error
  *   verbatim             verbatim{result}: that text as the result, be it JSON or not; typed{result}: the
  *                        same with an output schema that wants {n: integer}; remote{result}: with one that
- *                        does not compile
+ *                        does not compile; picture{bytes}: an image of so many zeros
  */
 #include "base/base.h"
 #include "tests/fake/mcp_fake.h"

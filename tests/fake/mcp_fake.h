@@ -261,6 +261,19 @@ static void tool_verbatim(const char *id, const struct json *args)
 	answer_raw(id, json_get_text(args, "result", ""));
 }
 
+/* An image of zeros. */
+static void tool_picture(const char *id, const struct json *args)
+{
+	struct buf text = BUF_INIT;
+	size_t letters = (size_t)json_get_integer(args, "bytes", 3) / 3 * 4;
+	buf_add_str(&text, "{\"content\":[{\"type\":\"image\",\"mimeType\":\"image/png\",\"data\":\"");
+	memset(buf_grow(&text, letters), 'A', letters);
+	text.len += letters;
+	buf_add_str(&text, "\"}]}");
+	answer_raw(id, text.data);
+	buf_release(&text);
+}
+
 #define TYPED_TOOL(name, schema)                                                            \
 	"{\"name\":\"" name                                                                 \
 	"\",\"inputSchema\":{\"type\":\"object\"},\"annotations\":{\"readOnlyHint\":true}," \
@@ -295,6 +308,7 @@ static const struct tool {
 	{"pinger", "pings", "", true, tool_pings, false},
 	{"grandchild", "grandchild", "", true, tool_grandchild, false},
 	{"verbatim", "verbatim", "\"result\":{\"type\":\"string\"}", true, tool_verbatim, false},
+	{"verbatim", "picture", "\"bytes\":{\"type\":\"integer\"}", true, tool_picture, false},
 	{"verbatim", "typed", "", true, tool_verbatim, true},
 	{"verbatim", "remote", "", true, tool_verbatim, true},
 };
