@@ -90,7 +90,8 @@ static inline void world_open_full(struct world *w, const char *const *fake_args
 	if (fake_args != NULL) {
 		if (access(rig_fake(), X_OK) != 0)
 			fail_msg("%s is missing: make fakes", rig_fake());
-		rig_add(&w->mcp, "fake", rig_fake(), fake_args);
+		/* count writes where a test says; what confines servers is tested elsewhere. */
+		rig_add(&w->mcp, "fake", rig_fake(), fake_args)->sandbox.off = true;
 	}
 	rig_start(&w->mcp);
 	rig_settle(&w->mcp);
