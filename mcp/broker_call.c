@@ -84,7 +84,8 @@ static void call_start(struct worker *w, uint64_t id, struct server *s, struct t
 	c->worker = w;
 	c->worker_id = id;
 	c->total_ms = at_most(timeout_ms, o->call_ms_max);
-	c->idle_ms = at_most((uint64_t)c->total_ms, o->call_idle_ms_max);
+	int64_t idle_ms = s->options->call_idle_ms ? s->options->call_idle_ms : o->call_idle_ms_max;
+	c->idle_ms = at_most((uint64_t)c->total_ms, idle_ms);
 	c->worker_next = w->calls;
 	if (w->calls)
 		w->calls->worker_prev = c;

@@ -2,7 +2,8 @@
 /*
  * Takes the secrets that a server was configured with out of what it says to people: stderr and the errors
  * made of it are shown in answers and logs. A secret is the value of an environment variable whose name says
- * so; anything shorter than eight bytes is left, because it would be found everywhere. Pure.
+ * so, or of any configured header; anything shorter than eight bytes is left, because it would be found
+ * everywhere. Pure.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -38,5 +39,9 @@ void secrets_mask(const struct mcp_server_options *o, char *text, size_t len)
 		const struct mcp_env *v = &o->env[i];
 		if (name_is_secret(v->name) && strlen(v->value) >= SECRET_BYTES_MIN)
 			value_mask(text, len, v->value);
+	}
+	for (size_t i = 0; len && i < o->headers_count; i++) {
+		if (strlen(o->headers[i].value) >= SECRET_BYTES_MIN)
+			value_mask(text, len, o->headers[i].value);
 	}
 }

@@ -123,6 +123,9 @@ void mcp_client_login(struct mcp_client *c, const struct mcp_login *r,
 /* --- broker half --- */
 
 enum mcp_transport { MCP_STDIO, MCP_REMOTE };
+/* Which wire is spoken: with a handshake (revisions up to 2025-11-25) or without (2026-07-28 on).
+ * MCP_ERA_DEFAULT: the handshake to local servers, what the server answers to of remote ones. */
+enum mcp_era { MCP_ERA_DEFAULT, MCP_ERA_HANDSHAKE, MCP_ERA_MODERN, MCP_ERA_AUTO };
 
 struct mcp_env {
 	const char *name, *value;
@@ -194,7 +197,15 @@ struct mcp_server_options {
 	size_t env_count;
 	const char *cwd; /* NULL: "/" is used for nothing; the service's own directory */
 	const char *url;
-	struct mcp_auth_options auth; /* MCP_REMOTE */
+	/* MCP_REMOTE */
+	struct mcp_auth_options auth;
+	const struct mcp_env *headers; /* sent with every request; the values are secrets */
+	size_t headers_count;
+	const char *ca_file;              /* NULL: the system's */
+	const char *cert_file, *key_file; /* ours; NULL: none */
+	const char *proxy;                /* NULL: environment; "": none */
+	int64_t call_idle_ms;             /* 0: the broker's */
+	enum mcp_era era;
 	enum mcp_trust trust;
 	const struct mcp_tool_effect *effects; /* the operator's word, before any annotation */
 	size_t effects_count;

@@ -5,7 +5,8 @@
  *   broker   workers, routing of calls, the catalogue of all servers
  *   server   one row of the registry: states, restarts, its calls and their time-outs
  *   session  JSON-RPC of one connection: ids, handshake, tools/list, tools/call
- *   link     bytes of one connection: today a child's pipes (stdio.c), behind a table of functions
+ *   link     bytes of one connection: a child's pipes (stdio.c) or HTTP (http_*.c), behind a table of
+ * functions
  *
  * Beside them pure files that own nothing: frame, scan, tail, tools, catalog.
  */
@@ -159,11 +160,30 @@ const struct mcp_catalog *catalog_read(struct slice text, uint64_t version, stru
 
 struct link;
 
+/* One message of ours. All is copied. */
+struct link_message {
+	struct slice text;  /* no line breaks */
+	uint64_t id;        /* of a request; 0: a notification or an answer */
+	const char *method; /* static; NULL: an answer */
+	const char *const
+		*headers; /* "Name: value" for transports that have some, the last NULL; NULL: none */
+};
+
+struct link_failure {
+	uint64_t id;
+	struct error why;
+	bool sent;  /* false: it certainly was not processed, so that a repeat is harmless */
+	int status; /* of HTTP; 0: none came */
+};
+
 struct link_events {
 	void (*on_message)(struct slice text, void *arg);
 	void (*on_overlong)(const struct frame_line *line, void *arg);
+	/* A message of ours that bears an id gets no answer. Optional. */
+	void (*on_failed)(const struct link_failure *f, void *arg);
 	void (*on_log)(struct slice bytes, void *arg); /* what the server says to people */
-	/* Once: no message will come any more. on_gone follows after the rest has ended. */
+	/* Once: no message will come any more. on_gone follows after the rest has ended. ERR_GONE: the server
+	 * has only forgotten us, a new connection is as good as this one was. */
 	void (*on_lost)(const struct error *why, void *arg);
 	/* Once, the last event: nothing is left of the server's process; link_free may be called from it. */
 	void (*on_gone)(const struct error *why, void *arg);
@@ -171,11 +191,15 @@ struct link_events {
 };
 
 struct link_ops {
-	enum err (*send)(struct link *l, struct slice message, struct error *e);
+	enum err (*send)(struct link *l, const struct link_message *m, struct error *e);
 	void (*stop)(struct link *l);     /* politely, then by force; on_gone comes. May be called again. */
 	void (*free)(struct link *l);     /* at once; no event follows */
 	int (*pid)(const struct link *l); /* 0: none */
 	bool (*child_exited)(struct link *l, int pid, int status); /* true: it was its */
+	const char *(*transport)(const struct link *l);            /* as people read it */
+	/* The rest only where it means something; may be NULL. */
+	void (*version)(struct link *l, const char *version); /* what was agreed on */
+	void (*done)(struct link *l, uint64_t id);            /* nobody waits for that answer any more */
 };
 
 /* First member of each kind of link. */
@@ -210,12 +234,26 @@ struct stdio_limits {
 struct link *stdio_open(struct loop *l, const struct mcp_server_options *o, const struct stdio_limits *limits,
 			struct link_events events, struct error *e);
 
+/* --- http_link.c, http_exchange.c, http_status.c --- */
+
+struct auth;
+struct http_limits {
+	size_t message_bytes_max; /* one of the server's */
+	size_t queue_bytes_max;   /* one of ours */
+	int64_t notify_ms_max; /* for what is no request of ours; those are limited by who waits for them */
+	int64_t stop_grace_ms;
+};
+/* auth may be NULL: no authorization beside the configured headers. It outlives the link. */
+struct link *http_open(struct loop *l, const struct mcp_server_options *o, const struct http_limits *limits,
+		       struct auth *auth, struct link_events events);
+
 /* --- session.c, session_list.c, session_wire.c --- */
 
 struct session;
 
 struct answer {
 	struct error error; /* ERR_NONE: result holds raw JSON */
+	bool unsent;        /* with an error: the server certainly did not process the request */
 	bool is_error;
 	struct slice result;
 };
@@ -240,6 +278,7 @@ struct session *session_open(struct loop *l, struct link *link, const char *serv
 void session_close(struct session *s);
 void session_receive(struct session *s, struct slice text);
 void session_overlong(struct session *s, const struct frame_line *line);
+void session_failed(struct session *s, const struct link_failure *f);
 /* Returns the request's id, or 0 with e set: then nothing was written. idempotency_key may be NULL. */
 uint64_t session_call(struct session *s, const char *tool, struct slice arguments,
 		      const char *idempotency_key, struct request_handler h, struct error *e);
@@ -249,6 +288,7 @@ void session_cancel(struct session *s, uint64_t id, const char *reason);
 struct tool_list session_tools_take(struct session *s);
 
 struct session_facts {
+	const char *era; /* "handshake", "modern"; NULL before it is known */
 	char protocol_version[16], server_name[128], server_version[64]; /* "" before the handshake */
 	uint64_t junk_lines, late_answers;
 };
@@ -302,9 +342,11 @@ struct server {
 	struct loop_timer *timer; /* starting: the deadline; backoff: the next start */
 	struct tail tail;
 	struct error last_error;
-	bool settled; /* was ready or failed once */
-	bool halted;  /* told to stop: does not start again */
-	int failures; /* in a row, without a long enough ready time between */
+	bool settled;          /* was ready or failed once */
+	bool halted;           /* told to stop: does not start again */
+	bool renew;            /* the server has only forgotten us: starts again at once */
+	const char *transport; /* of the last link; NULL before the first */
+	int failures;          /* in a row, without a long enough ready time between */
 	uint64_t starts, calls_total, junk_lines_before, late_before;
 	int64_t started_wall_ms, ready_mono_ms;
 };

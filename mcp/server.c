@@ -92,6 +92,7 @@ static void session_ready(void *arg)
 	loop_timer_set(s->timer, -1);
 	tools_take(s);
 	log_info("tool server is ready", LF_STR("server", s->options->id),
+		 LF_STR("transport", s->link->ops->transport(s->link)),
 		 LF_INT("pid", s->link->ops->pid(s->link)),
 		 LF_STR("protocol_version", s->facts.protocol_version), LF_INT("tools", s->tools.count),
 		 LF_INT("ms", clock_wall_ms() - s->started_wall_ms));
@@ -115,6 +116,9 @@ static void server_lost(struct server *s, const struct error *why)
 	s->facts.junk_lines = s->facts.late_answers = 0;
 	session_close(s->session);
 	s->session = NULL;
+	s->transport = s->link->ops->transport(s->link);
+	/* Not again and again: a server that forgets each session at once is not of use. */
+	s->renew = why->code == ERR_GONE && s->state == SERVER_READY && s->failures == 0;
 	if (s->state == SERVER_READY && clock_mono_ms() - s->ready_mono_ms >= s->limits->restart_ms_max)
 		s->failures = 0;
 	s->failures++;
@@ -145,6 +149,13 @@ static void link_overlong(const struct frame_line *line, void *arg)
 	struct server *s = arg;
 	if (s->session)
 		session_overlong(s->session, line);
+}
+
+static void link_failed(const struct link_failure *f, void *arg)
+{
+	struct server *s = arg;
+	if (s->session)
+		session_failed(s->session, f);
 }
 
 static void link_log(struct slice bytes, void *arg)
@@ -212,18 +223,30 @@ static void link_gone(const struct error *why, void *arg)
 		broker_server_gone(s->broker);
 		return;
 	}
-	backoff_begin(s);
+	if (s->renew)
+		server_start(s);
+	else
+		backoff_begin(s);
 }
 
 /* --- start and stop --- */
 
 static void link_start(struct server *s, struct error *e)
 {
-	struct stdio_limits limits = {s->limits->line_bytes_max, s->limits->queue_bytes_max,
-				      s->limits->stop_grace_ms};
-	struct link_events link_events = {link_message, link_overlong, link_log, link_lost, link_gone, s};
+	const struct mcp_broker_options *o = s->limits;
+	struct stdio_limits stdio = {o->line_bytes_max, o->queue_bytes_max, o->stop_grace_ms};
+	struct http_limits http = {o->line_bytes_max, o->queue_bytes_max, o->start_ms_max, o->stop_grace_ms};
+	struct link_events link_events = {.on_message = link_message,
+					  .on_overlong = link_overlong,
+					  .on_failed = link_failed,
+					  .on_log = link_log,
+					  .on_lost = link_lost,
+					  .on_gone = link_gone,
+					  .arg = s};
 	struct session_events session_events = {session_ready, session_tools_changed, session_broken, s};
-	s->link = stdio_open(s->loop, s->options, &limits, link_events, e);
+	s->link = s->options->transport == MCP_STDIO
+			  ? stdio_open(s->loop, s->options, &stdio, link_events, e)
+			  : http_open(s->loop, s->options, &http, s->auth, link_events);
 	if (!s->link)
 		return;
 	s->session = session_open(s->loop, s->link, s->options->id, s->limits->version,
@@ -233,10 +256,11 @@ static void link_start(struct server *s, struct error *e)
 /* Rows that no later try would start either. */
 static bool cannot_start(struct server *s)
 {
-	if (s->options->transport != MCP_STDIO)
-		err_set(&s->last_error, ERR_UNSUPPORTED,
-			"remote_http servers are not supported by this version yet");
-	else if (!s->options->command || !s->options->command[0])
+	if (s->options->transport == MCP_REMOTE) {
+		if (s->options->url)
+			return false;
+		err_set(&s->last_error, ERR_CONFIG, "the registry names no url for this server");
+	} else if (!s->options->command || !s->options->command[0])
 		err_set(&s->last_error, ERR_CONFIG, "the registry names no command for this server");
 	else
 		return sandbox_check(s->options, &s->last_error) != ERR_NONE;
@@ -247,6 +271,7 @@ void server_start(struct server *s)
 {
 	struct error e = {0};
 	ensure(!s->link && !s->session && !s->halted);
+	s->renew = false;
 	if (!s->options->enabled)
 		return;
 	if (cannot_start(s)) {

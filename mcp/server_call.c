@@ -135,7 +135,7 @@ static void call_answered(const struct answer *a, void *arg)
 		err_set(&bad.error, ERR_UPSTREAM, "the server's result of %s is not an object", c->tool);
 		a = &bad;
 	}
-	call_end(c, a, true);
+	call_end(c, a, !a->unsent);
 }
 
 /* --- taking calls --- */

@@ -62,11 +62,13 @@ void server_write(const struct server *s, struct jw *w)
 		   login && s->state != SERVER_READY ? "auth_required" : server_state_name(s->state));
 	if (login)
 		jw_kv_text(w, "authorization_url", login);
+	jw_kv_text(w, "transport", s->link ? s->link->ops->transport(s->link) : s->transport);
 	jw_name(w, "pid");
 	if (pid)
 		jw_int(w, pid);
 	else
 		jw_null(w);
+	jw_kv_text(w, "era", f->era);
 	jw_kv_text(w, "protocol_version", f->protocol_version[0] ? f->protocol_version : NULL);
 	info_write(f, w);
 	jw_kv_int(w, "tools", (int64_t)s->tools.count);

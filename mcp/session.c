@@ -52,6 +52,7 @@ static void initialize_answered(const struct answer *a, void *arg)
 		return;
 	}
 	struct slice info = scan_member(a->result, "serverInfo");
+	s->facts.era = "handshake";
 	fact_copy(a->result, "protocolVersion", s->facts.protocol_version, sizeof(s->facts.protocol_version));
 	fact_copy(info, "name", s->facts.server_name, sizeof(s->facts.server_name));
 	fact_copy(info, "version", s->facts.server_version, sizeof(s->facts.server_version));
@@ -65,6 +66,8 @@ static void initialize_answered(const struct answer *a, void *arg)
 	s->has_tools = scan_member(scan_member(a->result, "capabilities"), "tools").len > 0;
 	if (!s->has_tools)
 		log_warn("the server offers no tools", LF_STR("server", s->server));
+	if (s->link->ops->version)
+		s->link->ops->version(s->link, s->facts.protocol_version);
 	if (wire_notify(s, "notifications/initialized", (struct slice){0}, &e) != ERR_NONE)
 		session_break(s, &e);
 	else
@@ -97,8 +100,12 @@ static enum err initialize_send(struct session *s, struct error *e)
 static void ping_answered(const struct answer *a, void *arg)
 {
 	struct session *s = arg;
-	(void)a; /* an error is an answer too */
 	s->ping_id = 0;
+	/* An error of the server's is an answer too; none at all is not. */
+	if (a->error.code && a->error.code != ERR_UPSTREAM) {
+		session_break(s, &a->error);
+		return;
+	}
 	loop_timer_set(s->alive_timer, PING_EVERY_MS);
 }
 

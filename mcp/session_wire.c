@@ -13,6 +13,7 @@
 #include "mcp/mcp_int.h"
 #include "mcp/session_int.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,11 +21,19 @@ enum { ERROR_TEXT_MAX = 400 };
 
 /* --- sending --- */
 
-static enum err message_send(struct session *s, const struct buf *text, struct error *e)
+static enum err message_send(struct session *s, const struct buf *text, uint64_t id, const char *method,
+			     struct error *e)
 {
 	if (text->overflow)
 		return err_set(e, ERR_MEMORY, "no memory for a message to the server");
-	return s->link->ops->send(s->link, buf_slice(text), e);
+	struct link_message m = {.text = buf_slice(text), .id = id, .method = method};
+	return s->link->ops->send(s->link, &m, e);
+}
+
+static void link_done(struct session *s, uint64_t id)
+{
+	if (s->link->ops->done)
+		s->link->ops->done(s->link, id);
 }
 
 /* The wire is one line a message: a line break between the tokens of arguments becomes a space. */
@@ -49,7 +58,7 @@ uint64_t wire_request(struct session *s, const char *method, struct slice params
 	if (params.len)
 		params_add(&text, params);
 	buf_add_char(&text, '}');
-	enum err rc = message_send(s, &text, e);
+	enum err rc = message_send(s, &text, id, method, e);
 	buf_release(&text);
 	if (rc)
 		return 0;
@@ -67,7 +76,7 @@ enum err wire_notify(struct session *s, const char *method, struct slice params,
 	if (params.len)
 		params_add(&text, params);
 	buf_add_char(&text, '}');
-	enum err rc = message_send(s, &text, e);
+	enum err rc = message_send(s, &text, 0, method, e);
 	buf_release(&text);
 	return rc;
 }
@@ -80,7 +89,7 @@ static void answer_send(struct session *s, struct slice id, const char *member)
 	buf_add_str(&text, "{\"jsonrpc\":\"2.0\",\"id\":");
 	buf_add_slice(&text, id);
 	buf_add_str(&text, member);
-	if (message_send(s, &text, &e) != ERR_NONE)
+	if (message_send(s, &text, 0, NULL, &e) != ERR_NONE)
 		log_debug("an answer to a tool server could not be written", LF_STR("server", s->server),
 			  LF_STR("error", e.msg));
 	buf_release(&text);
@@ -99,10 +108,12 @@ static struct request **request_find(struct session *s, uint64_t id)
 bool wire_forget(struct session *s, uint64_t id)
 {
 	struct request **at = request_find(s, id), *r = *at;
-	if (r)
-		*at = r->next;
+	if (!r)
+		return false;
+	*at = r->next;
 	free(r);
-	return r != NULL;
+	link_done(s, id);
+	return true;
 }
 
 /* Some servers send our integer back as a string, or as 1.0; neither is ours to tolerate beyond the string.
@@ -132,8 +143,21 @@ static void request_end(struct session *s, struct slice raw_id, const struct ans
 	}
 	struct request_handler h = r->handler;
 	*at = r->next;
+	link_done(s, r->id);
 	free(r);
 	h.on_end(a, h.arg);
+}
+
+void session_failed(struct session *s, const struct link_failure *f)
+{
+	struct request *r = s->closed ? NULL : *request_find(s, f->id);
+	struct answer a = {.error = f->why, .unsent = !f->sent};
+	char id[24];
+	if (!r)
+		return;
+	request_end(s,
+		    (struct slice){id, (size_t)snprintf(id, sizeof(id), "%llu", (unsigned long long)f->id)},
+		    &a);
 }
 
 enum err wire_error_set(struct slice error, struct error *e)

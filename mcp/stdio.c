@@ -111,8 +111,9 @@ static void in_ready(int fd, int ready, void *arg)
 	queue_flush(arg);
 }
 
-static enum err stdio_send(struct link *l, struct slice message, struct error *e)
+static enum err stdio_send(struct link *l, const struct link_message *m, struct error *e)
 {
+	struct slice message = m->text;
 	struct stdio *s = (struct stdio *)l;
 	if (!s->in || s->stage != STOP_NONE)
 		return err_set(e, ERR_LOST, "the server does not read any more");
@@ -330,7 +331,18 @@ static void stdio_free(struct link *l)
 	loop_defer(s->loop, memory_free, s);
 }
 
-static const struct link_ops stdio_ops = {stdio_send, stdio_stop, stdio_free, stdio_pid, stdio_child_exited};
+static const char *stdio_transport(const struct link *l)
+{
+	(void)l;
+	return "stdio";
+}
+
+static const struct link_ops stdio_ops = {.send = stdio_send,
+					  .stop = stdio_stop,
+					  .free = stdio_free,
+					  .pid = stdio_pid,
+					  .child_exited = stdio_child_exited,
+					  .transport = stdio_transport};
 
 struct link *stdio_open(struct loop *l, const struct mcp_server_options *o, const struct stdio_limits *limits,
 			struct link_events events, struct error *e)

@@ -47,6 +47,8 @@ struct fetch_exchange {
 	struct buf body; /* received, not yet handed out */
 	size_t body_bytes;
 	size_t request_len;
+	int64_t first_byte_ms, idle_ms; /* 0: no limit */
+	bool is_stream;
 	bool deferred, over, resent, too_large;
 	bool not_public; /* an address was refused for options.public_only */
 	struct error e;
@@ -124,10 +126,10 @@ static void on_silence(void *arg)
 	struct fetch_exchange *x = arg;
 	const struct fetch_options *o = &x->wire->options;
 	bool first = x->body_bytes == 0;
+	int64_t ms = first ? x->first_byte_ms : x->idle_ms;
 	err_set(&x->e, ERR_TIMEOUT,
 		"%s at %s sent nothing for %lld ms %s; see whether it is overloaded, or raise %s",
-		o->words->peer, x->shown, (long long)(first ? o->first_byte_ms : o->idle_ms),
-		first ? "before an answer" : "within its answer",
+		o->words->peer, x->shown, (long long)ms, first ? "before an answer" : "within its answer",
 		first ? o->words->first_byte : o->words->idle);
 	exchange_end(x);
 }
@@ -281,12 +283,13 @@ static size_t on_curl_body(char *p, size_t size, size_t n, void *arg)
 	struct fetch_exchange *x = arg;
 	n *= size;
 	x->body_bytes += n;
-	if (x->body_bytes > x->wire->options.response_bytes_max || !buf_add(&x->body, p, n)) {
+	size_t held = x->is_stream ? x->body.len + n : x->body_bytes;
+	if (held > x->wire->options.response_bytes_max || !buf_add(&x->body, p, n)) {
 		x->too_large = true;
 		return 0; /* ends the transfer with an error */
 	}
 	if (x->fn != NULL)
-		loop_timer_set(x->silence, x->wire->options.idle_ms > 0 ? x->wire->options.idle_ms : -1);
+		loop_timer_set(x->silence, x->idle_ms > 0 ? x->idle_ms : -1);
 	deliver_later(x);
 	return n;
 }
@@ -307,6 +310,8 @@ struct fetch *fetch_new(struct loop *l, const struct fetch_options *o)
 	w->loop = l;
 	w->options = *o;
 	w->options.ca_file = xstrdup(o->ca_file);
+	w->options.cert_file = xstrdup(o->cert_file);
+	w->options.key_file = xstrdup(o->key_file);
 	w->options.proxy = xstrdup(o->proxy);
 	w->timer = loop_timer_new(l, on_timer, w);
 	w->multi = curl_multi_init();
@@ -325,6 +330,8 @@ void fetch_free(struct fetch *w)
 	curl_multi_cleanup(w->multi);
 	loop_timer_free(w->timer);
 	free((void *)(uintptr_t)w->options.ca_file);
+	free((void *)(uintptr_t)w->options.cert_file);
+	free((void *)(uintptr_t)w->options.key_file);
 	free((void *)(uintptr_t)w->options.proxy);
 	free(w);
 	curl_global_cleanup();
@@ -363,9 +370,14 @@ static void easy_options(struct fetch_exchange *x, const struct fetch_request *r
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
 	}
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L); /* a stream may be quiet for hours */
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)CONNECTION_AGE_SECONDS_MAX);
 	if (o->ca_file != NULL && o->ca_file[0] != '\0')
 		curl_easy_setopt(easy, CURLOPT_CAINFO, o->ca_file);
+	if (o->cert_file != NULL) {
+		curl_easy_setopt(easy, CURLOPT_SSLCERT, o->cert_file);
+		curl_easy_setopt(easy, CURLOPT_SSLKEY, o->key_file != NULL ? o->key_file : o->cert_file);
+	}
 	if (o->proxy != NULL && !o->public_only)
 		curl_easy_setopt(easy, CURLOPT_PROXY, o->proxy);
 	else if (o->public_only || url_is_loopback(r->url))
@@ -393,7 +405,10 @@ struct fetch_exchange *fetch_start(struct fetch *w, const struct fetch_request *
 		header_add(x, *h);
 	header_add(x, "Expect:"); /* else a second of waiting before large bodies */
 	x->silence = loop_timer_new(w->loop, on_silence, x);
-	loop_timer_set(x->silence, w->options.first_byte_ms > 0 ? w->options.first_byte_ms : -1);
+	x->is_stream = r->is_stream;
+	x->first_byte_ms = r->silence_ms != 0 ? r->silence_ms : w->options.first_byte_ms;
+	x->idle_ms = r->silence_ms != 0 ? r->silence_ms : w->options.idle_ms;
+	loop_timer_set(x->silence, x->first_byte_ms > 0 ? x->first_byte_ms : -1);
 	x->easy = curl_easy_init();
 	ensure(x->easy != NULL);
 	easy_callbacks(x);

@@ -20,10 +20,11 @@ struct fetch_words {
 };
 
 struct fetch_options {
-	const struct fetch_words *words; /* static */
-	const char *ca_file;             /* NULL: the system's */
-	const char *proxy;               /* NULL: environment; "": none */
-	int64_t connect_ms;              /* 0: no limit of ours, here and below */
+	const struct fetch_words *words;  /* static */
+	const char *ca_file;              /* NULL: the system's */
+	const char *cert_file, *key_file; /* ours, where the peer asks for one; NULL: none */
+	const char *proxy;                /* NULL: environment; "": none */
+	int64_t connect_ms;               /* 0: no limit of ours, here and below */
 	int64_t first_byte_ms, idle_ms;
 	size_t response_bytes_max;
 	/* Connects to addresses of the open Internet only, looked at when the name has been resolved: for
@@ -35,12 +36,18 @@ struct fetch_request {
 	const char *method, *url;
 	const char *const *headers; /* "Name: value", the last NULL */
 	struct slice body;          /* empty: none */
+	int64_t silence_ms;         /* in place of first_byte_ms and idle_ms; 0: those, < 0: no limit */
+	/* A stream without end: response_bytes_max is for what has not been handed out yet. */
+	bool is_stream;
 };
+
+enum { FETCH_SESSION_ID_SIZE = 1024 };
 
 /* The headers of an answer that matter here; "" when absent. */
 struct fetch_head {
 	int status; /* 0 until there is one */
 	char retry_after[64], retry_after_ms[32], should_retry[16], request_id[96], location[256];
+	char content_type[128], session_id[FETCH_SESSION_ID_SIZE];
 	char www_authenticate[2048]; /* all of them, joined by ", " */
 };
 

@@ -51,6 +51,8 @@ void fetch_head_line(struct fetch_head *h, struct slice line)
 		{"x-should-retry", h->should_retry, sizeof(h->should_retry)},
 		{"x-request-id", h->request_id, sizeof(h->request_id)},
 		{"location", h->location, sizeof(h->location)},
+		{"content-type", h->content_type, sizeof(h->content_type)},
+		{"mcp-session-id", h->session_id, sizeof(h->session_id)},
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		if (slice_eq_nocase(name, rows[i].name))

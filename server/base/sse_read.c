@@ -3,7 +3,8 @@
  * The reading side of server-sent events: bytes, cut anywhere, become events (WHATWG HTML section 9.2). Lines
  * end with LF, CR or CRLF, comment lines are skipped, several data lines are joined by LF.
  *
- * It knows nothing of what the data mean. An id is told with the event that carries it; `retry` is ignored.
+ * It knows nothing of what the data mean. An id is told with the event that carries it, and the last one is
+ * kept, also when its event has no data, as is the last `retry`; an id too long to keep is none.
  * Against the standard, an event that the end of the stream leaves without a blank line is given too
  * (sse_reader_finish): many servers close that way, and whether the answer is complete shows in the answer.
  * Memory is bounded by two limits; over them the stream is an error.
@@ -13,14 +14,23 @@
 
 #include <string.h>
 
+enum { SSE_RETRY_MS_MAX = 24 * 3600 * 1000 };
+
 void sse_reader_init(struct sse_reader *s, sse_reader_fn *fn, void *arg)
 {
 	*s = (struct sse_reader){
 		.line = BUF_LIMIT(SSE_LINE_BYTES_MAX),
 		.data = BUF_LIMIT(SSE_EVENT_BYTES_MAX),
+		.retry_ms = -1,
 		.fn = fn,
 		.arg = arg,
 	};
+}
+
+void sse_reader_limit(struct sse_reader *s, size_t event_bytes_max)
+{
+	s->line.max = event_bytes_max + 16; /* "data: " before it */
+	s->data.max = event_bytes_max;
 }
 
 void sse_reader_release(struct sse_reader *s)
@@ -32,6 +42,8 @@ void sse_reader_release(struct sse_reader *s)
 static enum err event_give(struct sse_reader *s, struct error *e)
 {
 	enum err rc = ERR_NONE;
+	if (s->has_id)
+		memcpy(s->last_id, s->id, sizeof(s->last_id));
 	if (s->has_data) {
 		struct sse_event ev = {.event = s->event[0] != '\0' ? s->event : "message",
 				       .id = s->has_id ? s->id : NULL,
@@ -50,8 +62,8 @@ static enum err data_add(struct sse_reader *s, struct slice value, struct error 
 		buf_add_char(&s->data, '\n');
 	s->has_data = true;
 	if (!buf_add_slice(&s->data, value))
-		return err_set(e, ERR_UPSTREAM, "an event of the server's stream is over %d bytes",
-			       SSE_EVENT_BYTES_MAX);
+		return err_set(e, ERR_UPSTREAM, "an event of the server's stream is over %zu bytes",
+			       s->data.max);
 	return ERR_NONE;
 }
 
@@ -60,6 +72,25 @@ static void name_copy(char *to, size_t size, struct slice value)
 	size_t n = value.len < size - 1 ? value.len : size - 1;
 	memcpy(to, value.ptr, n);
 	to[n] = '\0';
+}
+
+static void id_take(struct sse_reader *s, struct slice value)
+{
+	bool fits = value.len < sizeof(s->id) && !memchr(value.ptr, '\0', value.len);
+	name_copy(s->id, sizeof(s->id), fits ? value : (struct slice){"", 0});
+	s->has_id = true;
+}
+
+static void retry_take(struct sse_reader *s, struct slice value)
+{
+	int64_t ms = 0;
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.ptr[i] < '0' || value.ptr[i] > '9' || ms > SSE_RETRY_MS_MAX)
+			return;
+		ms = ms * 10 + (value.ptr[i] - '0');
+	}
+	if (value.len > 0)
+		s->retry_ms = ms < SSE_RETRY_MS_MAX ? ms : SSE_RETRY_MS_MAX;
 }
 
 /* One line without its end. */
@@ -80,18 +111,18 @@ static enum err line_take(struct sse_reader *s, struct slice line, struct error 
 		return data_add(s, value, e);
 	if (slice_eq_str(name, "event"))
 		name_copy(s->event, sizeof(s->event), value);
-	if (slice_eq_str(name, "id")) {
-		name_copy(s->id, sizeof(s->id), value);
-		s->has_id = true;
-	}
+	if (slice_eq_str(name, "id"))
+		id_take(s, value);
+	if (slice_eq_str(name, "retry"))
+		retry_take(s, value);
 	return ERR_NONE; /* comments have an empty name; unknown fields are ignored */
 }
 
 static enum err line_end(struct sse_reader *s, struct slice rest, struct error *e)
 {
 	if (!buf_add_slice(&s->line, rest))
-		return err_set(e, ERR_UPSTREAM, "a line of the server's stream is over %d bytes",
-			       SSE_LINE_BYTES_MAX);
+		return err_set(e, ERR_UPSTREAM, "a line of the server's stream is over %zu bytes",
+			       s->line.max);
 	enum err rc = line_take(s, buf_slice(&s->line), e);
 	buf_reset(&s->line);
 	return rc;
@@ -116,8 +147,8 @@ enum err sse_reader_feed(struct sse_reader *s, struct slice bytes, struct error 
 		start = i + 1;
 	}
 	if (!buf_add(&s->line, bytes.ptr + start, bytes.len - start))
-		return err_set(e, ERR_UPSTREAM, "a line of the server's stream is over %d bytes",
-			       SSE_LINE_BYTES_MAX);
+		return err_set(e, ERR_UPSTREAM, "a line of the server's stream is over %zu bytes",
+			       s->line.max);
 	return ERR_NONE;
 }
 

@@ -110,6 +110,16 @@ struct conf_sandbox {
 	int64_t cpu_seconds, memory_mib, processes, files, file_size_mib;
 };
 
+enum conf_era { CONF_ERA_DEFAULT, CONF_ERA_HANDSHAKE, CONF_ERA_MODERN, CONF_ERA_AUTO };
+
+/* How a remote server is reached; NULL: not given. */
+struct conf_remote {
+	const struct conf_env_pair *headers; /* of each request; the values are secrets */
+	size_t headers_count;
+	const char *ca_file, *cert_file, *key_file;
+	const char *proxy; /* "": none, whatever the environment says */
+};
+
 struct conf_tool_server {
 	const char *id; /* [A-Za-z0-9_-], at most CONF_TOOL_ID_MAX, unique */
 	bool enabled;
@@ -121,6 +131,9 @@ struct conf_tool_server {
 	const char *cwd; /* NULL: the service's */
 	const char *url; /* CONF_TOOL_HTTP; else NULL */
 	struct conf_auth auth;
+	struct conf_remote remote;
+	enum conf_era era;
+	int64_t timeout_seconds; /* a call without answer or progress; 0: tools.call_idle_seconds */
 	enum conf_trust trust;
 	const struct conf_tool_effect *effects; /* what calls of these tools do, whatever the server says */
 	size_t effects_count;

@@ -23,10 +23,12 @@ static const char FILE_NAME[] = "tool_registry.yaml";
 
 static const char *const ENTRY_KEYS[] = {"id",    "enabled", "type", "config", "trust_annotations",
 					 "tools", "sandbox"};
-static const char *const CONFIG_KEYS[] = {"command", "args", "env", "cwd", "url", "auth"};
-static const char *const HOST_KEYS[] = {
-	"command",           "args",  "env",    "cwd", "url", "auth", "type", "disabled",
-	"trust_annotations", "tools", "sandbox"};
+static const char *const CONFIG_KEYS[] = {"command", "args", "env",   "cwd",     "url", "auth",
+					  "headers", "tls",  "proxy", "timeout", "era", "allow_http"};
+static const char *const HOST_KEYS[] = {"command", "args",       "env",  "cwd",      "url",
+					"auth",    "headers",    "tls",  "proxy",    "timeout",
+					"era",     "allow_http", "type", "disabled", "trust_annotations",
+					"tools",   "sandbox"};
 
 /* --- small checks on nodes --- */
 
@@ -210,6 +212,8 @@ static enum err server_read(struct registry_read *r, const struct conf_node *ent
 		rc = env_read(r, registry_member(config, "env"), s, e);
 	if (!rc)
 		rc = registry_auth_read(r, config, s, e);
+	if (!rc)
+		rc = registry_remote_read(r, config, s, e);
 	if (!rc)
 		rc = registry_effects_read(r, entry, s, e);
 	if (!rc)

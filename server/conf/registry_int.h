@@ -36,6 +36,12 @@ must_check enum err registry_effects_read(struct registry_read *r, const struct 
 must_check enum err registry_auth_read(struct registry_read *r, const struct conf_node *config,
 				       struct conf_tool_server *s, struct error *e);
 
+/* --- registry_remote.c --- */
+
+/* `headers`, `tls`, `proxy`, `timeout`, `era` and `allow_http` of a config; s->type and s->url are set. */
+must_check enum err registry_remote_read(struct registry_read *r, const struct conf_node *config,
+					 struct conf_tool_server *s, struct error *e);
+
 /* --- registry_sandbox.c --- */
 
 void registry_sandbox_default(struct conf_sandbox *s);

@@ -171,6 +171,21 @@ static const enum mcp_effect EFFECT[] = {
 	[CONF_EFFECT_READ] = MCP_READS,
 };
 
+static const enum mcp_era ERA[] = {
+	[CONF_ERA_DEFAULT] = MCP_ERA_DEFAULT,
+	[CONF_ERA_HANDSHAKE] = MCP_ERA_HANDSHAKE,
+	[CONF_ERA_MODERN] = MCP_ERA_MODERN,
+	[CONF_ERA_AUTO] = MCP_ERA_AUTO,
+};
+
+static const struct mcp_env *headers_of(const struct conf_remote *r)
+{
+	struct mcp_env *headers = xcalloc(r->headers_count + 1, sizeof *headers);
+	for (size_t i = 0; i < r->headers_count; i++)
+		headers[i] = (struct mcp_env){r->headers[i].name, r->headers[i].value};
+	return headers;
+}
+
 static const enum mcp_network NETWORK[] = {
 	[CONF_NETWORK_NONE] = MCP_NETWORK_NONE,
 	[CONF_NETWORK_LOOPBACK] = MCP_NETWORK_LOOPBACK,
@@ -226,6 +241,14 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 						      .cwd = s->cwd,
 						      .url = s->url,
 						      .auth = wire_auth_row(&s->auth),
+						      .headers = headers_of(&s->remote),
+						      .headers_count = s->remote.headers_count,
+						      .ca_file = s->remote.ca_file,
+						      .cert_file = s->remote.cert_file,
+						      .key_file = s->remote.key_file,
+						      .proxy = s->remote.proxy,
+						      .call_idle_ms = s->timeout_seconds * SECOND_MS,
+						      .era = ERA[s->era],
 						      .trust = TRUST[s->trust],
 						      .effects = effects,
 						      .effects_count = s->effects_count,
@@ -254,6 +277,7 @@ void wire_broker_release(struct mcp_server_options *servers, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		free((void *)(uintptr_t)servers[i].env);
 		free((void *)(uintptr_t)servers[i].effects);
+		free((void *)(uintptr_t)servers[i].headers);
 	}
 	free(servers);
 }

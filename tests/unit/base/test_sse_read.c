@@ -109,6 +109,45 @@ static void sse_reader__refuses_an_event_over_the_limit(void **state)
 	buf_release(&out);
 }
 
+static void sse_reader__keeps_the_last_id_and_retry(void **state)
+{
+	(void)state;
+	struct sse_reader s;
+	struct error e;
+	struct buf out = BUF_INIT;
+	char long_id[SSE_ID_SIZE + 16];
+	sse_reader_init(&s, note_event, &out);
+	assert_int_equal(s.retry_ms, -1);
+	assert_int_equal(sse_reader_feed(&s, SLICE_LIT("id: 7\nretry: 250\n"), &e), ERR_NONE);
+	assert_string_equal(s.last_id, ""); /* the event has not ended */
+	assert_int_equal(sse_reader_feed(&s, SLICE_LIT("\nretry: soon\nid: 8\ndata: x\n\ndata: y\n\n"), &e),
+			 ERR_NONE);
+	assert_string_equal(s.last_id, "8");
+	assert_int_equal(s.retry_ms, 250);
+	memset(long_id, 'i', sizeof(long_id) - 1);
+	memcpy(long_id, "id: ", 4);
+	long_id[sizeof(long_id) - 1] = '\0';
+	assert_int_equal(sse_reader_feed(&s, slice_str(long_id), &e), ERR_NONE);
+	assert_int_equal(sse_reader_feed(&s, SLICE_LIT("\n\n"), &e), ERR_NONE);
+	assert_string_equal(s.last_id, "");
+	sse_reader_release(&s);
+	buf_release(&out);
+}
+
+static void sse_reader__takes_another_limit(void **state)
+{
+	(void)state;
+	struct sse_reader s;
+	struct error e;
+	struct buf out = BUF_INIT;
+	sse_reader_init(&s, note_event, &out);
+	sse_reader_limit(&s, 4);
+	assert_int_equal(sse_reader_feed(&s, SLICE_LIT("data: 1234\n\n"), &e), ERR_NONE);
+	assert_int_equal(sse_reader_feed(&s, SLICE_LIT("data: 12345\n\n"), &e), ERR_UPSTREAM);
+	sse_reader_release(&s);
+	buf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +157,8 @@ int main(void)
 		cmocka_unit_test(sse_reader__gives_an_event_without_a_blank_line_at_the_end),
 		cmocka_unit_test(sse_reader__refuses_a_line_over_the_limit),
 		cmocka_unit_test(sse_reader__refuses_an_event_over_the_limit),
+		cmocka_unit_test(sse_reader__keeps_the_last_id_and_retry),
+		cmocka_unit_test(sse_reader__takes_another_limit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,14 +163,14 @@ static void conf_registry_load__says_what_is_wrong_and_where(void **state)
 		"tool_registry.yaml:3:23: \"${\" must begin a variable, as ${HOME}; write $${ for itself");
 	assert_refused(ONE "type: remote_http\n    config: {url: \"ftp://x\"}\n",
 		       "tool_registry.yaml:4:19: the url must start with http:// or https://");
-	assert_refused(ONE "type: remote_http\n    config: {url: \"http://x\", cwd: /}\n",
-		       "tool_registry.yaml:4:31: a is reached by its url and takes no cwd");
+	assert_refused(ONE "type: remote_http\n    config: {url: \"https://x\", cwd: /}\n",
+		       "tool_registry.yaml:4:32: a is reached by its url and takes no cwd");
 	assert_refused(ONE "type: local_stdio\n    config: {command: x, url: \"http://x\"}\n",
 		       "tool_registry.yaml:4:26: a runs a command and takes no url");
-	assert_refused("mcpServers:\n  a: {command: x, headers: {}}\n",
-		       "tool_registry.yaml:2:19: an entry of mcpServers has no option headers; known here: "
-		       "command, args, "
-		       "env, cwd, url, auth, type, disabled, trust_annotations, tools, sandbox");
+	assert_refused("mcpServers:\n  a: {command: x, colours: {}}\n",
+		       "tool_registry.yaml:2:19: an entry of mcpServers has no option colours; known here: "
+		       "command, args, env, cwd, url, auth, headers, tls, proxy, timeout, era, allow_http, "
+		       "type, disabled, trust_annotations, tools, sandbox");
 #undef ONE
 }
 

@@ -62,7 +62,7 @@ static void registry_sandbox_read__says_what_is_wrong(void **state)
 	assert_registry_refused(ONE "{files: 99999999}\n",
 				"files must be a whole number from 0 (no limit) to 1048576");
 	assert_registry_refused(ONE "{require: yes}\n", "require must be true or false");
-	assert_registry_refused("tool_registry:\n  - {id: a, config: {url: \"http://x/\"}, sandbox: off}\n",
+	assert_registry_refused("tool_registry:\n  - {id: a, config: {url: \"https://x/\"}, sandbox: off}\n",
 				"is reached by its url and takes no sandbox");
 #undef ONE
 }

@@ -24,8 +24,9 @@ struct world {
 	int64_t now_ms;
 };
 
-static inline enum err memory_send(struct link *l, struct slice message, struct error *e)
+static inline enum err memory_send(struct link *l, const struct link_message *m, struct error *e)
 {
+	struct slice message = m->text;
 	struct world *w = (struct world *)l;
 	if (w->deaf)
 		return err_set(e, ERR_LOST, "deaf");

@@ -223,11 +223,11 @@ static void server__disabled_and_remote_ones_settle(void **state)
 	assert_string_equal(state_text(&r, "/servers/1/state"), "failed");
 	assert_string_equal(state_text(&r, "/servers/1/type"), "remote_http");
 	assert_string_equal(state_text(&r, "/servers/1/last_error"),
-			    "remote_http servers are not supported by this version yet");
+			    "the registry names no url for this server");
 	rig_call_wait(&r, "fake", "echo", "{}", &o);
 	assert_non_null(strstr(o.error.msg, "disabled"));
 	rig_call_wait(&r, "far", "echo", "{}", &o);
-	assert_non_null(strstr(o.error.msg, "not supported"));
+	assert_non_null(strstr(o.error.msg, "names no url"));
 	rig_free(&r);
 }
 
