@@ -3,7 +3,7 @@
 // that gets it wrong.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
-import { Model, calls, finished, planned, turns, using, written } from './lib/model.mjs';
+import { HeldModel, Model, calls, finished, planned, turns, using, written } from './lib/model.mjs';
 import { Server, fake, mcpPackage, stdio, test } from './lib/server.mjs';
 
 const official = stdio('everything', process.execPath, [mcpPackage('@modelcontextprotocol/server-everything'), 'stdio']);
@@ -99,4 +99,37 @@ test('store.backend memory: binary content is described, not kept', async () => 
   assert.equal(told[0], '[image image/png, 3 bytes, not kept]');
   assert.equal((await s.fetch(`/v1/tasks/${id}/artifacts/1`)).status, 404);
   await end();
+});
+
+test('whoever takes the run over tells the model the same, and counts artifacts on', async () => {
+  const model = await HeldModel.start();
+  const s = await Server.start({ config: using(model, { limits: { tool_result_bytes: 8192, tool_context_bytes: 2048 } }), tools: [odd] });
+  await s.settled();
+  const image = { type: 'image', mimeType: 'image/gif', data: 'QUJD' };
+  const list = [
+    verbatim({ content: [image, { type: 'text', text: 'small' }] }),
+    verbatim({ content: [image, { type: 'text', text: Array.from({ length: 5000 }, (_, i) => `é${i}`).join(' ') }] }),
+    verbatim({ content: [{ type: 'text', text: 'twenty' }], structuredContent: { n: 'twenty' } }, 'typed'),
+    verbatim({ content: [{ ...image, data: '?' }], isError: true })];
+  const { id } = await s.submit('look', { approval: 'auto' });
+  (await model.next('planner')).plan({ objective: 'look' });
+  (await model.next('executor')).calls(...list.map((c) => [c.tool_calls[0].name, c.tool_calls[0].arguments]));
+  const told = (call) => call.body.messages.filter((m) => m.role === 'tool').map((m) => m.content);
+  const before = told(await model.next('executor'));
+  for (const w of s.processes().workers) process.kill(w.pid, 'SIGKILL');
+  const again = await model.next('executor');
+  assert.deepEqual(told(again), before);
+  assert.equal(before.length, 4);
+  for (const one of [/^\[image image\/gif, 3 bytes, artifact \d\]\nsmall$/, /^\[image .*bytes left out.*\n\[of a result of [\d,]+ bytes, which is artifact \d\]$/s, /\ntwenty$/, /^Error: \[image/])
+    assert.equal(before.filter((t) => one.test(t)).length, 1, `${one} in ${JSON.stringify(before)}`); // they come as the calls end
+  again.calls(['odd__verbatim', { result: JSON.stringify({ content: [image] }) }]);
+  (await model.next('executor')).finish();
+  (await model.next('writer')).text('The answer.');
+  await s.until(id, 'completed');
+  const numbers = (await s.events(id)).filter((e) => e.event === 'tool.completed')
+    .flatMap((e) => [...(e.data.artifacts ?? []), ...(e.data.artifact ? [e.data.artifact] : [])]).map((a) => a.number);
+  assert.deepEqual(numbers.toSorted(), [1, 2, 3, 4], 'no number twice');
+  assert.equal(numbers.at(-1), 4);
+  await s.stop();
+  await model.stop();
 });
