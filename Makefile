@@ -43,7 +43,7 @@ USES_http   := http mcp ipc store base
 USES_role   := role http agent mcp llm store ipc conf base
 libs_of      = $(patsubst %,$(BUILD)/lib/%.a,$(USES_$1))
 
-.PHONY: all deps deps-run run check unit proc fault e2e lint asan tsan fuzz bench soak cover install clean format
+.PHONY: all deps deps-run run check unit proc fault e2e conformance lint asan tsan fuzz bench soak cover install clean format
 all: $(BUILD)/agent-runtime
 
 deps:
@@ -63,7 +63,7 @@ export PROMPT_TEXT := $(value PROMPT)
 
 check:
 	$(Q)deploy/deps.sh check
-	$(Q)$(MAKE) --no-print-directory all lint unit proc fuzz-replay compare e2e
+	$(Q)$(MAKE) --no-print-directory all lint unit proc fuzz-replay compare conformance e2e
 
 define ROOM_RULES
 SRC_$1 := $$(filter-out $$(DIR_$1)/main.c,$$(wildcard $$(DIR_$1)/*.c))
@@ -128,6 +128,13 @@ $(BUILD)/tests/fake/%: $(BUILD)/obj/tests/fake/%.o $(call libs_of,base)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 fakes: $(patsubst tests/fake/%.c,$(BUILD)/tests/fake/%,$(wildcard tests/fake/*.c))
 unit-mcp unit-agent: | fakes
+
+# --- the official conformance suite of MCP against a client made of our own mcp room ---
+$(BUILD)/tests/conformance/client: $(BUILD)/obj/tests/conformance/client.o $(call libs_of,mcp)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+conformance: $(BUILD)/tests/conformance/client
+	$(Q)tests/conformance/run.sh $(CURDIR)/$<
 
 # --- end to end: Node's test runner against the real binary, real MCP servers, real Chromium ---
 E2E ?= tests/e2e/*.test.mjs

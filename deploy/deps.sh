@@ -48,5 +48,9 @@ if [ "$major" -lt 20 ]; then
 fi
 npm_install etc/mcp
 [ "$purpose" = check ] && npm_install tests/e2e
+if [ "$purpose" = check ]; then
+	[ "$major" -lt 22 ] && npm_install deploy/node # what the conformance suite needs
+	npm_install tests/conformance
+fi
 [ "$purpose" = check ] && npm_install tests/lint/manifests
 exit 0

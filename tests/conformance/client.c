@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The client under test of the official conformance suite, made of our own mcp room as the supervisor and a
+ * worker are: broker and client half in one process, one remote server. The suite starts it with the address
+ * of its mock as last argument, the scenario's name in MCP_CONFORMANCE_SCENARIO and, for some, what it was
+ * given beforehand (client ids, keys) in MCP_CONFORMANCE_CONTEXT. It lists the tools and calls each; where a
+ * person must log in, person.h is that person.
+ *
+ * Exit code: 0 when the server became ready and every call was answered.
+ */
+#include "tests/conformance/person.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+enum { CALL_MS_MAX = 20000, START_MS_MAX = 25000, MESSAGE_BYTES_MAX = 4 << 20 };
+/* A server that changes its authorization server does so between calls. */
+enum { ROUNDS_OF_MIGRATION = 4 };
+
+struct run {
+	struct loop *loop;
+	struct mcp_broker *broker;
+	struct mcp_client *client;
+	int ends, failures;
+};
+
+static struct mcp_auth_options auth_options(const struct json *context, const char *scenario)
+{
+	return (struct mcp_auth_options){
+		.type = strstr(scenario, "pre-registration") ? MCP_AUTH_CODE : MCP_AUTH_AUTO,
+		.client_id = json_get_text(context, "client_id", NULL),
+		.client_secret = json_get_text(context, "client_secret", NULL),
+		.private_key = json_get_text(context, "private_key_pem", NULL),
+		.key_alg = json_get_text(context, "signing_algorithm", NULL),
+		.client_metadata_url = "https://conformance-test.local/client-metadata.json",
+		.allow_private = true, /* the mocks are on loopback */
+	};
+}
+
+static struct mcp_broker *broker_open(struct loop *l, const struct mcp_server_options *server)
+{
+	struct mcp_broker_options o = {.servers = server,
+				       .servers_count = 1,
+				       .start_ms_max = START_MS_MAX,
+				       .call_idle_ms_max = CALL_MS_MAX,
+				       .call_ms_max = CALL_MS_MAX,
+				       .line_bytes_max = MESSAGE_BYTES_MAX,
+				       .stderr_tail_bytes = 1024,
+				       .stop_grace_ms = 500,
+				       .restart_ms_min = 100,
+				       .restart_ms_max = 1000,
+				       .calls_per_server_max = 16,
+				       .frame_bytes_max = 2 * MESSAGE_BYTES_MAX,
+				       .queue_bytes_max = 4 * MESSAGE_BYTES_MAX,
+				       .version = "conformance",
+				       /* Nobody listens there: the person reads the redirect. */
+				       .auth = {.redirect_uri = "http://127.0.0.1:9/v1/oauth/callback",
+						.login_wait_ms = CALL_MS_MAX}};
+	return mcp_broker_new(l, &o);
+}
+
+static struct mcp_client *client_open(struct loop *l, struct mcp_broker *b)
+{
+	struct mcp_client_options o = {2 * MESSAGE_BYTES_MAX, 4 * MESSAGE_BYTES_MAX, CALL_MS_MAX + 2000};
+	struct mcp_client *c = mcp_client_new(l, &o);
+	struct error e;
+	int pair[2];
+	if (fd_socketpair(pair, &e) != ERR_NONE)
+		die(71, "%s", e.msg);
+	mcp_broker_add_worker(b, pair[0]);
+	mcp_client_connect(c, pair[1]);
+	return c;
+}
+
+static void call_ended(const struct mcp_call_end *end, void *arg)
+{
+	struct run *r = arg;
+	r->ends++;
+	r->failures += end->error.code != ERR_NONE;
+	fprintf(stderr, "call: %s %.*s\n", end->error.code ? end->error.msg : "answered",
+		(int)end->result.len, end->result.ptr ? end->result.ptr : "");
+}
+
+static void call_each(struct run *r)
+{
+	const struct mcp_catalog *c = mcp_client_catalog(r->client);
+	for (size_t i = 0; i < c->count; i++) {
+		struct mcp_call_request q = {.server = c->tools[i].server,
+					     .tool = c->tools[i].name,
+					     .arguments = SLICE_LIT("{\"a\":1,\"b\":2}"),
+					     .task_id = "conformance"};
+		int before = r->ends;
+		mcp_call_start(r->client, &q, (struct mcp_call_handler){.on_end = call_ended, .arg = r});
+		while (r->ends == before)
+			loop_turn(r->loop, 1000);
+	}
+	r->failures += c->count == 0;
+	mcp_catalog_drop(c);
+}
+
+static void stopped(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static void close_all(struct run *r, struct person *p)
+{
+	bool over = false;
+	person_close(p);
+	mcp_broker_stop(r->broker, stopped, &over);
+	while (!over)
+		loop_turn(r->loop, 1000);
+	mcp_client_free(r->client);
+	mcp_broker_free(r->broker);
+	loop_turn(r->loop, 0);
+	loop_free(r->loop);
+}
+
+int main(int argc, char **argv)
+{
+	const char *scenario = getenv("MCP_CONFORMANCE_SCENARIO"), *given = getenv("MCP_CONFORMANCE_CONTEXT");
+	struct error e;
+	struct run r = {0};
+	struct person p;
+	struct json *context = given ? json_parse(given, strlen(given), 0, &e) : NULL;
+	signal(SIGPIPE, SIG_IGN);
+	log_init("conformance", LOG_INFO, LOG_FORMAT_JSON);
+	scenario = scenario ? scenario : "";
+	struct mcp_server_options server = {.id = "mock",
+					    .enabled = true,
+					    .transport = MCP_REMOTE,
+					    .url = argv[argc - 1],
+					    .auth = auth_options(context, scenario)};
+	r.loop = loop_new();
+	r.broker = broker_open(r.loop, &server);
+	r.client = client_open(r.loop, r.broker);
+	person_open(&p, r.loop, r.broker, r.client);
+	while (!mcp_client_settled(r.client))
+		loop_turn(r.loop, 1000);
+	for (int i = strstr(scenario, "migration") ? ROUNDS_OF_MIGRATION : 1; i > 0; i--)
+		call_each(&r);
+	close_all(&r, &p);
+	json_free(context);
+	return r.failures ? 1 : 0;
+}
