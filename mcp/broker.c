@@ -22,17 +22,18 @@
 static void catalog_make(struct mcp_broker *b)
 {
 	size_t count = 0, at = 0;
-	for (size_t i = 0; i < b->options.servers_count; i++)
-		count += b->servers[i].tools.count;
+	for (size_t i = 0; i < b->servers_count; i++)
+		count += b->servers[i]->tools.count;
 	struct catalog_source *sources = xcalloc(count + 1, sizeof(*sources));
-	for (size_t i = 0; i < b->options.servers_count; i++) {
-		const struct server *s = &b->servers[i];
-		for (size_t k = 0; k < s->tools.count; k++)
+	for (size_t i = 0; i < b->servers_count; i++) {
+		const struct server *s = b->servers[i];
+		for (size_t k = 0; k < s->tools.count && server_offers_tools(s); k++)
 			sources[at++] = (struct catalog_source){
 				.server = s->options->id,
 				.tool = &s->tools.tools[k],
 				.effect = tool_effect_of(s->options, &s->tools.tools[k])};
 	}
+	count = at;
 	catalog_name(sources, count);
 	buf_reset(&b->catalog);
 	catalog_write(sources, count, &b->catalog);
@@ -63,8 +64,8 @@ static void catalog_tell(struct worker *w)
 
 static bool all_settled(const struct mcp_broker *b)
 {
-	for (size_t i = 0; i < b->options.servers_count; i++) {
-		if (!b->servers[i].settled)
+	for (size_t i = 0; i < b->servers_count; i++) {
+		if (!b->servers[i]->settled)
 			return false;
 	}
 	return true;
@@ -75,7 +76,8 @@ static void publish(void *arg)
 	struct mcp_broker *b = arg;
 	bool was_settled = b->settled;
 	b->publish_due = false;
-	b->settled = all_settled(b);
+	/* Once and for all: a server that comes with a later registry holds nobody up. */
+	b->settled = b->settled || all_settled(b);
 	catalog_make(b);
 	for (struct worker *w = b->workers; w; w = w->next) {
 		if (w->greeted)
@@ -127,6 +129,7 @@ static void frame_received(struct ipc_frame *f, void *arg)
 	case IPC_CALL: broker_call_received(w, f); break;
 	case IPC_CALL_CANCEL: broker_call_cancelled(w, f->id); break;
 	case IPC_LOGIN: broker_login_received(w, f); break;
+	case IPC_SERVER_RESTART: broker_restart_received(w, f); break;
 	case IPC_SERVERS_GET: servers_tell(w, f->id); break;
 	default: log_warn("unexpected message from a worker", LF_STR("message", ipc_msg_name(f->msg)));
 	}
@@ -174,38 +177,38 @@ void mcp_broker_add_worker(struct mcp_broker *b, int fd)
 
 /* --- life --- */
 
-/* Only where a server may need it: it brings up TLS. */
-static void auth_open(struct mcp_broker *b)
+void broker_auth_open(struct mcp_broker *b, const struct mcp_rows *rows, const struct mcp_auth_common *auth)
 {
-	for (size_t i = 0; i < b->options.servers_count; i++) {
-		const struct mcp_server_options *o = &b->options.servers[i];
-		if (o->transport == MCP_REMOTE && o->enabled && !b->auth)
-			b->auth = auth_house_new(b->loop, &b->options.auth);
+	for (size_t i = 0; i < rows->count; i++) {
+		if (rows->rows[i].transport == MCP_REMOTE && rows->rows[i].enabled && !b->auth)
+			b->auth = auth_house_new(b->loop, auth);
 	}
+}
+
+struct auth_house *broker_auth_house(struct mcp_broker *b)
+{
+	return b->auth;
 }
 
 struct mcp_broker *mcp_broker_new(struct loop *l, const struct mcp_broker_options *o)
 {
 	struct mcp_broker *b = xcalloc(1, sizeof(*b));
+	struct mcp_rows rows = {.rows = o->servers, .count = o->servers_count};
 	b->loop = l;
 	b->options = *o;
 	run_folder_open(o->run_folder);
-	b->servers = xcalloc(o->servers_count + 1, sizeof(*b->servers));
-	auth_open(b);
 	b->options.auth = (struct mcp_auth_common){0}; /* it need not live as long */
-	for (size_t i = 0; i < o->servers_count; i++)
-		server_init(&b->servers[i], b, l, &o->servers[i], &b->options, b->auth);
+	b->servers = xcalloc(1, sizeof(struct server *));
 	catalog_make(b);
 	publish_later(b);
-	for (size_t i = 0; i < o->servers_count; i++)
-		server_start(&b->servers[i]);
+	mcp_broker_reload(b, &rows, &o->auth);
 	return b;
 }
 
 void mcp_broker_child_exited(struct mcp_broker *b, int pid, int status)
 {
-	for (size_t i = 0; i < b->options.servers_count; i++) {
-		struct link *l = b->servers[i].link;
+	for (size_t i = 0; i < b->servers_count; i++) {
+		struct link *l = b->servers[i]->link;
 		if (l && l->ops->child_exited(l, pid, status))
 			return;
 	}
@@ -214,8 +217,8 @@ void mcp_broker_child_exited(struct mcp_broker *b, int pid, int status)
 static void stop_check(void *arg)
 {
 	struct mcp_broker *b = arg;
-	for (size_t i = 0; i < b->options.servers_count; i++) {
-		if (!server_is_gone(&b->servers[i]))
+	for (size_t i = 0; i < b->servers_count; i++) {
+		if (!server_is_gone(b->servers[i]))
 			return;
 	}
 	if (!b->on_stopped)
@@ -227,8 +230,7 @@ static void stop_check(void *arg)
 
 void broker_server_gone(struct mcp_broker *b)
 {
-	if (b->stopping)
-		loop_defer(b->loop, stop_check, b);
+	loop_defer(b->loop, b->stopping ? stop_check : broker_retired_sweep, b);
 }
 
 void mcp_broker_stop(struct mcp_broker *b, loop_fn *fn, void *arg)
@@ -238,8 +240,8 @@ void mcp_broker_stop(struct mcp_broker *b, loop_fn *fn, void *arg)
 	b->stopping = true;
 	b->on_stopped = fn;
 	b->on_stopped_arg = arg;
-	for (size_t i = 0; i < b->options.servers_count; i++)
-		server_stop(&b->servers[i]);
+	for (size_t i = 0; i < b->servers_count; i++)
+		server_stop(b->servers[i]);
 	loop_defer(b->loop, stop_check, b);
 }
 
@@ -253,8 +255,8 @@ void mcp_broker_free(struct mcp_broker *b)
 		loop_defer_cancel(b->loop, w);
 		worker_free(w);
 	}
-	for (size_t i = 0; i < b->options.servers_count; i++)
-		server_release(&b->servers[i]);
+	for (size_t i = 0; i < b->servers_count; i++)
+		broker_server_free(b->servers[i]);
 	auth_house_free(b->auth);
 	loop_defer_cancel(b->loop, b);
 	run_folder_close();
@@ -285,8 +287,8 @@ void mcp_broker_servers_text(struct mcp_broker *b, struct buf *out)
 	jw_object(&w);
 	jw_name(&w, "servers");
 	jw_array(&w);
-	for (size_t i = 0; i < b->options.servers_count; i++)
-		server_write(&b->servers[i], &w);
+	for (size_t i = 0; i < b->servers_count; i++)
+		server_write(b->servers[i], &w);
 	jw_array_end(&w);
 	jw_object_end(&w);
 }

@@ -19,15 +19,6 @@ enum { QUEUE_RESERVE_BYTES = 64 << 10 };
 
 /* --- calls: from the worker --- */
 
-static struct server *server_find(struct mcp_broker *b, const char *id)
-{
-	for (size_t i = 0; i < b->options.servers_count; i++) {
-		if (strcmp(b->servers[i].options->id, id) == 0)
-			return &b->servers[i];
-	}
-	return NULL;
-}
-
 static struct tool_call *call_find(const struct worker *w, uint64_t id)
 {
 	struct tool_call *c = w->calls;
@@ -102,7 +93,7 @@ void broker_call_received(struct worker *w, const struct ipc_frame *f)
 	uint64_t timeout_ms = unpack_u64(&u);
 	bool want_progress = unpack_u32(&u) != 0;
 	const char *key = unpack_text(&u);
-	struct server *s = server ? server_find(w->broker, server) : NULL;
+	struct server *s = server ? broker_server_find(w->broker, server) : NULL;
 	if (!unpack_end(&u) || !server || !tool) {
 		worker_cut(w, "its CALL cannot be read");
 	} else if (!s) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Private to the broker files: broker.c (servers, workers, catalogue), broker_call.c (calls between them),
- * broker_login.c (people who logged in to a server). */
+ * broker_login.c (people who logged in to a server), broker_reload.c (servers come and go). */
 #ifndef MCP_BROKER_INT_H
 #define MCP_BROKER_INT_H
 
@@ -23,7 +23,8 @@ struct mcp_broker {
 	struct loop *loop;
 	struct mcp_broker_options options;
 	struct auth_house *auth; /* NULL: there are no remote servers */
-	struct server *servers;
+	struct server **servers; /* as in the registry, then those that are retired but not gone yet */
+	size_t servers_count;
 	struct worker *workers;
 	struct buf catalog; /* {"tools":[...]} */
 	uint64_t version;
@@ -38,6 +39,9 @@ void worker_send(struct worker *w, enum ipc_msg msg, uint64_t id, struct slice b
  * undisturbed. */
 void worker_cut(struct worker *w, const char *why);
 
+/* Only where one of the rows needs it: it brings up TLS. */
+void broker_auth_open(struct mcp_broker *b, const struct mcp_rows *rows, const struct mcp_auth_common *auth);
+
 /* --- broker_call.c --- */
 void broker_call_received(struct worker *w, const struct ipc_frame *f);
 void broker_call_cancelled(struct worker *w, uint64_t id);
@@ -45,5 +49,11 @@ void broker_call_cancelled(struct worker *w, uint64_t id);
 /* --- broker_login.c --- */
 void broker_login_received(struct worker *w, const struct ipc_frame *f);
 void broker_logins_forget(struct worker *w); /* the worker is gone */
+
+/* --- broker_reload.c --- */
+struct server *broker_server_find(const struct mcp_broker *b, const char *id); /* not one that is retired */
+void broker_restart_received(struct worker *w, const struct ipc_frame *f);
+void broker_server_free(struct server *s);
+void broker_retired_sweep(void *broker); /* frees those that are gone */
 
 #endif

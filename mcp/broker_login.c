@@ -46,9 +46,9 @@ static void login_ended(const struct error *e, void *arg)
 static struct server *server_find(const struct mcp_broker *b, const char *state)
 {
 	struct server *found = NULL;
-	for (size_t i = 0; i < b->options.servers_count; i++) {
-		if (b->servers[i].auth && auth_login_is(b->servers[i].auth, state))
-			found = &b->servers[i];
+	for (size_t i = 0; i < b->servers_count; i++) {
+		if (b->servers[i]->auth && auth_login_is(b->servers[i]->auth, state))
+			found = b->servers[i];
 	}
 	return found;
 }
@@ -84,5 +84,20 @@ void broker_logins_forget(struct worker *w)
 		if (w->logins->server)
 			auth_forget(w->logins->server->auth, w->logins);
 		login_free(w->logins);
+	}
+}
+
+void broker_logins_end(struct mcp_broker *b, const struct server *s)
+{
+	struct error e;
+	err_set(&e, ERR_GONE, "the server was changed in the registry meanwhile; log in again");
+	for (struct worker *w = b->workers; w; w = w->next) {
+		for (struct worker_login *g = w->logins, *next; g; g = next) {
+			next = g->next;
+			if (g->server != s)
+				continue;
+			auth_forget(s->auth, g);
+			login_ended(&e, g);
+		}
 	}
 }

@@ -105,6 +105,15 @@ void mcp_client_login(struct mcp_client *c, const struct mcp_login *r,
 	buf_release(&body);
 }
 
+void mcp_client_restart(struct mcp_client *c, const char *server,
+			void (*fn)(struct slice text, const struct error *e, void *arg), void *arg)
+{
+	struct buf body = BUF_INIT;
+	pack_text(&body, server);
+	question_ask(c, IPC_SERVER_RESTART, buf_slice(&body), SERVERS_MS_MAX, fn, arg);
+	buf_release(&body);
+}
+
 void mcp_client_servers_cancel(struct mcp_client *c, void *arg)
 {
 	for (struct question *w = c->questions, *next; w; w = next) {
@@ -126,7 +135,8 @@ static void question_answer(struct mcp_client *c, uint64_t id, struct slice text
 	}
 }
 
-static void login_done_received(struct mcp_client *c, const struct ipc_frame *f)
+/* A code with its message, and a text. */
+static void question_done_received(struct mcp_client *c, const struct ipc_frame *f)
 {
 	struct unpack u = UNPACK(f->body);
 	struct error e = {0};
@@ -188,7 +198,8 @@ static void frame_received(struct ipc_frame *f, void *arg)
 	case IPC_CALL_PROGRESS: client_call_progress(c, f); break;
 	case IPC_CALL_DONE: client_call_done(c, f); break;
 	case IPC_SERVERS: question_answer(c, f->id, f->body, NULL); break;
-	case IPC_LOGIN_DONE: login_done_received(c, f); break;
+	case IPC_LOGIN_DONE:
+	case IPC_SERVER_RESTARTED: question_done_received(c, f); break;
 	default: log_warn("unexpected message from the supervisor", LF_STR("message", ipc_msg_name(f->msg)));
 	}
 }

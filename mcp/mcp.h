@@ -107,7 +107,8 @@ void mcp_call_cancel(struct mcp_call *call);
  * away. */
 void mcp_client_servers(struct mcp_client *c, void (*fn)(struct slice text, const struct error *e, void *arg),
 			void *arg);
-/* Forgets every pending answer of mcp_client_servers and mcp_client_login with this arg. */
+/* Forgets every pending answer of mcp_client_servers, mcp_client_login and mcp_client_restart with this arg.
+ */
 void mcp_client_servers_cancel(struct mcp_client *c, void *arg);
 
 /* What a person brought back from logging in to a server (RFC 6749 section 4.1.2, RFC 9207); texts are NULL
@@ -119,6 +120,11 @@ struct mcp_login {
  * now; else e is set. mcp_client_servers_cancel forgets it. */
 void mcp_client_login(struct mcp_client *c, const struct mcp_login *r,
 		      void (*fn)(struct slice text, const struct error *e, void *arg), void *arg);
+/* Stops this server once its running calls have ended, and starts it anew. fn once, as soon as that has
+ * begun: text is the server as mcp_client_servers shows it. ERR_NOT_FOUND, ERR_CONFLICT: it is disabled, or
+ * is being stopped already. mcp_client_servers_cancel forgets it. */
+void mcp_client_restart(struct mcp_client *c, const char *server,
+			void (*fn)(struct slice text, const struct error *e, void *arg), void *arg);
 
 /* --- broker half --- */
 
@@ -210,6 +216,9 @@ struct mcp_server_options {
 	const struct mcp_tool_effect *effects; /* the operator's word, before any annotation */
 	size_t effects_count;
 	struct mcp_sandbox sandbox; /* MCP_STDIO */
+	/* Stands for all of the row, secrets included: rows with the same one are the same. NULL: like no
+	 * other. */
+	const char *fingerprint;
 };
 
 struct mcp_broker_options {
@@ -220,7 +229,8 @@ struct mcp_broker_options {
 	int64_t call_ms_max;      /* absolute */
 	size_t line_bytes_max;    /* one line of a server's output */
 	size_t stderr_tail_bytes;
-	int64_t stop_grace_ms;                  /* between EOF, SIGTERM and SIGKILL */
+	int64_t stop_grace_ms; /* between EOF, SIGTERM and SIGKILL */
+	int64_t drain_ms_max;  /* for running calls to end before their server is restarted or replaced */
 	int64_t restart_ms_min, restart_ms_max; /* back-off */
 	size_t calls_per_server_max;            /* in flight and waiting; more give ERR_FULL */
 	size_t frame_bytes_max, queue_bytes_max;
@@ -234,6 +244,18 @@ struct mcp_broker_options {
 struct mcp_broker;
 /* Starts the enabled servers. The caller must reap children through mcp_broker_child_exited. */
 struct mcp_broker *mcp_broker_new(struct loop *l, const struct mcp_broker_options *o);
+/* A registry as it was read (again). */
+struct mcp_rows {
+	const struct mcp_server_options *rows; /* borrowed until release(arg), which is called once, when no
+						  server refers to any of them */
+	size_t count;
+	loop_fn *release;
+	void *arg;
+};
+/* Starts the servers that are new, stops those that are gone or disabled, replaces those whose row is
+ * another; the others are not touched. What is stopped or replaced ends its running calls first. `auth` as in
+ * the options of mcp_broker_new; it need not live on. */
+void mcp_broker_reload(struct mcp_broker *b, const struct mcp_rows *rows, const struct mcp_auth_common *auth);
 /* A worker's socket; takes fd. Its end cancels the calls that came over it. */
 void mcp_broker_add_worker(struct mcp_broker *b, int fd);
 /* From the SIGCHLD handler of the process; unknown pids are ignored. */

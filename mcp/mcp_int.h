@@ -303,7 +303,10 @@ enum server_state {
 	SERVER_BACKOFF,
 	SERVER_FAILED,
 	SERVER_STOPPING,
+	SERVER_DRAINING, /* ends its running calls; new ones wait for the next start */
 };
+
+struct row_set;
 
 struct worker;
 struct server;
@@ -347,6 +350,12 @@ struct server {
 	bool renew;            /* the server has only forgotten us: starts again at once */
 	const char *transport; /* of the last link; NULL before the first */
 	int failures;          /* in a row, without a long enough ready time between */
+	/* server_restart.c. Once the link is gone: start anew at once, or end when it is retired. */
+	bool again;
+	bool retired;                          /* not in the registry any more */
+	struct row_set *row_set;               /* holds options; NULL: nothing to hold */
+	const struct mcp_server_options *next; /* what it is to be then; NULL: what it is */
+	struct row_set *next_set;
 	uint64_t starts, calls_total, junk_lines_before, late_before;
 	int64_t started_wall_ms, ready_mono_ms;
 };
@@ -359,13 +368,36 @@ void server_release(struct server *s); /* its calls must be gone */
 void server_start(struct server *s);
 void server_stop(struct server *s); /* ladder; broker_server_gone follows when there was a child */
 bool server_is_gone(const struct server *s);
+/* The connection is of no use from here on: its calls end, its child is asked to go. */
+void server_lost(struct server *s, const struct error *why);
 const char *server_state_name(enum server_state state);
 void server_write(const struct server *s, struct jw *w);
+
+/* --- server_restart.c --- */
+
+/* A registry that servers refer to; counted by references. */
+struct row_set *row_set_new(const struct mcp_rows *rows);
+struct row_set *row_set_hold(struct row_set *set);
+void row_set_drop(struct row_set *set); /* NULL is fine */
+/* ERR_CONFLICT: it is disabled, or is being stopped already. */
+must_check enum err server_restart(struct server *s, struct error *e);
+/* The row it is to be from now on; at once, or after its running calls. */
+void server_replace(struct server *s, const struct mcp_server_options *row, struct row_set *set);
+void server_retire(struct server *s);             /* broker_server_gone follows */
+bool server_offers_tools(const struct server *s); /* to new calls, as the registry is now */
+bool server_comes_back(const struct server *s);   /* is stopped to be started: its new calls wait */
+void server_drain_check(struct server *s);        /* one of its calls has ended */
+void server_drain_over(struct server *s);         /* its calls have ended, or their time is over */
+void server_renew_later(struct server *s);        /* its link is gone */
+
+/* --- server_call.c --- */
 
 /* Takes the call; it may end before this returns. */
 void server_call(struct server *s, struct tool_call *c);
 void server_calls_dispatch(struct server *s);                          /* the server is ready */
-void server_calls_end(struct server *s, const struct error *why);      /* all of them */
+void server_calls_end(struct server *s, const struct error *why);      /* all, but those that
+									  wait for the next
+									  start */
 void call_cancel(struct tool_call *c, const char *reason);             /* nobody waits for it any more */
 void call_end(struct tool_call *c, const struct answer *a, bool sent); /* tells the worker, frees */
 
@@ -374,6 +406,8 @@ void call_end(struct tool_call *c, const struct answer *a, bool sent); /* tells 
 void broker_tools_changed(struct mcp_broker *b);
 void broker_settled_changed(struct mcp_broker *b);
 void broker_server_gone(struct mcp_broker *b);
+struct auth_house *broker_auth_house(struct mcp_broker *b);           /* NULL: there are no remote servers */
+void broker_logins_end(struct mcp_broker *b, const struct server *s); /* its auth is about to go */
 void broker_call_progress(struct tool_call *c, struct slice progress, struct slice total,
 			  struct slice message);
 /* Sends the end to the worker and takes the call off its list. */

@@ -6,7 +6,8 @@
  * planned, later each time (exponential, with jitter), until it was ready for long enough.
  *
  * STOPPED -> STARTING -> READY; from both of these -> STOPPING -> BACKOFF -> STARTING, or -> STOPPED when
- * halted. FAILED is for rows that cannot be started at all.
+ * halted. FAILED is for rows that cannot be started at all. DRAINING, between READY and STOPPING, and a start
+ * without back-off are those of server_restart.c.
  */
 #include "base/base.h"
 #include "mcp/auth.h"
@@ -23,7 +24,8 @@ static void login_over(void *arg);
 
 const char *server_state_name(enum server_state state)
 {
-	static const char *const names[] = {"stopped", "starting", "ready", "backoff", "failed", "stopping"};
+	static const char *const names[] = {"stopped", "starting", "ready",   "backoff",
+					    "failed",  "stopping", "draining"};
 	ensure((size_t)state < COUNT_OF(names));
 	return names[state];
 }
@@ -49,6 +51,7 @@ void server_release(struct server *s)
 	if (s->link)
 		s->link->ops->free(s->link);
 	auth_free(s->auth);
+	loop_defer_cancel(s->loop, s);
 	loop_timer_free(s->timer);
 	tool_list_release(&s->tools);
 	free(s->effects_told);
@@ -105,8 +108,7 @@ static void session_tools_changed(void *arg)
 	tools_take(arg);
 }
 
-/* The connection is of no use from here on: its calls end, its child is asked to go. */
-static void server_lost(struct server *s, const struct error *why)
+void server_lost(struct server *s, const struct error *why)
 {
 	if (!s->session)
 		return;
@@ -126,7 +128,8 @@ static void server_lost(struct server *s, const struct error *why)
 	s->last_error = *why;
 	loop_timer_set(s->timer, -1);
 	server_calls_end(s, why);
-	settle(s);
+	if (!s->again)
+		settle(s);
 	s->link->ops->stop(s->link);
 }
 
@@ -223,7 +226,9 @@ static void link_gone(const struct error *why, void *arg)
 		broker_server_gone(s->broker);
 		return;
 	}
-	if (s->renew)
+	if (s->again)
+		server_renew_later(s);
+	else if (s->renew)
 		server_start(s);
 	else
 		backoff_begin(s);
@@ -278,6 +283,7 @@ void server_start(struct server *s)
 		s->state = SERVER_FAILED;
 		log_warn("tool server cannot be started", LF_STR("server", s->options->id),
 			 LF_STR("error", s->last_error.msg));
+		server_calls_end(s, &s->last_error);
 		settle(s);
 		return;
 	}
@@ -303,6 +309,8 @@ static void timer_fired(void *arg)
 		server_start(s);
 		return;
 	}
+	if (s->state == SERVER_DRAINING)
+		server_drain_over(s);
 	if (s->state != SERVER_STARTING)
 		return;
 	err_set(&e, ERR_TIMEOUT, "it was not ready within %lld ms (%s)", (long long)s->limits->start_ms_max,
@@ -325,6 +333,7 @@ void server_stop(struct server *s)
 {
 	struct error e;
 	s->halted = true;
+	s->again = false;
 	loop_timer_set(s->timer, -1);
 	err_set(&e, ERR_UNAVAILABLE, "the tool servers are being stopped");
 	if (s->session) {

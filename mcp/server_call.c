@@ -31,6 +31,7 @@ static void call_free(struct tool_call *c)
 		if (c->next)
 			c->next->prev = c->prev;
 		s->calls_count--;
+		server_drain_check(s);
 	}
 	loop_timer_free(c->timer);
 	buf_release(&c->arguments);
@@ -161,7 +162,7 @@ static enum err call_admit(const struct server *s, struct error *e)
 		return err_set(e, ERR_UNAVAILABLE, "server %s is disabled in the registry", s->options->id);
 	if (s->halted)
 		return err_set(e, ERR_UNAVAILABLE, "the tool servers are being stopped");
-	if (s->state != SERVER_READY && s->state != SERVER_STARTING)
+	if (s->state != SERVER_READY && s->state != SERVER_STARTING && !server_comes_back(s))
 		return err_set(e, ERR_UNAVAILABLE, "server %s is not available (%s): %s", s->options->id,
 			       server_state_name(s->state), s->last_error.msg);
 	if (s->calls_count >= s->limits->calls_per_server_max)
@@ -206,9 +207,11 @@ void server_calls_dispatch(struct server *s)
 
 void server_calls_end(struct server *s, const struct error *why)
 {
-	while (s->calls) {
-		struct tool_call *c = s->calls;
+	for (struct tool_call *c = s->calls, *next; c; c = next) {
 		struct error e = *why;
+		next = c->next;
+		if (!c->request_id && server_comes_back(s))
+			continue;
 		if (c->request_id) {
 			e.code = e.code == ERR_UNAVAILABLE ? ERR_UNAVAILABLE : ERR_LOST;
 			err_prefix(&e, "server %s was lost before it answered %s", s->options->id, c->tool);

@@ -138,6 +138,9 @@ struct conf_tool_server {
 	const struct conf_tool_effect *effects; /* what calls of these tools do, whatever the server says */
 	size_t effects_count;
 	struct conf_sandbox sandbox; /* CONF_TOOL_STDIO */
+	/* Stands for all that the entry says, with what its variables and files hold: an entry with the same
+	 * one is the same. */
+	const char *fingerprint;
 };
 
 struct conf_registry {

@@ -302,8 +302,12 @@ static enum err root_read(struct registry_read *r, struct error *e)
 	if (list->kind != (is_host ? CONF_MAP : CONF_LIST))
 		return conf_error_at(&r->tree, list->place, e, "%s must be %s of servers, is %s", list->key,
 				     is_host ? "a map" : "a list", conf_node_kind_name(list));
-	for (const struct conf_node *n = list->first; n && !rc; n = n->next)
+	for (const struct conf_node *n = list->first; n && !rc; n = n->next) {
+		registry_note_begin(r, n);
 		rc = is_host ? host_entry_read(r, n, e) : entry_read(r, n, e);
+		if (!rc)
+			registry_note_end(r, &r->out->servers[r->out->servers_count - 1]);
+	}
 	return rc;
 }
 

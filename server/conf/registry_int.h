@@ -10,7 +10,8 @@ struct registry_read {
 	struct conf_registry *out;
 	conf_env_fn *env;
 	void *env_arg;
-	char *folder; /* absolute; what ${REGISTRY_DIR} stands for; owned by the reader */
+	uint8_t seen[SHA256_BYTES]; /* registry_same.c: of the entry that is being read */
+	char *folder;               /* absolute; what ${REGISTRY_DIR} stands for; owned by the reader */
 };
 
 /* --- registry.c: small checks on nodes --- */
@@ -59,5 +60,13 @@ const char *registry_keep(struct registry_read *r, struct slice text);
 must_check enum err registry_text(struct registry_read *r, const struct conf_node *n,
 				  const struct conf_tool_server *s, const char **out, struct error *e);
 must_check enum err registry_folder(struct registry_read *r, const char *path, struct error *e);
+
+/* --- registry_same.c --- */
+
+/* One entry: begin, what it says as it is written, each text that was made from it, and then its fingerprint.
+ */
+void registry_note_begin(struct registry_read *r, const struct conf_node *entry);
+void registry_note(struct registry_read *r, struct slice text);
+void registry_note_end(struct registry_read *r, struct conf_tool_server *s);
 
 #endif

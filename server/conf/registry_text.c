@@ -34,7 +34,7 @@ struct conf_registry *registry_new(void)
 	return &own->face;
 }
 
-const char *registry_keep(struct registry_read *r, struct slice text)
+static const char *text_keep(struct registry_read *r, struct slice text)
 {
 	struct registry_own *own = (struct registry_own *)r->out;
 	struct text *t = xmalloc(sizeof(*t) + text.len + 1);
@@ -45,6 +45,12 @@ const char *registry_keep(struct registry_read *r, struct slice text)
 	t->bytes[text.len] = '\0';
 	own->texts = t;
 	return t->bytes;
+}
+
+const char *registry_keep(struct registry_read *r, struct slice text)
+{
+	registry_note(r, text);
+	return text_keep(r, text);
 }
 
 void conf_registry_free(struct conf_registry *r)
@@ -97,7 +103,8 @@ static void variable_note(struct registry_read *r, const char *name)
 			return;
 	}
 	reg->variables = xrealloc(reg->variables, (reg->variables_count + 1) * sizeof(*reg->variables));
-	reg->variables[reg->variables_count++] = registry_keep(r, slice_str(name));
+	/* Once for all entries, so of none. */
+	reg->variables[reg->variables_count++] = text_keep(r, slice_str(name));
 }
 
 static enum err variable_add(struct registry_read *r, const struct conf_node *n,

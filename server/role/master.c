@@ -65,7 +65,7 @@ int master_main(struct conf *c, struct conf_registry *r, int ready_fd)
 	fd_close(&m->signal_fd);
 	fd_close(&m->heritage.listen_fd);
 	store_destroy(m->heritage.store);
-	conf_registry_free(r);
+	conf_registry_free(m->heritage.registry);
 	conf_free(c);
 	free(m);
 	return EXIT_OK;
@@ -200,8 +200,7 @@ static void signals_read(struct master *m)
 		if (s.ssi_signo == SIGCHLD)
 			children_reap(m);
 		else if (s.ssi_signo == SIGHUP)
-			log_warn("SIGHUP is ignored: the configuration is read at start only; restart to "
-				 "change it");
+			master_reload(m);
 		else
 			drain_begin(m, (int)s.ssi_signo);
 	}

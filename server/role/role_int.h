@@ -35,6 +35,8 @@ enum exit_code {
 	EXIT_CONFIG = 78,
 };
 
+struct master;
+
 struct heritage {
 	struct conf *conf;
 	struct conf_registry *registry;
@@ -89,6 +91,13 @@ struct mcp_auth_options wire_auth_row(const struct conf_auth *a);
 void wire_auth(const struct conf *c, int port, struct mcp_auth_common *o);
 void wire_auth_release(struct mcp_auth_common *o);
 uint32_t wire_workers(const struct conf *c); /* "auto" resolved */
+
+/* --- reload.c: the registry, read again while the service runs --- */
+/* SIGHUP: takes the new registry for the supervisors to come, and tells the present one. What is not valid is
+ * refused and logged, and nothing changes. */
+void master_reload(struct master *m);
+/* In the supervisor: the registry as it is now, with the variables that the master found (takes fd). */
+must_check enum err reload_take(const struct conf *c, int fd, struct conf_registry **out, struct error *e);
 
 /* --- the roles; the child ones never return --- */
 /* Serves until a signal ends it; returns the exit code. Takes conf and registry. When everything is ready,

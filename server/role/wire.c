@@ -252,7 +252,8 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 						      .trust = TRUST[s->trust],
 						      .effects = effects,
 						      .effects_count = s->effects_count,
-						      .sandbox = sandbox_of(c, &s->sandbox)};
+						      .sandbox = sandbox_of(c, &s->sandbox),
+						      .fingerprint = s->fingerprint};
 	}
 	*o = (struct mcp_broker_options){.servers = list,
 					 .servers_count = r->servers_count,
@@ -262,6 +263,7 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 					 .line_bytes_max = (size_t)c->tools.line_bytes,
 					 .stderr_tail_bytes = (size_t)c->tools.stderr_bytes,
 					 .stop_grace_ms = c->tools.stop_grace_ms,
+					 .drain_ms_max = c->tools.drain_seconds * SECOND_MS,
 					 .restart_ms_min = c->tools.restart_ms_min,
 					 .restart_ms_max = c->tools.restart_ms_max,
 					 .calls_per_server_max = (size_t)c->tools.calls_per_server_max,

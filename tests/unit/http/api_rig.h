@@ -23,7 +23,8 @@ struct api_rig {
 	void *servers_arg;
 	struct mcp_login login; /* texts of the request's arena: look at them while it lives */
 	int logins;
-	struct json *body; /* of the last answer */
+	char restarted[64]; /* the server that was to be started anew */
+	struct json *body;  /* of the last answer */
 };
 
 static struct api_rig api;
@@ -72,6 +73,19 @@ void mcp_client_login(struct mcp_client *c, const struct mcp_login *r,
 	(void)c;
 	api.logins++;
 	api.login = *r;
+	api.servers_fn = fn;
+	api.servers_arg = arg;
+}
+
+void mcp_client_restart(struct mcp_client *c, const char *server,
+			void (*fn)(struct slice text, const struct error *e, void *arg), void *arg)
+{
+	(void)c;
+	snprintf(api.restarted, sizeof(api.restarted), "%s", server);
+	if (!api.servers_late) {
+		fn(SLICE_LIT("{}"), NULL, arg);
+		return;
+	}
 	api.servers_fn = fn;
 	api.servers_arg = arg;
 }
