@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXPANDED_BYTES_MAX = 256 << 10 };
+enum { EXPANDED_BYTES_MAX = 256 << 10, CREDENTIAL_BYTES = 8 << 10 };
 
 struct text {
 	struct text *next;
@@ -162,6 +162,7 @@ enum err registry_text(struct registry_read *r, const struct conf_node *n, const
 		return conf_error_at(&r->tree, n->place, e, "%s%smust be text, is %s", n->key ? n->key : "",
 				     n->key ? " " : "", conf_node_kind_name(n));
 	struct buf b = BUF_LIMIT(EXPANDED_BYTES_MAX);
+	buf_grow(&b, CREDENTIAL_BYTES); /* so that it does not move and leave a copy behind */
 	enum err rc = expand(r, n, s, &b, e);
 	if (!rc)
 		*out = registry_keep(r, buf_slice(&b));
