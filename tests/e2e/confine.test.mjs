@@ -73,7 +73,7 @@ test('a hostile server: no file, process, network or part of the kernel beyond i
       ['EACCES', { what: 'read', path: `/proc/${sibling}/cmdline` }], ['EACCES', { what: 'read', path: path.join(dir, 'outside') }],
       ['EACCES', { what: 'write', path: path.join(dir, 'new') }], ['EACCES', { what: 'list', path: dir }], ['EACCES', { what: 'list', path: '/proc' }],
       ['EACCES', { what: 'read', path: '/etc/shadow' }], ['EACCES', { what: 'list', path: os.tmpdir() }], ['EACCES', { what: 'write', path: '/usr/bin/env' }],
-      ['EACCES', { what: 'write', path: path.join(fakes, 'counting_mcp') }], ['EACCES', { what: 'read', path: path.join(b.s.dir, 'tool_registry.yaml') }],
+      ['EACCES', { what: 'write', path: path.join(fakes, 'new') }], ['EACCES', { what: 'read', path: path.join(b.s.dir, 'tool_registry.yaml') }],
     ] : [],
     ...has.calls ? [
       ['EACCES', { what: 'connect', port }], ['EACCES', { what: 'datagram', port }], ['EACCES', { what: 'socket', path: path.join(mine, 'socket') }],
