@@ -42,6 +42,8 @@ void agent_free(struct agent *a)
 	mcp_client_on_change(a->mcp, NULL, NULL);
 	for (struct text_list *t; (t = a->unchecked) != NULL; free(t))
 		a->unchecked = t->next;
+	tool_index_free(a->tool_index);
+	a->tool_index = NULL;
 	loop_defer(a->loop, free, a);
 }
 
@@ -94,6 +96,17 @@ size_t agent_runs(const struct agent *a)
 bool agent_begins(const struct agent *a)
 {
 	return !a->draining && store_accepts(a->store, NULL) == ERR_NONE;
+}
+
+struct tool_index *agent_tool_index(struct agent *a)
+{
+	const struct mcp_catalog *c = mcp_client_catalog(a->mcp);
+	if (a->tool_index == NULL || tool_index_catalog(a->tool_index) != c) {
+		tool_index_free(a->tool_index);
+		a->tool_index = tool_index_new(c);
+	}
+	mcp_catalog_drop(c);
+	return a->tool_index;
 }
 
 bool agent_is_offline(const struct agent *a)

@@ -3,7 +3,8 @@
  * Private to the agent room.
  *
  * - agent.c: which tasks this worker runs: leases in, runs out
- * - run.c: one task from lease to release: planning, steps in order, answer; where every decision is taken
+ * - run.c: one task from lease to release: planning, steps, answer; where every decision is taken
+ * - steps.c: which steps run when, and what a failed one means
  * - planner.c: the planner's call, its repair turn, what becomes of its answer
  * - executor.c: one step: model turns until finish_step
  * - calls.c: the tool calls of one turn; keep.c: their results, as they are kept; parts.c: the binary parts
@@ -11,7 +12,8 @@
  * - doubt.c: calls that were lost with a process: made again, or left to a person
  * - writer.c: the final answer
  * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape
- * - prompt.c: the words sent to models; toolbox.c: which tools are offered
+ * - prompt.c: the words sent to models; toolbox.c: which tools are offered; tool_index.c: tools by words
+ * - builtin.c: the tools that are the runtime's own; repeats.c: a model that goes in circles
  * - resume.c: a run rebuilt from its document and events, table and archive; replay.c: what each event says
  * - record.c: events written, always through task_move
  *
@@ -78,26 +80,45 @@ void plan_free(struct plan *p);
 void plan_print(const struct plan *p, struct buf *out);
 const struct plan_step *plan_step_find(const struct plan *p, const char *id, size_t *index);
 
+/* --- tool_index.c --- */
+
+/* The tools of one catalogue, to be found by words. */
+struct tool_index;
+struct tool_index *tool_index_new(const struct mcp_catalog *c);
+void tool_index_free(struct tool_index *x);                               /* NULL is fine */
+const struct mcp_catalog *tool_index_catalog(const struct tool_index *x); /* borrowed */
+/* Places in the catalogue of the best `max` tools, best first; returns how many. */
+size_t tool_index_query(struct tool_index *x, const char *query, size_t *out, size_t max);
+
 /* --- toolbox.c --- */
 
-/* The tools shown to a model, `finish_step` last where it is offered. Names and texts are borrowed from the
- * held catalogue. */
+enum { TOOLBOX_QUERIES_MAX = 2 };
+
+/* The tools shown to a model. Names and texts are borrowed from the held catalogue. */
 struct toolbox {
 	const struct mcp_catalog *catalog; /* held */
 	struct llm_tool *tools;
 	size_t count;
-	struct json *finish_schema;
+	size_t found, found_max; /* by find_tools */
 };
-/* At most `max` tools that fit `query`, after the hinted ones; all of them when there are no more than max.
- */
-void toolbox_init(struct toolbox *t, const struct mcp_catalog *c, const char *query, const char *const *hints,
-		  size_t hints_count, size_t max, bool finish_step);
+struct toolbox_want {
+	const char *queries[TOOLBOX_QUERIES_MAX]; /* what the tools are for */
+	size_t queries_count;
+	const char *const *hints; /* exposed names that are shown in any case */
+	size_t hints_count;
+	size_t max; /* all tools when there are no more than this */
+	bool own;   /* the runtime's own tools, too: those of an executor */
+};
+void toolbox_init(struct toolbox *t, struct tool_index *x, const struct toolbox_want *w);
 void toolbox_release(struct toolbox *t);
-/* Calls of it may be repeated without harm; false for finish_step. */
+/* Shows one more tool; false when there is none of this name, or no room. */
+bool toolbox_add(struct toolbox *t, const char *exposed);
+/* Calls of it may be repeated without harm; false for the runtime's own. */
 bool toolbox_idempotent(const struct toolbox *t, const struct llm_tool *tool);
 /* NULL when this name was not offered. */
 const struct llm_tool *toolbox_find(const struct toolbox *t, const char *name);
 #define FINISH_STEP "finish_step"
+#define FIND_TOOLS  "find_tools"
 
 /* --- plan_schema.c --- */
 
@@ -155,6 +176,29 @@ struct exec_call {
 	struct call_result *result; /* while it is being kept */
 };
 
+/* --- repeats.c --- */
+
+enum { REPEATS_KEPT = 32, REPEATS_SEQUENCE = 6 };
+/* What a step's model has called so far, as hashes. All zero at the beginning. */
+struct repeats {
+	struct repeats_call {
+		uint64_t call, result;
+		int times;
+	} seen[REPEATS_KEPT]; /* pairs of call and result; the oldest gives way */
+	size_t seen_next;
+	uint64_t sequence[REPEATS_SEQUENCE]; /* the last calls, newest last */
+	size_t sequence_count;
+	uint64_t error_class; /* of the last call, 0: it did not fail */
+	int errors;           /* in a row of that class */
+};
+/* What an answered call says: warning is a sentence for the model, stuck the reason to end the step; static,
+ * NULL. arguments: as the model wrote them. Pure but for the struct. */
+struct repeats_verdict {
+	const char *warning, *stuck;
+};
+struct repeats_verdict repeats_note(struct repeats *r, const char *tool, const char *arguments,
+				    const char *answer, bool is_error);
+
 /* A step while it runs. Owned by its run. */
 struct exec {
 	struct run *run;
@@ -173,6 +217,8 @@ struct exec {
 	bool forced; /* finish_step is demanded of the present turn */
 	bool wrote;  /* a call that may have changed something was started: never tried again by itself */
 	bool over;   /* finished or failed: freed by the run's pump */
+	struct repeats repeats;
+	const char *stuck; /* static: why the step ends once the calls of this turn are answered; NULL */
 };
 
 struct run_step {
@@ -245,7 +291,8 @@ struct agent {
 	struct run *runs;
 	size_t runs_count;
 	struct last_word *last_words;
-	struct text_list *unchecked; /* tools whose output schema cannot be used, as the log was told */
+	struct tool_index *tool_index; /* of the catalogue of the last look */
+	struct text_list *unchecked;   /* tools whose output schema cannot be used, as the log was told */
 	bool draining;
 	loop_fn *drained;
 	void *drained_arg;
@@ -257,6 +304,8 @@ void agent_run_freed(struct agent *a);
 void agent_run_ended(struct agent *a, const struct run *r);
 /* Something new may be begun: a step, a model call, a tool call. */
 bool agent_begins(const struct agent *a);
+/* The present tools. Borrowed: until the next call of it. */
+struct tool_index *agent_tool_index(struct agent *a);
 /* No language model is used. */
 bool agent_is_offline(const struct agent *a);
 
@@ -278,6 +327,10 @@ bool run_busy(const struct run *r); /* a model or tool call is in flight */
 /* Whether the run's events are durable up to there; when not, it is woken later. */
 bool run_is_durable(struct run *r, uint64_t seq);
 void run_timer_arm(struct run *r); /* after anything that the run waits for by time has changed */
+
+/* steps.c: frees the steps that are over, begins those whose turn it is and takes on those under way; at the
+ * end the answer. go_on: steps may begin, and so may the answer; those under way go on in any case. */
+void steps_pump(struct run *r, bool go_on);
 
 /* planner.c, writer.c */
 void planner_start(struct run *r);
@@ -357,6 +410,13 @@ const char *part_suffix(const struct result_part *p); /* of a file's name */
 void parts_print(const struct json *result, const struct result_part *parts, size_t count,
 		 const char *task_id, struct buf *out);
 
+/* builtin.c: the tools of the runtime itself */
+bool builtin_is(const struct llm_tool *tool);
+/* Carries the call out and writes its end. */
+void builtin_call(struct exec_call *c, const struct json *arguments);
+/* Does again what a call that had this result did to its step. */
+void builtin_replay(struct exec_call *c, const struct json *result);
+
 /* output.c: what is wrong with structuredContent by the tool's output schema, as a sentence to be freed; NULL
  * when nothing is, or nothing can be said. */
 char *output_fault(struct exec_call *c, const struct mcp_call_end *end, const struct json *result);
@@ -389,6 +449,8 @@ void result_text(const struct json *result, size_t bytes_max, struct buf *out);
 void result_bound(struct slice text, size_t bytes_max, struct buf *out);
 
 /* prompt.c: appended, English */
+/* "- server__tool(path*, head): Reads a file ..." with required arguments starred. */
+void prompt_tool_line(const struct llm_tool *t, struct buf *out);
 void prompt_planner_system(const struct run *r, struct buf *out);
 void prompt_planner_user(const struct run *r, const struct toolbox *t, struct buf *out);
 void prompt_executor_system(struct buf *out);

@@ -106,7 +106,12 @@ void calls_cancel(struct exec *x)
 void calls_answer(struct exec_call *c, const char *text, bool is_error)
 {
 	struct exec *x = c->exec;
-	exec_say(x, LLM_TOOL, text);
+	struct repeats_verdict v = repeats_note(&x->repeats, c->name, c->arguments, text, is_error);
+	char *warned = v.warning != NULL ? xasprintf("%s\n[%s]", text, v.warning) : NULL;
+	exec_say(x, LLM_TOOL, warned != NULL ? warned : text);
+	free(warned);
+	if (v.stuck != NULL)
+		x->stuck = v.stuck;
 	x->messages[x->messages_count - 1].tool_call_id = c->model_id;
 	x->messages[x->messages_count - 1].is_error = is_error;
 	c->state = CALL_DONE;
@@ -174,6 +179,8 @@ static void call_begin(struct exec_call *c)
 	struct json *arguments = NULL;
 	if (call_refusal(c, &arguments, &e))
 		call_failed(c, &e, false);
+	else if (builtin_is(c->tool))
+		builtin_call(c, arguments);
 	else
 		call_start(c, arguments);
 	json_free(arguments);
@@ -186,7 +193,7 @@ static bool call_refusal(struct exec_call *c, struct json **arguments, struct er
 	if (c->tool == NULL)
 		return err_set(e, ERR_NOT_FOUND, "there is no tool \"%s\" here; use one of the tools offered",
 			       c->name);
-	if (c->tool->server == NULL)
+	if (strcmp(c->name, FINISH_STEP) == 0)
 		return err_set(e, ERR_INVALID,
 			       "call " FINISH_STEP " alone, after the other calls have answered, with "
 			       "{\"status\": \"success\" or \"failed\", \"result\": \"...\"}");

@@ -28,14 +28,18 @@ struct exec *exec_new(struct run *r, size_t step)
 	const struct plan_step *s = &r->plan->steps[step];
 	struct exec *x = xcalloc(1, sizeof *x);
 	struct buf text = BUF_INIT;
+	struct toolbox_want want = {.queries = {r->prompt},
+				    .queries_count = 2,
+				    .hints = s->hints,
+				    .hints_count = s->hints_count,
+				    .max = exec_tools_offered_max(r->agent),
+				    .own = true};
 	x->run = r;
 	x->step = step;
 	x->arena = arena_new(0);
 	buf_printf(&text, "%s %s", s->title, s->objective);
-	const struct mcp_catalog *catalog = mcp_client_catalog(r->agent->mcp);
-	toolbox_init(&x->box, catalog, buf_cstr(&text), s->hints, s->hints_count,
-		     exec_tools_offered_max(r->agent), true);
-	mcp_catalog_drop(catalog);
+	want.queries[1] = buf_cstr(&text);
+	toolbox_init(&x->box, agent_tool_index(r->agent), &want);
 	buf_reset(&text);
 	prompt_executor_system(&text);
 	exec_say(x, LLM_SYSTEM, buf_cstr(&text));
@@ -73,7 +77,9 @@ void exec_pump(struct exec *x)
 	if (run_over(x->run) || !agent_begins(x->run->agent) || !calls_all_done(x))
 		return;
 	x->calls_count = 0;
-	if (x->turns >= x->run->agent->options.turns_max)
+	if (x->stuck != NULL)
+		exec_step_failed(x, "stuck", x->stuck);
+	else if (x->turns >= x->run->agent->options.turns_max)
 		exec_step_failed(x, "stuck",
 				 "the model used all its turns (agent.turns_max) without finishing the step");
 	else

@@ -22,11 +22,11 @@ static void plan_empty(struct run *r, struct plan *p, struct record *recs);
 void planner_start(struct run *r)
 {
 	struct agent *a = r->agent;
-	const struct mcp_catalog *catalog = mcp_client_catalog(a->mcp);
+	struct toolbox_want want = {
+		.queries = {r->prompt}, .queries_count = 1, .max = exec_tools_offered_max(a)};
 	struct toolbox box;
 	struct buf system = BUF_INIT, user = BUF_INIT, repair = BUF_INIT;
-	toolbox_init(&box, catalog, r->prompt, NULL, 0, exec_tools_offered_max(a), false);
-	mcp_catalog_drop(catalog);
+	toolbox_init(&box, agent_tool_index(a), &want);
 	prompt_planner_system(r, &system);
 	prompt_planner_user(r, &box, &user);
 	struct llm_message messages[4] = {{.speaker = LLM_SYSTEM, .text = buf_cstr(&system)},

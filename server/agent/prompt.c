@@ -11,7 +11,6 @@
 
 enum { DESCRIPTION_SHOWN_MAX = 200 };
 
-static void tool_line(const struct llm_tool *t, struct buf *out);
 static void step_line(const struct run *r, size_t i, struct buf *out);
 static void inputs_lines(const struct plan_step *s, struct buf *out);
 static void result_block(const struct run *r, size_t i, struct buf *out);
@@ -52,7 +51,7 @@ void prompt_planner_user(const struct run *r, const struct toolbox *t, struct bu
 {
 	buf_printf(out, "Goal:\n%s\n\nTools (%zu shown of %zu):\n", r->prompt, t->count, t->catalog->count);
 	for (size_t i = 0; i < t->count; i++)
-		tool_line(&t->tools[i], out);
+		prompt_tool_line(&t->tools[i], out);
 	if (t->count == 0)
 		buf_add_str(out, "(none)\n");
 	if (r->feedback != NULL)
@@ -116,10 +115,7 @@ void prompt_writer_user(const struct run *r, struct buf *out)
 		result_block(r, i, out);
 }
 
-/* --- helpers --- */
-
-/* "- server__tool(path*, head): Reads a file ..." with required arguments starred. */
-static void tool_line(const struct llm_tool *t, struct buf *out)
+void prompt_tool_line(const struct llm_tool *t, struct buf *out)
 {
 	const struct json *required = json_get(t->schema, "required");
 	const char *separator = "";
@@ -139,6 +135,8 @@ static void tool_line(const struct llm_tool *t, struct buf *out)
 		buf_add_char(out, text[i] == '\n' ? ' ' : text[i]);
 	buf_add_str(out, cut < strlen(text) ? "...\n" : "\n");
 }
+
+/* --- helpers --- */
 
 static void step_line(const struct run *r, size_t i, struct buf *out)
 {

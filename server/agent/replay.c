@@ -88,6 +88,8 @@ static void step_replay(struct run *r, size_t step, enum event_type type, const 
 	} else if (type == EVENT_STEP_FAILED) {
 		s->status = s->exec != NULL && exec_may_retry(s->exec) ? STEP_PENDING : STEP_FAILED;
 		text_take(&s->error, json_get_text(json_get(data, "error"), "message", "failed"));
+	} else if (type == EVENT_STEP_SKIPPED) {
+		s->status = STEP_SKIPPED;
 	}
 	if (s->exec == NULL)
 		return;
@@ -181,11 +183,13 @@ static void call_started(struct exec *x, const struct json *data)
 static void call_replay(struct exec *x, enum event_type type, const struct json *data)
 {
 	struct exec_call *c = call_by_id(x, json_get_text(data, "call", ""));
-	if (c == NULL && type == EVENT_TOOL_FAILED)
-		c = call_unstarted(x, data); /* it was refused */
+	if (c == NULL && (type == EVENT_TOOL_FAILED || type == EVENT_TOOL_COMPLETED))
+		c = call_unstarted(x, data); /* it was refused, or reached no server */
 	if (c == NULL)
 		return;
 	if (type == EVENT_TOOL_COMPLETED || type == EVENT_TOOL_FAILED) {
+		if (type == EVENT_TOOL_COMPLETED && c->tool != NULL && builtin_is(c->tool))
+			builtin_replay(c, json_get(data, "result"));
 		call_ended(c, type, data);
 	} else if (type == EVENT_TOOL_UNSENT) {
 		c->unsent = true;

@@ -23,11 +23,6 @@ static void run_load(struct run *r);
 static bool durable_awaited(const struct run *r);
 static void watch_end(struct run *r);
 static void calls_stop(struct run *r);
-static void pump_steps(struct run *r, bool go_on);
-static bool steps_failed(struct run *r);
-static void steps_start(struct run *r);
-static void step_start(struct run *r, size_t i);
-static bool steps_over(const struct run *r);
 static void timer_fired(void *arg);
 static void run_free(void *arg);
 
@@ -180,7 +175,7 @@ static void run_pump(void *arg)
 	if (r->loaded && r->state == TASK_PLANNING && r->model == NULL && go_on)
 		planner_start(r);
 	else if (r->loaded && r->state == TASK_RUNNING)
-		pump_steps(r, go_on);
+		steps_pump(r, go_on);
 	if (run_over(r))
 		return;
 	if (draining && !run_busy(r))
@@ -265,102 +260,6 @@ static void calls_stop(struct run *r)
 		x->model = NULL;
 		calls_cancel(x);
 	}
-}
-
-/* go_on: steps may begin, and so may the answer. Those under way go on in any case. */
-static void pump_steps(struct run *r, bool go_on)
-{
-	for (size_t i = 0; i < r->plan->steps_count; i++) {
-		struct exec *x = r->steps[i].exec;
-		if (x == NULL || !x->over)
-			continue;
-		r->steps[i].exec = NULL;
-		exec_free(x);
-	}
-	if (steps_failed(r))
-		return;
-	if (go_on)
-		steps_start(r);
-	for (size_t i = 0; i < r->plan->steps_count && !run_over(r); i++)
-		if (r->steps[i].exec != NULL)
-			exec_pump(r->steps[i].exec);
-	if (!run_over(r) && steps_over(r) && r->model == NULL && go_on)
-		writer_start(r);
-}
-
-static bool steps_failed(struct run *r)
-{
-	for (size_t i = 0; i < r->plan->steps_count; i++) {
-		if (r->steps[i].status != STEP_FAILED || r->plan->steps[i].on_failure == STEP_SKIP)
-			continue;
-		char *text =
-			xasprintf("step %s (%s) failed: %s", r->plan->steps[i].id, r->plan->steps[i].title,
-				  r->steps[i].error != NULL ? r->steps[i].error : "no reason given");
-		run_fail(r, "step-failed", text);
-		free(text);
-		return true;
-	}
-	return false;
-}
-
-static bool step_ready(const struct run *r, size_t i)
-{
-	const struct plan_step *s = &r->plan->steps[i];
-	if (r->steps[i].status != STEP_PENDING)
-		return false;
-	for (size_t k = 0; k < s->depends_count; k++) {
-		enum step_status d = r->steps[s->depends_on[k]].status;
-		if (d == STEP_PENDING || d == STEP_RUNNING)
-			return false;
-	}
-	return true;
-}
-
-/* In plan order; reading steps side by side, a writing step alone. A writing step whose turn has come is not
- * overtaken. */
-static void steps_start(struct run *r)
-{
-	int running = 0;
-	for (size_t i = 0; i < r->plan->steps_count; i++) {
-		if (r->steps[i].status != STEP_RUNNING)
-			continue;
-		if (r->plan->steps[i].effect == STEP_EFFECT_WRITE)
-			return;
-		running++;
-	}
-	for (size_t i = 0;
-	     i < r->plan->steps_count && running < r->agent->options.parallel_steps && !run_over(r); i++) {
-		if (!step_ready(r, i))
-			continue;
-		bool writes = r->plan->steps[i].effect == STEP_EFFECT_WRITE;
-		if (writes && running > 0)
-			return;
-		step_start(r, i);
-		running++;
-		if (writes)
-			return;
-	}
-}
-
-static void step_start(struct run *r, size_t i)
-{
-	struct record rec;
-	record_begin(&rec);
-	jw_kv_text(&rec.w, "step", r->plan->steps[i].id);
-	jw_kv_int(&rec.w, "attempt", r->steps[i].attempts + 1);
-	if (!record_event(r, &rec, EVENT_STEP_STARTED))
-		return;
-	r->steps[i].status = STEP_RUNNING;
-	r->steps[i].attempts++;
-	r->steps[i].exec = exec_new(r, i);
-}
-
-static bool steps_over(const struct run *r)
-{
-	for (size_t i = 0; i < r->plan->steps_count; i++)
-		if (r->steps[i].status == STEP_PENDING || r->steps[i].status == STEP_RUNNING)
-			return false;
-	return true;
 }
 
 static void timer_fired(void *arg)

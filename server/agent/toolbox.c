@@ -1,26 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which tools a model is shown: the hinted ones, then those that fit the words of the query best (BM25 over
- * names, titles, descriptions), sorted by name so that providers can cache the prompt. The runtime's own
- * finish_step stands last.
+ * Which tools a model is shown: the hinted ones, then those that fit the words of the queries best, sorted by
+ * name so that providers can cache the prompt. The runtime's own tools stand behind them, and what a model
+ * finds with find_tools comes last: nothing that was said before changes its place.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
-#include "base/rank.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const char finish_schema[] = "{\"type\":\"object\",\"additionalProperties\":false,\"required\":["
-				    "\"status\",\"result\"],\"properties\":{"
-				    "\"status\":{\"type\":\"string\",\"enum\":[\"success\",\"failed\"]},"
-				    "\"result\":{\"type\":\"string\",\"description\":\"What this step found "
-				    "or did, complete enough for the steps that "
-				    "build on it; or why it failed.\"}}}";
+enum { OWN_MAX = 3 };
 
-static void pick_hints(const struct mcp_catalog *c, const char *const *hints, size_t count, bool *picked);
-static void pick_ranked(const struct mcp_catalog *c, const char *query, size_t max, bool *picked);
+static const struct own_tool {
+	const char *name, *title, *description, *schema;
+} own_tools[] = {
+	{FIND_TOOLS, "Find further tools",
+	 "Not all tools are listed here. Finds tools by words of what they do; those that are found can be "
+	 "called from the next turn on.",
+	 "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"query\"],\"properties\":{"
+	 "\"query\":{\"type\":\"string\",\"minLength\":1,\"description\":\"What the tool should do.\"}}}"},
+	{FINISH_STEP, "Finish this step",
+	 "End this step: call it once, alone, when the step's objective is reached or cannot be reached.",
+	 "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"status\",\"result\"],"
+	 "\"properties\":{\"status\":{\"type\":\"string\",\"enum\":[\"success\",\"failed\"]},"
+	 "\"result\":{\"type\":\"string\",\"description\":\"What this step found or did, complete enough for "
+	 "the steps that build on it; or why it failed.\"}}}"},
+};
+enum { OWN_FIND_TOOLS, OWN_FINISH_STEP };
+/* Of the process: parsed when they are first needed. */
+static struct json *own_schemas[COUNT_OF(own_tools)];
+
+static void pick_hints(const struct mcp_catalog *c, const struct toolbox_want *w, bool *picked);
+static void pick_ranked(struct tool_index *x, const struct toolbox_want *w, bool *picked);
 static void pick_rest(const struct mcp_catalog *c, size_t max, bool *picked);
+static void add_own(struct toolbox *t, size_t which);
 
 static struct llm_tool tool_of(const struct mcp_tool *t)
 {
@@ -34,44 +48,53 @@ static struct llm_tool tool_of(const struct mcp_tool *t)
 				 .read_only = t->read_only};
 }
 
-void toolbox_init(struct toolbox *t, const struct mcp_catalog *c, const char *query, const char *const *hints,
-		  size_t hints_count, size_t max, bool finish_step)
+void toolbox_init(struct toolbox *t, struct tool_index *x, const struct toolbox_want *w)
 {
+	const struct mcp_catalog *c = tool_index_catalog(x);
 	*t = (struct toolbox){.catalog = mcp_catalog_hold(c)};
+	bool all = c->count <= w->max;
 	bool *picked = xcalloc(c->count + 1, sizeof *picked);
-	if (c->count <= max) {
+	if (all) {
 		memset(picked, true, c->count);
 	} else {
-		pick_hints(c, hints, hints_count, picked);
-		pick_ranked(c, query, max, picked);
-		pick_rest(c, max, picked);
+		pick_hints(c, w, picked);
+		pick_ranked(x, w, picked);
+		pick_rest(c, w->max, picked);
 	}
-	t->tools = xcalloc(c->count + 1, sizeof *t->tools);
+	size_t count = 0;
+	for (size_t i = 0; i < c->count; i++)
+		count += picked[i];
+	/* Calls of a turn point into it: it never moves. */
+	t->found_max = all ? 0 : w->max;
+	t->tools = xcalloc(count + OWN_MAX + t->found_max, sizeof *t->tools);
 	for (size_t i = 0; i < c->count; i++)
 		if (picked[i])
 			t->tools[t->count++] = tool_of(&c->tools[i]);
 	free(picked);
-	if (!finish_step)
+	if (!w->own)
 		return;
-	t->finish_schema = json_parse(finish_schema, sizeof finish_schema - 1, 0, NULL);
-	ensure(t->finish_schema != NULL);
-	t->tools[t->count++] = (struct llm_tool){
-		.name = FINISH_STEP,
-		.title = "Finish this step",
-		.description = "End this step: call it once, alone, when the step's objective is reached or "
-			       "cannot be reached.",
-		.schema = t->finish_schema,
-		.schema_text = SLICE_LIT(finish_schema),
-		.read_only = true,
-	};
+	if (!all)
+		add_own(t, OWN_FIND_TOOLS);
+	add_own(t, OWN_FINISH_STEP);
 }
 
 void toolbox_release(struct toolbox *t)
 {
 	mcp_catalog_drop(t->catalog);
-	json_free(t->finish_schema);
 	free(t->tools);
 	*t = (struct toolbox){0};
+}
+
+bool toolbox_add(struct toolbox *t, const char *exposed)
+{
+	const struct mcp_tool *m = mcp_catalog_find(t->catalog, exposed);
+	if (m == NULL || t->found == t->found_max)
+		return m != NULL && toolbox_find(t, m->exposed) != NULL;
+	if (toolbox_find(t, m->exposed) != NULL)
+		return true;
+	t->tools[t->count++] = tool_of(m);
+	t->found++;
+	return true;
 }
 
 bool toolbox_idempotent(const struct toolbox *t, const struct llm_tool *tool)
@@ -90,47 +113,64 @@ const struct llm_tool *toolbox_find(const struct toolbox *t, const char *name)
 
 /* --- helpers --- */
 
-static void pick_hints(const struct mcp_catalog *c, const char *const *hints, size_t count, bool *picked)
+static void add_own(struct toolbox *t, size_t which)
 {
-	for (size_t i = 0; i < count; i++) {
-		const struct mcp_tool *t = mcp_catalog_find(c, hints[i]);
+	const struct own_tool *o = &own_tools[which];
+	if (own_schemas[which] == NULL)
+		own_schemas[which] = json_parse(o->schema, strlen(o->schema), 0, NULL);
+	ensure(own_schemas[which] != NULL);
+	t->tools[t->count++] = (struct llm_tool){.name = o->name,
+						 .title = o->title,
+						 .description = o->description,
+						 .schema = own_schemas[which],
+						 .schema_text = slice_str(o->schema),
+						 .read_only = true};
+}
+
+static void pick_hints(const struct mcp_catalog *c, const struct toolbox_want *w, bool *picked)
+{
+	for (size_t i = 0; i < w->hints_count; i++) {
+		const struct mcp_tool *t = mcp_catalog_find(c, w->hints[i]);
 		if (t != NULL)
 			picked[t - c->tools] = true;
 	}
 }
 
-static void pick_ranked(const struct mcp_catalog *c, const char *query, size_t max, bool *picked)
+static size_t picked_count(const struct mcp_catalog *c, const bool *picked)
 {
 	size_t have = 0;
 	for (size_t i = 0; i < c->count; i++)
 		have += picked[i];
-	if (have >= max)
+	return have;
+}
+
+/* The best of each query in turn, until there are enough. */
+static void pick_ranked(struct tool_index *x, const struct toolbox_want *w, bool *picked)
+{
+	size_t have = picked_count(tool_index_catalog(x), picked);
+	size_t *hits[TOOLBOX_QUERIES_MAX], n[TOOLBOX_QUERIES_MAX];
+	if (have >= w->max)
 		return;
-	struct rank *r = rank_new();
-	for (size_t i = 0; i < c->count; i++) {
-		const struct mcp_tool *t = &c->tools[i];
-		rank_doc(r);
-		rank_add(r, t->name, strlen(t->name), 3);
-		if (t->title != NULL)
-			rank_add(r, t->title, strlen(t->title), 2);
-		rank_add(r, t->description, strlen(t->description), 1);
+	for (size_t q = 0; q < w->queries_count; q++) {
+		hits[q] = xcalloc(w->max, sizeof *hits[q]);
+		n[q] = tool_index_query(x, w->queries[q], hits[q], w->max);
 	}
-	struct rank_hit *hits = xcalloc(max, sizeof *hits);
-	size_t n = rank_query(r, query, strlen(query), hits, max);
-	for (size_t i = 0; i < n && have < max; i++) {
-		have += !picked[hits[i].doc];
-		picked[hits[i].doc] = true;
+	for (size_t i = 0; i < w->max; i++) {
+		for (size_t q = 0; q < w->queries_count && have < w->max; q++) {
+			if (i >= n[q])
+				continue;
+			have += !picked[hits[q][i]];
+			picked[hits[q][i]] = true;
+		}
 	}
-	free(hits);
-	rank_free(r);
+	for (size_t q = 0; q < w->queries_count; q++)
+		free(hits[q]);
 }
 
 /* A query that says little must not leave a model without tools. */
 static void pick_rest(const struct mcp_catalog *c, size_t max, bool *picked)
 {
-	size_t have = 0;
-	for (size_t i = 0; i < c->count; i++)
-		have += picked[i];
+	size_t have = picked_count(c, picked);
 	for (size_t i = 0; i < c->count && have < max; i++) {
 		have += !picked[i];
 		picked[i] = true;

@@ -167,6 +167,23 @@ static void step__a_large_result_is_bounded(void **state)
 	world_close(&w);
 }
 
+/* The same call with the same answer: warned in the answer, then the step is stuck. */
+static void step__a_model_that_goes_in_circles_is_stopped(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, "echo", false);
+	model_plan(&w, STEP("s1", "read"));
+	for (int i = 0; i < 3; i++)
+		model_calls(&w, "fake__echo", "{\"text\":\"a\"}");
+	task_give(&w, "again");
+	assert_ended(&w, "failed", "made the same call three times");
+	assert_silent(model_shown(&w, 2), "this very call");
+	assert_says(model_shown(&w, 3), "this very call");
+	assert_int_equal(events_count(&w, EVENT_TOOL_COMPLETED), 3);
+	world_close(&w);
+}
+
 /* The events are the whole of what was said: each message stands in one of them, once. */
 static void step__what_the_model_was_told_is_kept(void **state)
 {
@@ -198,6 +215,7 @@ static void step__what_the_model_was_told_is_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(step__a_model_that_goes_in_circles_is_stopped),
 		cmocka_unit_test(step__what_the_model_was_told_is_kept),
 		cmocka_unit_test(step__ends_by_finish_step_only),
 		cmocka_unit_test(step__the_turn_that_ends_it_and_the_end_are_one_change),

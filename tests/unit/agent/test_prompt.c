@@ -126,7 +126,9 @@ static void prompt_planner__names_tools_limits_and_feedback(void **state)
 	struct buf b = BUF_INIT;
 	(void)state;
 	r->feedback = xstrdup("shorter");
-	toolbox_init(&box, &held.catalog, "", NULL, 0, 20, false);
+	struct tool_index *index = tool_index_new(&held.catalog);
+	toolbox_init(&box, index, &(struct toolbox_want){.max = 20});
+	tool_index_free(index);
 	prompt_planner_system(r, &b);
 	assert_non_null(strstr(buf_cstr(&b), "at most 20."));
 	buf_reset(&b);

@@ -32,15 +32,34 @@ static struct held_catalog catalog_make(size_t count)
 	return (struct held_catalog){{.version = 1, .count = count, .tools = tools}, {9}};
 }
 
+static struct toolbox box_of(struct held_catalog *c, const char *query, const char *const *hints, size_t n,
+			     size_t max, bool own)
+{
+	struct tool_index *x = tool_index_new(&c->catalog);
+	struct toolbox_want want = {.queries = {query, "anything at all"},
+				    .queries_count = 2,
+				    .hints = hints,
+				    .hints_count = n,
+				    .max = max,
+				    .own = own};
+	struct toolbox t;
+	toolbox_init(&t, x, &want);
+	tool_index_free(x);
+	return t;
+}
+
 static void toolbox__shows_all_when_they_are_few(void **state)
 {
 	struct held_catalog c = catalog_make(3);
-	struct toolbox t;
 	(void)state;
-	toolbox_init(&t, &c.catalog, "weather", NULL, 0, 3, false);
+	struct toolbox t = box_of(&c, "weather", NULL, 0, 3, false);
 	assert_int_equal(t.count, 3);
 	assert_non_null(toolbox_find(&t, "fs__tool02"));
 	assert_null(toolbox_find(&t, FINISH_STEP));
+	toolbox_release(&t);
+	t = box_of(&c, "weather", NULL, 0, 3, true);
+	assert_non_null(toolbox_find(&t, FINISH_STEP));
+	assert_null(toolbox_find(&t, FIND_TOOLS)); /* there is nothing to be found */
 	toolbox_release(&t);
 }
 
@@ -48,19 +67,53 @@ static void toolbox__picks_hints_then_what_fits_then_the_rest(void **state)
 {
 	struct held_catalog c = catalog_make(TOOLS);
 	const char *hints[] = {"fs__tool29", "fs__unknown"};
-	struct toolbox t;
 	(void)state;
-	toolbox_init(&t, &c.catalog, "the weather of Oslo", hints, 2, 3, true);
-	assert_int_equal(t.count, 4);
+	struct toolbox t = box_of(&c, "the weather of Oslo", hints, 2, 3, true);
+	assert_int_equal(t.count, 5);
 	assert_non_null(toolbox_find(&t, "fs__tool29"));
 	assert_non_null(toolbox_find(&t, "fs__tool17"));
 	assert_non_null(toolbox_find(&t, "fs__tool00"));
 	assert_null(toolbox_find(&t, "fs__tool23"));
-	/* in the order of the catalogue, for the providers' caches; finish_step last */
-	for (size_t i = 1; i + 1 < t.count; i++)
+	/* in the order of the catalogue, for the providers' caches; our own last */
+	for (size_t i = 1; i < 3; i++)
 		assert_true(strcmp(t.tools[i - 1].name, t.tools[i].name) < 0);
-	assert_string_equal(t.tools[3].name, FINISH_STEP);
-	assert_null(t.tools[3].server);
+	assert_string_equal(t.tools[3].name, FIND_TOOLS);
+	assert_string_equal(t.tools[4].name, FINISH_STEP);
+	assert_null(t.tools[4].server);
+	toolbox_release(&t);
+}
+
+static void toolbox__takes_the_best_of_each_query(void **state)
+{
+	struct held_catalog c = catalog_make(TOOLS);
+	struct tool_index *x = tool_index_new(&c.catalog);
+	struct toolbox_want want = {
+		.queries = {"the weather of Oslo", "write a poem"}, .queries_count = 2, .max = 2};
+	struct toolbox t;
+	(void)state;
+	toolbox_init(&t, x, &want);
+	assert_int_equal(t.count, 2);
+	assert_non_null(toolbox_find(&t, "fs__tool17"));
+	assert_non_null(toolbox_find(&t, "fs__tool23"));
+	toolbox_release(&t);
+	tool_index_free(x);
+}
+
+static void toolbox_add__shows_what_was_found_behind_all_others(void **state)
+{
+	struct held_catalog c = catalog_make(TOOLS);
+	(void)state;
+	struct toolbox t = box_of(&c, "nothing", NULL, 0, 2, true);
+	const struct llm_tool *first = t.tools;
+	assert_true(toolbox_add(&t, "fs__tool17"));
+	assert_true(toolbox_add(&t, "fs__tool17")); /* once is enough */
+	assert_true(toolbox_add(&t, "fs__tool23"));
+	assert_false(toolbox_add(&t, "fs__tool24")); /* no room */
+	assert_true(toolbox_add(&t, "fs__tool23"));
+	assert_false(toolbox_add(&t, "fs__unknown"));
+	assert_int_equal(t.count, 6);
+	assert_string_equal(t.tools[4].name, "fs__tool17");
+	assert_ptr_equal(t.tools, first);
 	toolbox_release(&t);
 }
 
@@ -68,9 +121,8 @@ static void toolbox__never_loses_a_hint(void **state)
 {
 	struct held_catalog c = catalog_make(TOOLS);
 	const char *hints[] = {"fs__tool01", "fs__tool05", "fs__tool09"};
-	struct toolbox t;
 	(void)state;
-	toolbox_init(&t, &c.catalog, "weather", hints, 3, 2, false);
+	struct toolbox t = box_of(&c, "weather", hints, 3, 2, false);
 	assert_int_equal(t.count, 3);
 	toolbox_release(&t);
 }
@@ -78,9 +130,8 @@ static void toolbox__never_loses_a_hint(void **state)
 static void toolbox__works_without_tools(void **state)
 {
 	struct held_catalog c = catalog_make(0);
-	struct toolbox t;
 	(void)state;
-	toolbox_init(&t, &c.catalog, "", NULL, 0, 20, true);
+	struct toolbox t = box_of(&c, "", NULL, 0, 20, true);
 	assert_int_equal(t.count, 1);
 	assert_true(json_is(t.tools[0].schema, JSON_OBJECT));
 	toolbox_release(&t);
@@ -91,6 +142,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(toolbox__shows_all_when_they_are_few),
 		cmocka_unit_test(toolbox__picks_hints_then_what_fits_then_the_rest),
+		cmocka_unit_test(toolbox__takes_the_best_of_each_query),
+		cmocka_unit_test(toolbox_add__shows_what_was_found_behind_all_others),
 		cmocka_unit_test(toolbox__never_loses_a_hint),
 		cmocka_unit_test(toolbox__works_without_tools),
 	};

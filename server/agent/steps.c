@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which steps of a plan run when. A step is ready when those it builds on are over; what is ready begins in
+ * the order of the plan, steps that read side by side, a step that writes alone. Nothing but the plan and the
+ * states of its steps decides, so that a run rebuilt from its events goes on in the same order.
+ *
+ * A step that failed for good: "abort" ends the task; "skip" is told to those that build on it; else they are
+ * left out, and the rest goes on.
+ */
+#include "base/base.h"
+#include "agent/agent_int.h"
+
+#include <stdlib.h>
+
+static bool steps_failed(struct run *r);
+static void steps_poison(struct run *r);
+static bool nothing_done(struct run *r);
+static void steps_start(struct run *r);
+static void step_start(struct run *r, size_t i);
+static bool steps_over(const struct run *r);
+
+void steps_pump(struct run *r, bool go_on)
+{
+	for (size_t i = 0; i < r->plan->steps_count; i++) {
+		struct exec *x = r->steps[i].exec;
+		if (x == NULL || !x->over)
+			continue;
+		r->steps[i].exec = NULL;
+		exec_free(x);
+	}
+	if (steps_failed(r))
+		return;
+	steps_poison(r);
+	if (run_over(r))
+		return;
+	if (go_on)
+		steps_start(r);
+	for (size_t i = 0; i < r->plan->steps_count && !run_over(r); i++)
+		if (r->steps[i].exec != NULL)
+			exec_pump(r->steps[i].exec);
+	if (run_over(r) || !steps_over(r) || r->model != NULL || !go_on)
+		return;
+	if (!nothing_done(r))
+		writer_start(r);
+}
+
+/* --- helpers --- */
+
+static void step_failure_ends(struct run *r, size_t i)
+{
+	char *text = xasprintf("step %s (%s) failed: %s", r->plan->steps[i].id, r->plan->steps[i].title,
+			       r->steps[i].error != NULL ? r->steps[i].error : "no reason given");
+	run_fail(r, "step-failed", text);
+	free(text);
+}
+
+/* A failed step that ends the task, because its plan says so. */
+static bool steps_failed(struct run *r)
+{
+	for (size_t i = 0; i < r->plan->steps_count; i++) {
+		if (r->steps[i].status != STEP_FAILED || r->plan->steps[i].on_failure != STEP_ABORT)
+			continue;
+		step_failure_ends(r, i);
+		return true;
+	}
+	return false;
+}
+
+/* A step that failed for good, or was left out for such a one, whose result step i needs; NULL. Steps that
+ * may be skipped harm none: those that build on them are told. */
+static const struct plan_step *step_poison(const struct run *r, size_t i)
+{
+	const struct plan_step *s = &r->plan->steps[i];
+	for (size_t k = 0; k < s->depends_count; k++) {
+		size_t on = s->depends_on[k];
+		bool failed =
+			r->steps[on].status == STEP_FAILED && r->plan->steps[on].on_failure != STEP_SKIP;
+		if (failed || r->steps[on].status == STEP_SKIPPED)
+			return &r->plan->steps[on];
+	}
+	return NULL;
+}
+
+static void step_leave_out(struct run *r, size_t i, const struct plan_step *for_it)
+{
+	struct record rec;
+	char *why = xasprintf("it builds on step %s, which was not completed", for_it->id);
+	record_begin(&rec);
+	jw_kv_text(&rec.w, "step", r->plan->steps[i].id);
+	jw_kv_text(&rec.w, "reason", why);
+	free(why);
+	if (record_event(r, &rec, EVENT_STEP_SKIPPED))
+		r->steps[i].status = STEP_SKIPPED;
+}
+
+/* Steps may build on later ones: until nothing changes. */
+static void steps_poison(struct run *r)
+{
+	for (bool again = true; again;) {
+		again = false;
+		for (size_t i = 0; i < r->plan->steps_count; i++) {
+			const struct plan_step *bad = step_poison(r, i);
+			if (r->steps[i].status != STEP_PENDING || bad == NULL)
+				continue;
+			step_leave_out(r, i, bad);
+			if (run_over(r))
+				return;
+			again = true;
+		}
+	}
+}
+
+/* All steps are over. One failed for good, and none has a result: there is nothing to write an answer of. */
+static bool nothing_done(struct run *r)
+{
+	size_t failed = PLAN_STEPS_MAX;
+	for (size_t i = r->plan->steps_count; i-- > 0;) {
+		if (r->steps[i].status == STEP_COMPLETED)
+			return false;
+		if (r->steps[i].status == STEP_FAILED && r->plan->steps[i].on_failure != STEP_SKIP)
+			failed = i;
+	}
+	if (failed == PLAN_STEPS_MAX)
+		return false;
+	step_failure_ends(r, failed);
+	return true;
+}
+
+static bool step_ready(const struct run *r, size_t i)
+{
+	const struct plan_step *s = &r->plan->steps[i];
+	if (r->steps[i].status != STEP_PENDING)
+		return false;
+	for (size_t k = 0; k < s->depends_count; k++) {
+		enum step_status d = r->steps[s->depends_on[k]].status;
+		if (d == STEP_PENDING || d == STEP_RUNNING)
+			return false;
+	}
+	return true;
+}
+
+/* In plan order; reading steps side by side, a writing step alone. A writing step whose turn has come is not
+ * overtaken. */
+static void steps_start(struct run *r)
+{
+	int running = 0;
+	for (size_t i = 0; i < r->plan->steps_count; i++) {
+		if (r->steps[i].status != STEP_RUNNING)
+			continue;
+		if (r->plan->steps[i].effect == STEP_EFFECT_WRITE)
+			return;
+		running++;
+	}
+	for (size_t i = 0;
+	     i < r->plan->steps_count && running < r->agent->options.parallel_steps && !run_over(r); i++) {
+		if (!step_ready(r, i))
+			continue;
+		bool writes = r->plan->steps[i].effect == STEP_EFFECT_WRITE;
+		if (writes && running > 0)
+			return;
+		step_start(r, i);
+		running++;
+		if (writes)
+			return;
+	}
+}
+
+static void step_start(struct run *r, size_t i)
+{
+	struct record rec;
+	record_begin(&rec);
+	jw_kv_text(&rec.w, "step", r->plan->steps[i].id);
+	jw_kv_int(&rec.w, "attempt", r->steps[i].attempts + 1);
+	if (!record_event(r, &rec, EVENT_STEP_STARTED))
+		return;
+	r->steps[i].status = STEP_RUNNING;
+	r->steps[i].attempts++;
+	r->steps[i].exec = exec_new(r, i);
+}
+
+static bool steps_over(const struct run *r)
+{
+	for (size_t i = 0; i < r->plan->steps_count; i++)
+		if (r->steps[i].status == STEP_PENDING || r->steps[i].status == STEP_RUNNING)
+			return false;
+	return true;
+}
