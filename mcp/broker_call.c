@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls between a worker and a server: what a CALL message asks for becomes a struct tool_call, and how it
- * ended becomes a CALL_DONE. Whatever is wrong with a call is answered to it alone; a result that does not
- * fit a message or the worker's queue becomes an error that says so, so that a call always has an end.
+ * Calls between a worker and a server: what a CALL or a REQUEST message asks for becomes a struct tool_call,
+ * and how it ended becomes a CALL_DONE. Whatever is wrong with a call is answered to it alone; a result that
+ * does not fit a message or the worker's queue becomes an error that says so, so that a call always has an
+ * end.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -84,9 +85,47 @@ static void call_start(struct worker *w, uint64_t id, struct server *s, struct t
 	server_call(s, c);
 }
 
+/* What is wrong with the arguments of a call or the params of a request. */
+static enum err arguments_check(struct slice arguments, const char *what, struct error *e)
+{
+	if (arguments.len > ARGUMENTS_BYTES_MAX)
+		return err_set(e, ERR_TOO_LARGE, "the %s are over the 8 MiB that tool servers take", what);
+	if (arguments.len && !scan_is_object(arguments))
+		return err_set(e, ERR_INVALID, "the %s must be one JSON object", what);
+	return ERR_NONE;
+}
+
+void broker_request_received(struct worker *w, const struct ipc_frame *f)
+{
+	struct unpack u = UNPACK(f->body);
+	struct error e;
+	const char *server = unpack_text(&u), *task_id = unpack_text(&u), *name = unpack_text(&u);
+	struct slice params = unpack_slice(&u);
+	uint64_t timeout_ms = unpack_u64(&u);
+	const char *method = name ? session_method(name) : NULL;
+	struct server *s = server ? broker_server_find(w->broker, server) : NULL;
+	if (!unpack_end(&u) || !server || !name) {
+		worker_cut(w, "its REQUEST cannot be read");
+	} else if (!s) {
+		call_refuse(w, f->id, ERR_NOT_FOUND, "no server of that name is in the registry");
+	} else if (!method) {
+		call_refuse(w, f->id, ERR_UNSUPPORTED, "that method is none that tool servers are asked");
+	} else if (arguments_check(params, "params of a request", &e) != ERR_NONE) {
+		call_refuse(w, f->id, e.code, e.msg);
+	} else {
+		struct tool_call *c = xcalloc(1, sizeof(*c));
+		c->method = method;
+		c->tool = xstrdup(method);
+		c->task_id = xstrdup(task_id);
+		buf_add_slice(&c->arguments, params.len ? params : SLICE_LIT("{}"));
+		call_start(w, f->id, s, c, timeout_ms);
+	}
+}
+
 void broker_call_received(struct worker *w, const struct ipc_frame *f)
 {
 	struct unpack u = UNPACK(f->body);
+	struct error e;
 	const char *server = unpack_text(&u), *tool = unpack_text(&u);
 	struct slice arguments = unpack_slice(&u);
 	const char *task_id = unpack_text(&u);
@@ -98,11 +137,8 @@ void broker_call_received(struct worker *w, const struct ipc_frame *f)
 		worker_cut(w, "its CALL cannot be read");
 	} else if (!s) {
 		call_refuse(w, f->id, ERR_NOT_FOUND, "no server of that name is in the registry");
-	} else if (arguments.len > ARGUMENTS_BYTES_MAX) {
-		call_refuse(w, f->id, ERR_TOO_LARGE,
-			    "the arguments are over the 8 MiB that tool servers take");
-	} else if (arguments.len && !scan_is_object(arguments)) {
-		call_refuse(w, f->id, ERR_INVALID, "the arguments of a tool call must be one JSON object");
+	} else if (arguments_check(arguments, "arguments of a tool call", &e) != ERR_NONE) {
+		call_refuse(w, f->id, e.code, e.msg);
 	} else {
 		struct tool_call *c = xcalloc(1, sizeof(*c));
 		c->tool = xstrdup(tool);

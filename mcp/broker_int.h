@@ -44,6 +44,7 @@ void broker_auth_open(struct mcp_broker *b, const struct mcp_rows *rows, const s
 
 /* --- broker_call.c --- */
 void broker_call_received(struct worker *w, const struct ipc_frame *f);
+void broker_request_received(struct worker *w, const struct ipc_frame *f);
 void broker_call_cancelled(struct worker *w, uint64_t id);
 
 /* --- broker_login.c --- */

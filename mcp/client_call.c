@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tool calls as a worker sees them. A call is on the client's list from start until on_end returns or until
- * it is cancelled. It ends by the supervisor's CALL_DONE, by the loss of the supervisor, or by this side's
- * own time limit, which is there for a supervisor that hangs. Ends that we find out ourselves are told from
- * the bottom of the loop, so that on_end never runs inside mcp_call_start.
+ * Tool calls and other requests to servers as a worker sees them (call stands for both). A call is on the
+ * client's list from start until on_end returns or until it is cancelled. It ends by the supervisor's
+ * CALL_DONE, by the loss of the supervisor, or by this side's own time limit, which is there for a supervisor
+ * that hangs. Ends that we find out ourselves are told from the bottom of the loop, so that on_end never runs
+ * inside mcp_call_start.
  *
  * `sent` is told as false only when the call certainly never left: once it is on its way to a supervisor that
  * is then lost, nobody here knows how far it came.
@@ -84,32 +85,23 @@ static void timer_fired(void *arg)
 	call_end_later(call, &e);
 }
 
-static enum err call_send(struct mcp_call *call, const struct mcp_call_request *r, struct error *e)
+static enum err call_send(struct mcp_call *call, enum ipc_msg msg, const struct buf *body, struct error *e)
 {
-	struct buf body = BUF_INIT;
 	if (!call->client->channel)
 		return err_set(e, ERR_UNAVAILABLE, "the supervisor of the tool servers is away");
-	pack_text(&body, r->server);
-	pack_text(&body, r->tool);
-	pack_slice(&body, r->arguments);
-	pack_text(&body, r->task_id);
-	pack_u64(&body, r->timeout_ms > 0 ? (uint64_t)r->timeout_ms : 0);
-	pack_u32(&body, r->want_progress);
-	pack_text(&body, r->idempotency_key);
-	enum err rc = body.overflow
-			      ? err_set(e, ERR_MEMORY, "no memory for the arguments of the tool call")
-			      : ipc_send(call->client->channel, IPC_CALL, call->id, buf_slice(&body), -1, e);
-	buf_release(&body);
+	enum err rc = body->overflow ? err_set(e, ERR_MEMORY, "no memory for the arguments of the tool call")
+				     : ipc_send(call->client->channel, msg, call->id, buf_slice(body), -1, e);
 	call->sent = rc == ERR_NONE;
 	return rc;
 }
 
-struct mcp_call *mcp_call_start(struct mcp_client *c, const struct mcp_call_request *r,
-				struct mcp_call_handler h)
+/* Takes body. */
+static struct mcp_call *call_start(struct mcp_client *c, enum ipc_msg msg, struct buf *body,
+				   struct mcp_call_handler h)
 {
 	struct mcp_call *call = xcalloc(1, sizeof(*call));
 	struct error e;
-	ensure(h.on_end && r->server && r->tool);
+	ensure(h.on_end);
 	*call = (struct mcp_call){.client = c, .next = c->calls, .id = ++c->id_last, .handler = h};
 	call->started_ms = clock_mono_ms();
 	if (c->calls)
@@ -117,9 +109,38 @@ struct mcp_call *mcp_call_start(struct mcp_client *c, const struct mcp_call_requ
 	c->calls = call;
 	call->timer = loop_timer_new(c->loop, timer_fired, call);
 	loop_timer_set(call->timer, c->options.call_ms_max);
-	if (call_send(call, r, &e) != ERR_NONE)
+	if (call_send(call, msg, body, &e) != ERR_NONE)
 		call_end_later(call, &e);
+	buf_release(body);
 	return call;
+}
+
+struct mcp_call *mcp_call_start(struct mcp_client *c, const struct mcp_call_request *r,
+				struct mcp_call_handler h)
+{
+	struct buf body = BUF_INIT;
+	ensure(r->server && r->tool);
+	pack_text(&body, r->server);
+	pack_text(&body, r->tool);
+	pack_slice(&body, r->arguments);
+	pack_text(&body, r->task_id);
+	pack_u64(&body, r->timeout_ms > 0 ? (uint64_t)r->timeout_ms : 0);
+	pack_u32(&body, r->want_progress);
+	pack_text(&body, r->idempotency_key);
+	return call_start(c, IPC_CALL, &body, h);
+}
+
+struct mcp_call *mcp_request_start(struct mcp_client *c, const struct mcp_request *r,
+				   struct mcp_call_handler h)
+{
+	struct buf body = BUF_INIT;
+	ensure(r->server && r->method);
+	pack_text(&body, r->server);
+	pack_text(&body, r->task_id);
+	pack_text(&body, r->method);
+	pack_slice(&body, r->params);
+	pack_u64(&body, r->timeout_ms > 0 ? (uint64_t)r->timeout_ms : 0);
+	return call_start(c, IPC_REQUEST, &body, h);
 }
 
 void mcp_call_cancel(struct mcp_call *call)

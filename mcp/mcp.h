@@ -103,6 +103,21 @@ struct mcp_call *mcp_call_start(struct mcp_client *c, const struct mcp_call_requ
 /* The server is told; on_end is NOT called; the pointer is gone. */
 void mcp_call_cancel(struct mcp_call *call);
 
+/* A request of the protocol that is no tool call: resources/list, resources/templates/list, resources/read,
+ * prompts/list, prompts/get, completion/complete. */
+struct mcp_request {
+	const char *server;
+	const char *method;
+	struct slice params; /* JSON object text, without _meta; empty: {} */
+	const char *task_id; /* for logs; NULL: of no task */
+	int64_t timeout_ms;  /* 0: the server's own */
+};
+/* Waits, is limited, is cancelled (mcp_call_cancel) and ends like a tool call; progress is not told, and
+ * is_error is always false. Beside the errors of calls: ERR_NOT_FOUND (no such server, no such resource),
+ * ERR_FIELD (the server refuses the params), ERR_UNSUPPORTED (it does not know the method). */
+struct mcp_call *mcp_request_start(struct mcp_client *c, const struct mcp_request *r,
+				   struct mcp_call_handler h);
+
 /* State of the servers as JSON text {"servers":[...]}; fn once, text empty and e set when the supervisor is
  * away. */
 void mcp_client_servers(struct mcp_client *c, void (*fn)(struct slice text, const struct error *e, void *arg),

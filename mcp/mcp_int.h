@@ -247,7 +247,7 @@ struct http_limits {
 struct link *http_open(struct loop *l, const struct mcp_server_options *o, const struct http_limits *limits,
 		       struct auth *auth, struct link_events events);
 
-/* --- session.c, session_list.c, session_wire.c --- */
+/* --- session.c, session_list.c, session_request.c, session_wire.c --- */
 
 struct session;
 
@@ -255,6 +255,7 @@ struct answer {
 	struct error error; /* ERR_NONE: result holds raw JSON */
 	bool unsent;        /* with an error: the server certainly did not process the request */
 	bool is_error;
+	int64_t rpc_code; /* of the server's JSON-RPC error; 0: it sent none */
 	struct slice result;
 };
 
@@ -282,6 +283,14 @@ void session_failed(struct session *s, const struct link_failure *f);
 /* Returns the request's id, or 0 with e set: then nothing was written. idempotency_key may be NULL. */
 uint64_t session_call(struct session *s, const char *tool, struct slice arguments,
 		      const char *idempotency_key, struct request_handler h, struct error *e);
+/* The same for another request. method is one of session_method; params a raw JSON object without _meta. */
+uint64_t session_request(struct session *s, const char *method, struct slice params, struct request_handler h,
+			 struct error *e);
+/* The static name of a method that session_request takes; NULL: it takes none of that name. */
+const char *session_method(const char *name);
+/* Sorts an ERR_UPSTREAM by what the server's code means for this method: ERR_NOT_FOUND, ERR_FIELD,
+ * ERR_UNSUPPORTED. */
+void session_request_fault(const char *method, int64_t rpc_code, struct error *e);
 /* Forgets the request (on_end is not called) and tells the server. */
 void session_cancel(struct session *s, uint64_t id, const char *reason);
 /* The list that on_ready or on_tools told of; the caller releases it. */
@@ -311,16 +320,18 @@ struct row_set;
 struct worker;
 struct server;
 
-/* One tool call in the supervisor. On the list of its server (waiting or in flight) and of its worker until
- * call_end or call_cancel frees it. */
+/* One tool call, or another request for a worker, in the supervisor. On the list of its server (waiting or in
+ * flight) and of its worker until call_end or call_cancel frees it. */
 struct tool_call {
 	struct worker *worker;
 	uint64_t worker_id; /* the worker's own number for it */
 	struct tool_call *worker_prev, *worker_next;
 	struct server *server;
 	struct tool_call *prev, *next;
-	char *tool, *task_id, *idempotency_key; /* the key may be NULL */
-	struct buf arguments;
+	const char *method;              /* of a request that is no tool call, static; NULL: it is one */
+	char *tool;                      /* or the name of that method */
+	char *task_id, *idempotency_key; /* may be NULL */
+	struct buf arguments;            /* or the request's params */
 	bool want_progress;
 	uint64_t request_id; /* the session's number for it; 0 while it waits for the server to start */
 	int64_t idle_ms, total_ms;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The calls of one server: they wait while it starts, are in flight while it is ready, and end exactly once:
- * by an answer, a time-out, the loss of the server, or because their worker went away. A call knows whether
- * it was written to the server, which decides whether a repeat is harmless.
+ * The calls of one server, and other requests that a worker makes (call stands for both here): they wait
+ * while it starts, are in flight while it is ready, and end exactly once: by an answer, a time-out, the loss
+ * of the server, or because their worker went away. A call knows whether it was written to the server, which
+ * decides whether a repeat is harmless.
  *
  * Two limits end a call. The idle limit starts again with each sign of progress; the absolute one never does.
  * They are told apart in words, because only one of them says that the server was silent.
@@ -132,6 +133,11 @@ static void call_answered(const struct answer *a, void *arg)
 {
 	struct tool_call *c = arg;
 	struct answer bad = {0};
+	if (c->method && a->error.code) {
+		bad = *a;
+		session_request_fault(c->method, a->rpc_code, &bad.error);
+		a = &bad;
+	}
 	if (a->error.code == ERR_NONE && a->result.ptr[0] != '{') {
 		err_set(&bad.error, ERR_UPSTREAM, "the server's result of %s is not an object", c->tool);
 		a = &bad;
@@ -145,8 +151,9 @@ static void call_send(struct server *s, struct tool_call *c)
 {
 	struct error e;
 	struct request_handler h = {call_progress, call_answered, c};
-	c->request_id =
-		session_call(s->session, c->tool, buf_slice(&c->arguments), c->idempotency_key, h, &e);
+	struct slice arguments = buf_slice(&c->arguments);
+	c->request_id = c->method ? session_request(s->session, c->method, arguments, h, &e)
+				  : session_call(s->session, c->tool, arguments, c->idempotency_key, h, &e);
 	if (!c->request_id) {
 		call_fail(c, &e);
 		return;

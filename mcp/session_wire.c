@@ -173,11 +173,29 @@ enum err wire_error_set(struct slice error, struct error *e)
 	return e->code;
 }
 
+/* The code of a JSON-RPC error object; 0 when it has none that is a small integer. */
+static int64_t error_number(struct slice error)
+{
+	struct slice raw = scan_member(error, "code");
+	bool negative = raw.len && raw.ptr[0] == '-';
+	int64_t v = 0;
+	if (raw.len > 10)
+		return 0;
+	for (size_t i = negative; i < raw.len; i++) {
+		if (raw.ptr[i] < '0' || raw.ptr[i] > '9')
+			return 0;
+		v = v * 10 + (raw.ptr[i] - '0');
+	}
+	return negative ? -v : v;
+}
+
 static void answer_received(struct session *s, const struct scan_message *m)
 {
 	struct answer a = {.result = m->result, .is_error = m->is_error};
-	if (!m->result.len)
+	if (!m->result.len) {
 		wire_error_set(m->error, &a.error);
+		a.rpc_code = error_number(m->error);
+	}
 	request_end(s, m->id, &a);
 }
 

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests from the client half through the broker to a server and back: they share all with tool calls. */
+#include "tests/unit/mcp/rig.h"
+
+static const char *shelf_path(void)
+{
+	static char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 40);
+	assert_true(n > 0);
+	path[n] = '\0';
+	strcpy(strrchr(path, '/'), "/../../fake/resource_mcp");
+	return path;
+}
+
+static void shelf_init(struct rig *r)
+{
+	static const char *const args[] = {"shelf", NULL};
+	rig_init(r);
+	rig_add(r, "shelf", shelf_path(), args);
+}
+
+static struct mcp_call *request(struct rig *r, const char *server, const char *method, const char *params,
+				int64_t timeout_ms, struct outcome *o)
+{
+	struct mcp_request q = {server, method, slice_str(params), NULL, timeout_ms};
+	struct mcp_call_handler h = {outcome_progress, outcome_end, o};
+	*o = (struct outcome){0};
+	struct mcp_call *call = mcp_request_start(r->client, &q, h);
+	assert_int_equal(o->ends, 0);
+	return call;
+}
+
+static void request_wait(struct rig *r, const char *method, const char *params, struct outcome *o)
+{
+	request(r, "shelf", method, params, 0, o);
+	rig_wait(r, o->ends);
+}
+
+static void request__result_comes_back_whole(void **state)
+{
+	struct rig r;
+	struct outcome o;
+	(void)state;
+	shelf_init(&r);
+	rig_start(&r);
+	/* It waits for the server to start, as calls do. */
+	request_wait(&r, "resources/read", "{\"uri\":\"shelf://2\"}", &o);
+	assert_int_equal(o.error.code, ERR_NONE);
+	assert_true(o.sent);
+	assert_string_equal(buf_cstr(&o.result), "{\"contents\":[{\"uri\":\"shelf://2\",\"mimeType\":\"text/"
+						 "plain\",\"text\":\"page 2\"}]}");
+	rig_free(&r);
+}
+
+static void request__errors_say_what_they_are(void **state)
+{
+	struct rig r;
+	struct outcome o;
+	(void)state;
+	shelf_init(&r);
+	rig_start(&r);
+	request_wait(&r, "resources/read", "{\"uri\":\"shelf://9\"}", &o);
+	assert_int_equal(o.error.code, ERR_NOT_FOUND);
+	assert_non_null(strstr(o.error.msg, "Resource not found"));
+	request_wait(&r, "completion/complete", "{}", &o);
+	assert_int_equal(o.error.code, ERR_UNSUPPORTED);
+	request_wait(&r, "tools/call", "{}", &o);
+	assert_int_equal(o.error.code, ERR_UNSUPPORTED);
+	assert_false(o.sent);
+	request_wait(&r, "resources/read", "[]", &o);
+	assert_int_equal(o.error.code, ERR_INVALID);
+	request(&r, "nobody", "resources/read", "{}", 0, &o);
+	rig_wait(&r, o.ends);
+	assert_int_equal(o.error.code, ERR_NOT_FOUND);
+	rig_free(&r);
+}
+
+static void request__ends_by_its_time_limit_and_by_cancel(void **state)
+{
+	struct rig r;
+	struct outcome slow, o;
+	(void)state;
+	shelf_init(&r);
+	rig_start(&r);
+	request(&r, "shelf", "resources/read", "{\"uri\":\"shelf://slow\"}", 50, &slow);
+	rig_wait(&r, slow.ends);
+	assert_int_equal(slow.error.code, ERR_TIMEOUT);
+	assert_non_null(strstr(slow.error.msg, "resources/read of server shelf"));
+	struct mcp_call *call =
+		request(&r, "shelf", "resources/read", "{\"uri\":\"shelf://slow\"}", 0, &slow);
+	request_wait(&r, "resources/read", "{\"uri\":\"shelf://1\"}", &o);
+	mcp_call_cancel(call);
+	request_wait(&r, "resources/read", "{\"uri\":\"shelf://1\"}", &o);
+	assert_int_equal(o.error.code, ERR_NONE);
+	assert_int_equal(slow.ends, 0);
+	rig_free(&r);
+}
+
+static void request__counts_among_the_calls_of_its_server(void **state)
+{
+	struct rig r;
+	struct outcome o[3];
+	(void)state;
+	shelf_init(&r);
+	r.options.calls_per_server_max = 2;
+	rig_start(&r);
+	rig_settle(&r);
+	for (int i = 0; i < 3; i++)
+		request(&r, "shelf", "resources/read", "{\"uri\":\"shelf://slow\"}", 500, &o[i]);
+	rig_wait(&r, o[2].ends);
+	assert_int_equal(o[2].error.code, ERR_FULL);
+	rig_wait(&r, o[0].ends && o[1].ends);
+	rig_free(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(request__result_comes_back_whole),
+		cmocka_unit_test(request__errors_say_what_they_are),
+		cmocka_unit_test(request__ends_by_its_time_limit_and_by_cancel),
+		cmocka_unit_test(request__counts_among_the_calls_of_its_server),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
