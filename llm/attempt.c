@@ -80,7 +80,7 @@ static void attempt_refused(struct llm_call *c, const struct fetch_head *head)
 static bool attempt_is_whole(struct llm_call *c, const struct fetch_news *n, struct error *e)
 {
 	bool may_be = n->e->code == ERR_NONE || n->e->code == ERR_LOST || n->e->code == ERR_TIMEOUT;
-	if (may_be && n->head->status != 0 && chat_decode_finish(&c->decode, e) == ERR_NONE)
+	if (may_be && n->head->status != 0 && llm_decode_finish(&c->decode, e) == ERR_NONE)
 		return true;
 	if (n->e->code != ERR_NONE && !c->decode.faulted)
 		*e = *n->e;
@@ -101,12 +101,12 @@ static void on_answer(struct llm_call *c, const struct fetch_news *n)
 	struct error e = {0};
 	bool ended = n->over, well = true;
 	if (n->body.len > 0)
-		well = chat_decode_feed(&c->decode, n->body, &e) == ERR_NONE;
+		well = llm_decode_feed(&c->decode, n->body, &e) == ERR_NONE;
 	if (well && n->over) {
 		well = attempt_is_whole(c, n, &e);
 	} else if (well && c->decode.done) {
 		ended = true;
-		well = chat_decode_finish(&c->decode, &e) == ERR_NONE;
+		well = llm_decode_finish(&c->decode, &e) == ERR_NONE;
 	}
 	if (!well) {
 		if (c->exchange != NULL)
@@ -142,14 +142,14 @@ static void on_news(const struct fetch_news *n, void *arg)
 void llm_attempt_start(struct llm_call *c)
 {
 	struct llm *m = c->llm;
-	const char *headers[] = {"Content-Type: application/json",
-				 "Accept: text/event-stream, application/json", m->authorization, NULL};
 	c->state = CALL_SENT;
 	c->attempts++;
 	buf_reset(&c->refused);
-	chat_decode_release(&c->decode);
-	chat_decode_init(&c->decode, c->request.len, c->calls_before);
-	struct fetch_request r = {
-		.method = "POST", .url = m->url, .headers = headers, .body = buf_slice(&c->request)};
-	c->exchange = fetch_start(m->wire, &r, on_news, c);
+	llm_decode_release(&c->decode);
+	llm_decode_init(&c->decode, m->wire, c->request.len, c->calls_before);
+	struct fetch_request r = {.method = "POST",
+				  .url = m->url,
+				  .headers = (const char *const *)m->headers,
+				  .body = buf_slice(&c->request)};
+	c->exchange = fetch_start(m->fetch, &r, on_news, c);
 }

@@ -11,33 +11,9 @@
  */
 #include "base/base.h"
 #include "llm/llm.h"
-#include "llm/llm_int.h"
+#include "llm/wire_int.h"
 
 #include <string.h>
-
-size_t chat_value_len(struct slice s)
-{
-	size_t depth = 0;
-	bool in_text = false;
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.ptr[i];
-		if (in_text) {
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				in_text = false;
-		} else if (c == '"') {
-			in_text = true;
-		} else if (c == '{' || c == '[') {
-			depth++;
-		} else if (c == '}' || c == ']') {
-			if (depth <= 1)
-				return i + 1;
-			depth--;
-		}
-	}
-	return 0;
-}
 
 static bool is_complete(const struct buf *arguments)
 {
@@ -143,61 +119,6 @@ enum err chat_calls_add(struct llm_turn_buf *t, const struct json *fragments, st
 		enum err rc = json_is(f, JSON_OBJECT) ? add_fragment(t, f, position, e) : ERR_NONE;
 		if (rc != ERR_NONE)
 			return rc;
-	}
-	return ERR_NONE;
-}
-
-/* "" and "null" mean no arguments. */
-static void default_arguments(struct buf *arguments)
-{
-	struct slice s = buf_slice(arguments);
-	while (s.len > 0 && strchr(" \t\r\n", s.ptr[s.len - 1]) != NULL)
-		s.len--;
-	if (s.len > 0 && !slice_eq_str(s, "null"))
-		return;
-	buf_reset(arguments);
-	buf_add_str(arguments, "{}");
-}
-
-static bool is_cut(const struct buf *arguments)
-{
-	return arguments->data[0] == '{' && chat_value_len(buf_slice(arguments)) == 0;
-}
-
-/* Does any of the first `count` calls but number i itself bear the id of call i? */
-static bool is_id_taken(const struct llm_turn_buf *t, size_t i, size_t count)
-{
-	for (size_t k = 0; k < count; k++) {
-		if (k != i && slice_eq(buf_slice(&t->calls[k].id), buf_slice(&t->calls[i].id)))
-			return true;
-	}
-	return false;
-}
-
-/* Results are matched to calls by id, so each must be there and unlike any other of the conversation. */
-static void settle_id(struct llm_turn_buf *t, size_t i, size_t calls_before)
-{
-	struct llm_call_buf *c = &t->calls[i];
-	bool keep = c->id.len > 0 && !is_id_taken(t, i, i);
-	for (size_t variant = 0; !keep; variant++) {
-		buf_reset(&c->id);
-		buf_printf(&c->id, "call_%zu", calls_before + i);
-		if (variant > 0)
-			buf_printf(&c->id, "_%zu", variant);
-		keep = !is_id_taken(t, i, t->calls_count);
-	}
-}
-
-enum err chat_calls_finish(struct llm_turn_buf *t, size_t calls_before, bool *cut, struct error *e)
-{
-	*cut = false;
-	for (size_t i = 0; i < t->calls_count; i++) {
-		struct llm_call_buf *c = &t->calls[i];
-		if (c->name.len == 0)
-			return err_set(e, ERR_UPSTREAM, "the model server sent a tool call without a name");
-		default_arguments(&c->arguments);
-		*cut |= is_cut(&c->arguments);
-		settle_id(t, i, calls_before);
 	}
 	return ERR_NONE;
 }

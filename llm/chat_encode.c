@@ -9,22 +9,9 @@
  */
 #include "base/base.h"
 #include "llm/llm.h"
-#include "llm/llm_int.h"
+#include "llm/wire_int.h"
 
 #include <string.h>
-
-static const char path_text[] = "/chat/completions";
-
-char *chat_url(const char *base_url)
-{
-	size_t len = strcspn(base_url, "?#");
-	const char *query = base_url[len] == '?' ? base_url + len : "";
-	while (len > 0 && base_url[len - 1] == '/')
-		len--;
-	size_t path_len = sizeof(path_text) - 1;
-	bool whole = len >= path_len && memcmp(base_url + len - path_len, path_text, path_len) == 0;
-	return xasprintf("%.*s%s%s", (int)len, base_url, whole ? "" : path_text, query);
-}
 
 static bool is_json_object(const char *text)
 {

@@ -8,7 +8,7 @@
  */
 #include "base/base.h"
 #include "llm/llm.h"
-#include "llm/llm_int.h"
+#include "llm/wire_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +63,9 @@ bool llm_fault_read(const struct json *j, struct llm_fault *f)
 		return false;
 	}
 	member_copy(f->message, sizeof(f->message), json_get(j, "message"));
-	member_copy(f->type, sizeof(f->type), json_get(j, "type"));
+	member_copy(f->type, sizeof(f->type),
+		    json_get(j, "type") != NULL ? json_get(j, "type") : json_get(j, "status"));
+	member_copy(f->param, sizeof(f->param), json_get(j, "param"));
 	code_read(json_get(j, "code"), f);
 	const struct json *detail = json_pointer(j, "/details/error_code");
 	if (detail != NULL)
@@ -106,6 +108,7 @@ void llm_fault_mask(struct llm_fault *f, const char *key)
 	text_mask(f->message, key);
 	text_mask(f->type, key);
 	text_mask(f->code, key);
+	text_mask(f->param, key);
 }
 
 void llm_error_mask(struct error *e, const char *key)
@@ -130,6 +133,19 @@ bool llm_fault_is_money(const struct llm_fault *f)
 			return true;
 	}
 	return f->status == 402;
+}
+
+bool llm_fault_is_format(const struct llm_fault *f)
+{
+	static const char *const members[] = {"response_format", "json_schema", "text.format",
+					      "output_config", "output_format"};
+	if (f->status != 0 && f->status != 400 && f->status != 422 && f->status != 501)
+		return false;
+	for (size_t i = 0; i < COUNT_OF(members); i++) {
+		if (strstr(f->param, members[i]) != NULL || strstr(f->message, members[i]) != NULL)
+			return true;
+	}
+	return false;
 }
 
 struct advice {

@@ -11,8 +11,8 @@
  * everything else is in order, since they may cancel this call or free the whole llm; on_end always comes
  * from loop_defer. Between on_end and its return, cancelling the same call does nothing.
  *
- * It knows no wire: chat_*.c code and decode, curl.c carries, retry.c decides, offline.c answers without a
- * server.
+ * It knows no wire: the row of wire.c that the options name codes and decodes, base/fetch.h carries, retry.c
+ * decides, offline.c answers without a server.
  */
 #include "base/base.h"
 #include "llm/llm.h"
@@ -31,11 +31,21 @@ const char *llm_role_text(enum llm_role r)
 	return text[r];
 }
 
+static const char *const stop_texts[] = {"end", "tool", "length", "refusal", "filter", "pause"};
+
 const char *llm_stop_text(enum llm_stop s)
 {
-	static const char *const text[] = {"end", "tool", "length", "refusal", "filter"};
-	ensure((size_t)s < COUNT_OF(text));
-	return text[s];
+	ensure((size_t)s < COUNT_OF(stop_texts));
+	return stop_texts[s];
+}
+
+enum llm_stop llm_stop_of(const char *text)
+{
+	for (size_t i = 0; i < COUNT_OF(stop_texts); i++) {
+		if (strcmp(stop_texts[i], text) == 0)
+			return (enum llm_stop)i;
+	}
+	return LLM_STOP_END;
 }
 
 const char *llm_provider(const struct llm *m)
@@ -64,7 +74,7 @@ static void call_free(struct llm_call *c)
 		fetch_cancel(c->exchange);
 	loop_timer_free(c->deadline);
 	loop_timer_free(c->retry);
-	chat_decode_release(&c->decode);
+	llm_decode_release(&c->decode);
 	buf_release(&c->request);
 	buf_release(&c->refused);
 	free(c->task_id);
@@ -149,8 +159,6 @@ static enum err options_check(const struct llm_options *o, struct error *e)
 {
 	if (o->model[0] == '\0')
 		return err_set(e, ERR_CONFIG, "no model is named: set llm.model");
-	if (o->base_url[0] == '\0')
-		return err_set(e, ERR_CONFIG, "the model server has no address: set openai.base_url");
 	for (const char *p = o->api_key; *p != '\0'; p++) {
 		if ((unsigned char)*p <= ' ' || *p == 0x7f)
 			return err_set(
@@ -176,11 +184,11 @@ static void offline_start(struct llm_call *c, const struct llm_request *r)
 	llm_call_over(c);
 }
 
-static void chat_start(struct llm_call *c, const struct llm_request *r)
+static void wire_start(struct llm_call *c, const struct llm_request *r)
 {
 	struct llm *m = c->llm;
 	if (options_check(&m->options, &c->e) != ERR_NONE ||
-	    chat_encode(&m->options, r, &c->request, &c->e) != ERR_NONE) {
+	    m->wire->encode(&m->options, r, &c->request, &c->e) != ERR_NONE) {
 		llm_call_over(c);
 		return;
 	}
@@ -215,7 +223,7 @@ struct llm_call *llm_call_start(struct llm *m, const struct llm_request *r, stru
 	if (m->options.api == LLM_OFFLINE)
 		offline_start(c, r);
 	else
-		chat_start(c, r);
+		wire_start(c, r);
 	return c;
 }
 
@@ -236,7 +244,7 @@ void llm_call_cancel(struct llm_call *c)
 static void warn_unencrypted(const struct llm *m)
 {
 	const struct llm_options *o = &m->options;
-	if (o->api_key[0] != '\0' && strncmp(o->base_url, "http://", 7) == 0 && !url_is_loopback(o->base_url))
+	if (o->api_key[0] != '\0' && strncmp(m->url, "http://", 7) == 0 && !url_is_loopback(m->url))
 		log_warn("the API key is sent unencrypted: use https in openai.base_url",
 			 LF_STR("server", m->shown));
 }
@@ -258,22 +266,27 @@ struct llm *llm_new(struct loop *l, const struct llm_options *o)
 	m->options.base_url = xstrdup(o->base_url != NULL ? o->base_url : "");
 	m->options.api_key = xstrdup(o->api_key != NULL ? o->api_key : "");
 	m->options.model = xstrdup(o->model != NULL ? o->model : "");
-	m->options.ca_file = NULL; /* both are the wire's */
+	m->options.reasoning_effort = xstrdup(o->reasoning_effort != NULL ? o->reasoning_effort : "");
+	m->options.ca_file = NULL; /* both are the transport's */
 	m->options.proxy = NULL;
-	m->shown = url_shown(m->options.base_url);
-	if (o->api == LLM_OFFLINE)
+	m->wire = llm_wire_of(o->api);
+	if (m->wire != NULL) {
+		m->url = llm_wire_url(m->wire, &m->options);
+		m->headers = llm_wire_headers(m->wire, &m->options);
+	}
+	m->options.api_version = m->options.key_header = NULL; /* they are in the headers now */
+	m->options.headers = NULL;
+	m->shown = url_shown(m->url != NULL ? m->url : "");
+	if (m->wire == NULL)
 		return m;
 	ensure(o->concurrency_max > 0);
-	m->url = chat_url(m->options.base_url);
-	if (m->options.api_key[0] != '\0')
-		m->authorization = xasprintf("Authorization: Bearer %s", m->options.api_key);
-	m->wire = fetch_new(l, &(struct fetch_options){.words = &words,
-						       .ca_file = o->ca_file,
-						       .proxy = o->proxy,
-						       .connect_ms = o->connect_ms,
-						       .first_byte_ms = o->first_byte_ms,
-						       .idle_ms = o->idle_ms,
-						       .response_bytes_max = o->response_bytes_max});
+	m->fetch = fetch_new(l, &(struct fetch_options){.words = &words,
+							.ca_file = o->ca_file,
+							.proxy = o->proxy,
+							.connect_ms = o->connect_ms,
+							.first_byte_ms = o->first_byte_ms,
+							.idle_ms = o->idle_ms,
+							.response_bytes_max = o->response_bytes_max});
 	warn_unencrypted(m);
 	return m;
 }
@@ -295,12 +308,13 @@ void llm_free(struct llm *m)
 		call_unlink(c);
 		call_free(c);
 	}
-	if (m->wire != NULL)
-		fetch_free(m->wire);
+	if (m->fetch != NULL)
+		fetch_free(m->fetch);
 	text_wipe(m->options.base_url);
 	text_wipe(m->options.api_key);
 	text_wipe(m->options.model);
-	text_wipe(m->authorization);
+	text_wipe(m->options.reasoning_effort);
+	llm_headers_free(m->headers);
 	free(m->url);
 	free(m->shown);
 	free(m);

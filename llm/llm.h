@@ -10,13 +10,34 @@
 
 #include "base/base.h"
 
-enum llm_api { LLM_OFFLINE, LLM_CHAT };
+/* The rules without a model, OpenAI Chat Completions, OpenAI Responses, Anthropic Messages. */
+enum llm_api { LLM_OFFLINE, LLM_CHAT, LLM_RESPONSES, LLM_MESSAGES };
+
+/* Of thinking_tokens, for LLM_MESSAGES: nothing is said, `adaptive`, `disabled`; above: a budget of tokens.
+ */
+enum { LLM_THINKING_DEFAULT = 0, LLM_THINKING_ADAPTIVE = -1, LLM_THINKING_OFF = -2 };
 
 struct llm_options {
 	enum llm_api api;
-	const char *base_url; /* "https://api.openai.com/v1" */
-	const char *api_key;  /* NULL or "": no Authorization header */
+	const char
+		*base_url; /* "https://api.openai.com/v1", "{model}" in it is the model; "": the API's own */
+	const char *api_key; /* NULL or "": no header with a key */
 	const char *model;
+	const char *api_version;      /* LLM_MESSAGES: "2023-06-01" or "2026-10-21"; NULL or "": the former */
+	const char *key_header;       /* "api-key" for Azure; NULL or "": what the API says */
+	const char *const *headers;   /* further ones, "Name: value", the last NULL; NULL: none */
+	const char *reasoning_effort; /* "none" ... "max"; NULL or "": not sent */
+	int thinking_tokens;
+	enum {
+		LLM_ECHO_REASONING_CONTENT,
+		LLM_ECHO_REASONING,
+		LLM_ECHO_OFF
+	} reasoning_echo; /* LLM_CHAT: the member in which reasoning goes back */
+	enum {
+		LLM_CACHE_AUTO,
+		LLM_CACHE_ON,
+		LLM_CACHE_OFF
+	} prompt_cache; /* ask for prompt caching; auto: not of LLM_CHAT, whose servers may not know it */
 	const char *ca_file; /* NULL: the system's */
 	const char *proxy;   /* NULL: environment; "": none */
 	int64_t connect_ms, first_byte_ms, idle_ms, call_ms_max;
@@ -52,6 +73,7 @@ struct llm_message {
 	const char *tool_call_id; /* LLM_TOOL only: which call this answers */
 	bool is_error;            /* LLM_TOOL only: the call failed, text says how */
 	const char *reasoning;    /* assistant only: to be echoed for providers that ask for it; NULL */
+	const char *echo;         /* assistant only: llm_turn.echo of the turn this was; NULL */
 };
 
 struct llm_tool {
@@ -94,18 +116,31 @@ struct llm_request {
 	const char *task_id;      /* for logs */
 };
 
-enum llm_stop { LLM_STOP_END, LLM_STOP_TOOL, LLM_STOP_LENGTH, LLM_STOP_REFUSAL, LLM_STOP_FILTER };
+/* LLM_STOP_PAUSE: the turn goes on when it is sent back as the last message. */
+enum llm_stop {
+	LLM_STOP_END,
+	LLM_STOP_TOOL,
+	LLM_STOP_LENGTH,
+	LLM_STOP_REFUSAL,
+	LLM_STOP_FILTER,
+	LLM_STOP_PAUSE
+};
 const char *llm_stop_text(enum llm_stop s);
+enum llm_stop llm_stop_of(const char *text); /* LLM_STOP_END for what is none */
 
 struct llm_usage {
-	int64_t input_tokens, output_tokens, cached_tokens, reasoning_tokens;
+	int64_t input_tokens; /* all of them: also those read from and written to a cache */
+	int64_t output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens;
 	bool estimated; /* the server did not say: bytes / 4 */
 };
 
 struct llm_turn {
-	const char *text;    /* "" when none */
-	const char *refusal; /* NULL when none */
-	const char *reasoning;
+	const char *text;      /* "" when none */
+	const char *refusal;   /* NULL when none */
+	const char *reasoning; /* as people may read it; NULL when none */
+	/* What its API wants back with this turn beyond text and calls, in what order: a JSON text that only
+	 * encoders read; NULL when nothing. */
+	const char *echo;
 	const struct llm_tool_call *calls;
 	size_t calls_count;
 	enum llm_stop stop;

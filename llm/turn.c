@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A turn of the model under construction: text, refusal, reasoning and tool calls that grow as the answer
- * arrives, within the bounds of llm_int.h, and the read-only view of it that callers of the room get.
+ * arrives, within the bounds of wire_int.h, and the read-only view of it that callers of the room get.
  *
  * It knows no wire format: decoders and the offline provider fill it. All parts are owned by the struct; the
  * view borrows from them and is rebuilt each time it is asked for, so that growing buffers cannot leave
@@ -9,7 +9,7 @@
  */
 #include "base/base.h"
 #include "llm/llm.h"
-#include "llm/llm_int.h"
+#include "llm/wire_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +21,7 @@ void turn_buf_init(struct llm_turn_buf *t)
 		.text = BUF_LIMIT(LLM_TURN_BYTES_MAX),
 		.refusal = BUF_LIMIT(LLM_TURN_BYTES_MAX),
 		.reasoning = BUF_LIMIT(LLM_TURN_BYTES_MAX),
+		.echo = BUF_LIMIT(LLM_ECHO_BYTES_MAX),
 		.model = BUF_LIMIT(LLM_NAME_BYTES_MAX),
 	};
 }
@@ -53,6 +54,7 @@ void turn_buf_release(struct llm_turn_buf *t)
 	buf_release(&t->text);
 	buf_release(&t->refusal);
 	buf_release(&t->reasoning);
+	buf_release(&t->echo);
 	buf_release(&t->model);
 	turn_buf_init(t);
 }
@@ -144,6 +146,7 @@ const struct llm_turn *turn_buf_view(struct llm_turn_buf *t)
 		.text = buf_cstr(&t->text),
 		.refusal = t->refused ? buf_cstr(&t->refusal) : NULL,
 		.reasoning = t->reasoning.len > 0 ? buf_cstr(&t->reasoning) : NULL,
+		.echo = t->echo.len > 0 ? buf_cstr(&t->echo) : NULL,
 		.calls = t->view_calls,
 		.calls_count = t->calls_count,
 		.stop = t->stop,

@@ -343,14 +343,12 @@ void exec_free(struct exec *x); /* cancels its calls */
 void exec_pump(struct exec *x);
 bool exec_busy(const struct exec *x);
 void exec_say(struct exec *x, enum llm_speaker speaker, const char *text);
-/* Adds an assistant turn; its calls become the calls to be carried out. Texts are copied. */
-void exec_add_turn(struct exec *x, const char *text, const char *reasoning, const struct llm_tool_call *calls,
-		   size_t n);
+/* Adds an assistant turn; its calls become the calls to be carried out, and where none is, the user's message
+ * that asks for one follows. Texts are copied. */
+void exec_add_turn(struct exec *x, const struct llm_turn *turn);
 void exec_step_failed(struct exec *x, const char *code, const char *message);
 /* A failure of this attempt is followed by another one. */
 bool exec_may_retry(const struct exec *x);
-/* The user's message after a turn without calls that can be carried out. */
-void exec_nudge(struct exec *x, bool cut);
 /* How much is shown to the model: bytes of one result, number of tools. The offline rules are shown
  * everything. */
 size_t exec_context_bytes_max(const struct agent *a);

@@ -101,9 +101,21 @@ static char *arena_copy(struct arena *a, const char *s)
 	return s != NULL ? arena_strndup(a, s, strlen(s)) : NULL;
 }
 
-void exec_add_turn(struct exec *x, const char *text, const char *reasoning, const struct llm_tool_call *calls,
-		   size_t n)
+/* The user's message after a turn without calls that can be carried out. */
+static void nudge(struct exec *x, bool cut)
 {
+	exec_say(x, LLM_USER,
+		 cut ? "Your answer was cut off for its length. Be shorter: call a tool, or call " FINISH_STEP
+		       "."
+		     : "Call a tool, or call " FINISH_STEP " with the result of this step.");
+}
+
+void exec_add_turn(struct exec *x, const struct llm_turn *turn)
+{
+	/* Arguments that may be cut off are not acted upon. */
+	bool cut = turn->stop == LLM_STOP_LENGTH;
+	const struct llm_tool_call *calls = turn->calls;
+	size_t n = cut ? 0 : turn->calls_count;
 	struct llm_tool_call *kept = arena_alloc(x->arena, (n + 1) * sizeof *kept);
 	free(x->calls);
 	x->calls = xcalloc(n + 1, sizeof *x->calls);
@@ -119,13 +131,17 @@ void exec_add_turn(struct exec *x, const char *text, const char *reasoning, cons
 						 .arguments = kept[i].arguments,
 						 .tool = toolbox_find(&x->box, kept[i].name)};
 	}
-	exec_say(x, LLM_ASSISTANT, text != NULL ? text : "");
+	exec_say(x, LLM_ASSISTANT, turn->text);
 	struct llm_message *m = &x->messages[x->messages_count - 1];
 	m->calls = kept;
 	m->calls_count = n;
-	m->reasoning = arena_copy(x->arena, reasoning);
+	m->reasoning = arena_copy(x->arena, turn->reasoning);
+	m->echo = arena_copy(x->arena, turn->echo);
 	x->turns++;
 	x->turns_idle = n > 0 ? 0 : x->turns_idle + 1;
+	/* A turn that paused goes on by itself when it is sent back. */
+	if (n == 0 && turn->stop != LLM_STOP_PAUSE)
+		nudge(x, cut);
 }
 
 void exec_step_failed(struct exec *x, const char *code, const char *message)
@@ -139,14 +155,6 @@ bool exec_may_retry(const struct exec *x)
 	const struct run *r = x->run;
 	return r->plan->steps[x->step].on_failure == STEP_RETRY &&
 	       r->steps[x->step].attempts < ATTEMPTS_MAX && !x->wrote;
-}
-
-void exec_nudge(struct exec *x, bool cut)
-{
-	exec_say(x, LLM_USER,
-		 cut ? "Your answer was cut off for its length. Be shorter: call a tool, or call " FINISH_STEP
-		       "."
-		     : "Call a tool, or call " FINISH_STEP " with the result of this step.");
 }
 
 /* The offline rules work on the text itself and choose by themselves; neither costs anything by length. */
@@ -248,11 +256,7 @@ static void turn_take(struct exec *x, const struct llm_turn *turn)
 	}
 	if (!record_event(x->run, &rec, EVENT_MODEL_COMPLETED))
 		return;
-	/* Arguments that may be cut off are not acted upon. */
-	bool cut = turn->stop == LLM_STOP_LENGTH;
-	exec_add_turn(x, turn->text, turn->reasoning, turn->calls, cut ? 0 : turn->calls_count);
-	if (cut || turn->calls_count == 0)
-		exec_nudge(x, cut);
+	exec_add_turn(x, turn);
 }
 
 /* A turn that is one well-formed finish_step ends the step. */

@@ -128,6 +128,8 @@ void record_model_completed(struct record *rec, const char *call, enum llm_role 
 		jw_kv_text(w, "refusal", t->refusal);
 	if (t->reasoning != NULL)
 		jw_kv_text(w, "reasoning", t->reasoning);
+	if (t->echo != NULL)
+		jw_kv_text(w, "echo", t->echo);
 	jw_name(w, "calls");
 	jw_array(w);
 	for (size_t i = 0; i < t->calls_count; i++) {
@@ -146,6 +148,7 @@ void record_model_completed(struct record *rec, const char *call, enum llm_role 
 	jw_kv_int(w, "input_tokens", t->usage.input_tokens);
 	jw_kv_int(w, "output_tokens", t->usage.output_tokens);
 	jw_kv_int(w, "cached_tokens", t->usage.cached_tokens);
+	jw_kv_int(w, "cache_write_tokens", t->usage.cache_write_tokens);
 	jw_kv_int(w, "reasoning_tokens", t->usage.reasoning_tokens);
 	jw_kv_bool(w, "estimated", t->usage.estimated);
 	jw_object_end(w);

@@ -117,11 +117,12 @@ static void model_completed(struct exec *x, const struct json *data)
 						   .name = json_get_text(c, "name", ""),
 						   .arguments = json_get_text(c, "arguments", "{}"),
 						   .opaque = json_get_text(c, "opaque", NULL)};
-	bool cut = strcmp(json_get_text(data, "stop", ""), llm_stop_text(LLM_STOP_LENGTH)) == 0;
-	exec_add_turn(x, json_get_text(data, "text", ""), json_get_text(data, "reasoning", NULL), list,
-		      cut ? 0 : n);
-	if (cut || n == 0)
-		exec_nudge(x, cut);
+	exec_add_turn(x, &(struct llm_turn){.text = json_get_text(data, "text", ""),
+					    .reasoning = json_get_text(data, "reasoning", NULL),
+					    .echo = json_get_text(data, "echo", NULL),
+					    .calls = list,
+					    .calls_count = n,
+					    .stop = llm_stop_of(json_get_text(data, "stop", ""))});
 	free(list);
 }
 

@@ -6,7 +6,7 @@
  */
 #include "base/base.h"
 #include "llm/llm.h"
-#include "llm/llm_int.h"
+#include "llm/wire_int.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { ROUNDS = 4, BYTE_BY_BYTE_MAX = 2000, INPUT_BYTES = 100 };
 
 struct outcome {
-	struct chat_decode decode;
+	struct llm_decode decode;
 	enum err rc;
 	struct error e;
 };
@@ -36,14 +36,14 @@ static void decode_run(struct outcome *o, struct slice s, size_t step_max, uint6
 {
 	o->rc = ERR_NONE;
 	o->e = (struct error){0};
-	chat_decode_init(&o->decode, INPUT_BYTES, 0);
+	llm_decode_init(&o->decode, llm_wire_of(LLM_CHAT), INPUT_BYTES, 0);
 	for (size_t at = 0, n; at < s.len && o->rc == ERR_NONE; at += n) {
 		n = step_max == 0 ? s.len : 1 + next_random(seed) % step_max;
 		n = n < s.len - at ? n : s.len - at;
-		o->rc = chat_decode_feed(&o->decode, (struct slice){s.ptr + at, n}, &o->e);
+		o->rc = llm_decode_feed(&o->decode, (struct slice){s.ptr + at, n}, &o->e);
 	}
 	if (o->rc == ERR_NONE)
-		o->rc = chat_decode_finish(&o->decode, &o->e);
+		o->rc = llm_decode_finish(&o->decode, &o->e);
 }
 
 static void text_check(const char *a, const char *b)
@@ -116,8 +116,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bool bytes = round == 0 && size <= BYTE_BY_BYTE_MAX;
 		decode_run(&cut, s, bytes ? 1 : 1 + size / 3, &seed);
 		outcomes_check_same(&whole, &cut);
-		chat_decode_release(&cut.decode);
+		llm_decode_release(&cut.decode);
 	}
-	chat_decode_release(&whole.decode);
+	llm_decode_release(&whole.decode);
 	return 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decodes answers of Chat Completions for tests, each whole and byte by byte: both must give the same. */
+/* Decodes answers of a wire for tests, each whole and byte by byte: both must give the same. */
 #ifndef TESTS_UNIT_LLM_DECODE_CASE_H
 #define TESTS_UNIT_LLM_DECODE_CASE_H
 
 #include "base/base.h"
 #include "llm/llm.h"
-#include "llm/llm_int.h"
+#include "llm/wire_int.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,21 +14,22 @@
 #include <string.h>
 #include <cmocka.h>
 
-static struct chat_decode decode; /* of the last answer */
+static enum llm_api decode_api = LLM_CHAT;
+static struct llm_decode decode; /* of the last answer */
 static struct error failure;
 
 static inline enum err decode_in_steps(const char *bytes, size_t n, size_t step)
 {
-	chat_decode_release(&decode);
-	chat_decode_init(&decode, 400, 3);
+	llm_decode_release(&decode);
+	llm_decode_init(&decode, llm_wire_of(decode_api), 400, 3);
 	failure = (struct error){0};
 	for (size_t i = 0; i < n; i += step) {
-		enum err rc = chat_decode_feed(
-			&decode, (struct slice){bytes + i, n - i < step ? n - i : step}, &failure);
+		enum err rc = llm_decode_feed(&decode, (struct slice){bytes + i, n - i < step ? n - i : step},
+					      &failure);
 		if (rc != ERR_NONE)
 			return rc;
 	}
-	return chat_decode_finish(&decode, &failure);
+	return llm_decode_finish(&decode, &failure);
 }
 
 static inline char *turn_print(void)
@@ -40,6 +41,8 @@ static inline char *turn_print(void)
 	for (size_t i = 0; i < t->calls_count; i++)
 		buf_printf(&b, "[%s %s %s %s]", t->calls[i].id, t->calls[i].name, t->calls[i].arguments,
 			   t->calls[i].opaque ? t->calls[i].opaque : "-");
+	if (t->echo != NULL)
+		buf_printf(&b, "|%s", t->echo);
 	return buf_take(&b);
 }
 
@@ -73,7 +76,7 @@ static inline const struct llm_turn *turn_of(const char *stream)
 static inline int decode_teardown(void **state)
 {
 	(void)state;
-	chat_decode_release(&decode);
+	llm_decode_release(&decode);
 	return 0;
 }
 

@@ -145,16 +145,6 @@ static void chat_calls__takes_cut_arguments_as_length(void **state)
 	assert_string_equal(t->calls[0].arguments, "path=x");
 }
 
-static void chat_value__finds_the_end_of_a_value(void **state)
-{
-	(void)state;
-	assert_int_equal(chat_value_len(SLICE_LIT("{}x")), 2);
-	assert_int_equal(chat_value_len(SLICE_LIT("[{\"a\":\"}]\\\"\"}] ")), 14);
-	assert_int_equal(chat_value_len(SLICE_LIT("{\"a\":[1,2}")), 0);
-	assert_int_equal(chat_value_len(SLICE_LIT("{\"a")), 0);
-	assert_int_equal(chat_value_len(SLICE_LIT("{\"a\\")), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,7 +160,6 @@ int main(void)
 		cmocka_unit_test(chat_calls__keeps_unknown_members_of_a_call),
 		cmocka_unit_test(chat_calls__takes_finish_tool_calls_without_calls_as_end),
 		cmocka_unit_test(chat_calls__takes_cut_arguments_as_length),
-		cmocka_unit_test(chat_value__finds_the_end_of_a_value),
 	};
 	return cmocka_run_group_tests(tests, NULL, decode_teardown);
 }

@@ -2,7 +2,7 @@
 /* The body of a Chat Completions request, read back with the JSON parser. */
 #include "base/base.h"
 #include "llm/llm.h"
-#include "llm/llm_int.h"
+#include "llm/wire_int.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -156,24 +156,6 @@ static void chat_encode__says_when_it_is_too_large(void **state)
 	buf_release(&b);
 }
 
-static void chat_url__appends_its_path(void **state)
-{
-	(void)state;
-	static const char *const rows[][2] = {
-		{"https://api.openai.com/v1", "https://api.openai.com/v1/chat/completions"},
-		{"http://h:1/v1//", "http://h:1/v1/chat/completions"},
-		{"http://h/chat/completions", "http://h/chat/completions"},
-		{"https://x/openai/deployments/d?api-version=2",
-		 "https://x/openai/deployments/d/chat/completions?api-version=2"},
-		{"http://h#f", "http://h/chat/completions"},
-	};
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		char *url = chat_url(rows[i][0]);
-		assert_string_equal(url, rows[i][1]);
-		free(url);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,7 +165,6 @@ int main(void)
 		cmocka_unit_test(chat_encode__asks_for_a_format_the_server_knows),
 		cmocka_unit_test(chat_encode__gives_back_what_the_model_sent),
 		cmocka_unit_test(chat_encode__says_when_it_is_too_large),
-		cmocka_unit_test(chat_url__appends_its_path),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -178,6 +178,9 @@ static void llm__names_itself(void **state)
 	assert_string_equal(llm_provider(w.llm), "offline");
 	assert_string_equal(llm_role_text(LLM_PLANNER), "planner");
 	assert_string_equal(llm_stop_text(LLM_STOP_FILTER), "filter");
+	for (int i = 0; i <= LLM_STOP_PAUSE; i++)
+		assert_int_equal(llm_stop_of(llm_stop_text((enum llm_stop)i)), i);
+	assert_int_equal(llm_stop_of("?"), LLM_STOP_END);
 	world_close(&w);
 }
 

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses and headers that follow from a row of the table of wires. */
+#include "base/base.h"
+#include "llm/llm.h"
+#include "llm/wire_int.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static void assert_url(enum llm_api api, const char *base, const char *expected)
+{
+	struct llm_options o = {.api = api, .base_url = base, .model = "org/m:1"};
+	char *url = llm_wire_url(llm_wire_of(api), &o);
+	assert_string_equal(url, expected);
+	free(url);
+}
+
+static void llm_wire__has_a_row_for_each_api(void **state)
+{
+	(void)state;
+	static const struct {
+		enum llm_api api;
+		const char *name;
+	} rows[] = {{LLM_CHAT, "chat"}};
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_string_equal(llm_wire_of(rows[i].api)->name, rows[i].name);
+	assert_null(llm_wire_of(LLM_OFFLINE));
+}
+
+static void llm_wire_url__takes_what_people_paste(void **state)
+{
+	(void)state;
+	static const char *const rows[][2] = {
+		{"https://api.openai.com/v1", "https://api.openai.com/v1/chat/completions"},
+		{"http://h:1/v1//", "http://h:1/v1/chat/completions"},
+		{"http://h/chat/completions", "http://h/chat/completions"},
+		{"http://h#f", "http://h/chat/completions"},
+		{"http://h?a=b#f", "http://h/chat/completions?a=b"},
+		{"", "https://api.openai.com/v1/chat/completions"},
+		{NULL, "https://api.openai.com/v1/chat/completions"},
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_url(LLM_CHAT, rows[i][0], rows[i][1]);
+}
+
+static void llm_wire_url__is_a_template(void **state)
+{
+	(void)state;
+	assert_url(LLM_CHAT, "https://x.openai.azure.com/openai/deployments/{model}?api-version=2024-10-21",
+		   "https://x.openai.azure.com/openai/deployments/org%2Fm%3A1/chat/completions"
+		   "?api-version=2024-10-21");
+	assert_url(LLM_CHAT, "https://x/openai/deployments/d?api-version=2",
+		   "https://x/openai/deployments/d/chat/completions?api-version=2");
+	assert_url(LLM_CHAT, "https://x/{mode}/{model", "https://x/{mode}/{model/chat/completions");
+}
+
+static void assert_headers(const struct llm_options *o, const char *expected)
+{
+	struct buf b = BUF_INIT;
+	char **headers = llm_wire_headers(llm_wire_of(o->api), o);
+	for (char **h = headers; *h != NULL; h++)
+		buf_printf(&b, "%s\n", *h);
+	assert_string_equal(buf_cstr(&b), expected);
+	buf_release(&b);
+	llm_headers_free(headers);
+}
+
+#define MEDIA "Content-Type: application/json\nAccept: text/event-stream, application/json\n"
+
+static void llm_wire_headers__carry_the_key_as_the_server_wants_it(void **state)
+{
+	(void)state;
+	struct llm_options o = {.api = LLM_CHAT, .api_key = "k"};
+	assert_headers(&o, MEDIA "Authorization: Bearer k\n");
+	o.key_header = "api-key";
+	assert_headers(&o, MEDIA "api-key: k\n");
+	o.api_key = "";
+	assert_headers(&o, MEDIA);
+	llm_headers_free(NULL);
+}
+
+static void llm_wire_headers__let_the_operator_have_the_last_word(void **state)
+{
+	(void)state;
+	static const char *const more[] = {"OpenAI-Project: p", "authorization: Basic x", NULL};
+	struct llm_options o = {.api = LLM_CHAT, .api_key = "k", .headers = more};
+	assert_headers(&o, MEDIA "OpenAI-Project: p\nauthorization: Basic x\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(llm_wire__has_a_row_for_each_api),
+		cmocka_unit_test(llm_wire_url__takes_what_people_paste),
+		cmocka_unit_test(llm_wire_url__is_a_template),
+		cmocka_unit_test(llm_wire_headers__carry_the_key_as_the_server_wants_it),
+		cmocka_unit_test(llm_wire_headers__let_the_operator_have_the_last_word),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
