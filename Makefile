@@ -180,8 +180,11 @@ compare: $(BUILD)/tests/fuzz/parse_driver
 fuzz:
 	$(Q)tests/fuzz/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
 
-bench: all fakes
-	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake node tests/bench/bench.mjs
+$(BUILD)/tests/bench/calls: $(BUILD)/obj/tests/bench/calls.o $(call libs_of,mcp)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+bench: all fakes $(BUILD)/tests/bench/calls
+	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake CALLS=$(CURDIR)/$(BUILD)/tests/bench/calls node tests/bench/bench.mjs
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime node tests/bench/bench_durable.mjs
 
 # SOAK_MINUTES, SOAK_KILLS and SOAK_SEED may be given.

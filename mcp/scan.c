@@ -26,11 +26,30 @@ static bool is_hex(char c)
 	return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'f');
 }
 
+/* Over what needs no look within a string, eight bytes at a time: texts of megabytes are mostly that. */
+static const char *plain_skip(const char *p, const char *end)
+{
+	const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
+	for (uint64_t v; end - p >= 8; p += 8) {
+		memcpy(&v, p, 8);
+		uint64_t quote = v ^ (ones * '"'), slash = v ^ (ones * '\\');
+		/* A byte's high bit is set where the byte is below 0x20, a quote or a backslash. Borrows mark
+		 * too much only beyond a byte that is marked. */
+		if ((((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+		    highs)
+			break;
+	}
+	return p;
+}
+
 /* p is at the opening quote; returns behind the closing one, or NULL. */
 static const char *string_skip(const char *p, const char *end)
 {
 	static const char escapes[] = "\"\\/bfnrtu";
 	for (p++; p < end; p++) {
+		p = plain_skip(p, end);
+		if (p == end)
+			return NULL;
 		if (*p == '"')
 			return p + 1;
 		if ((unsigned char)*p < 0x20)

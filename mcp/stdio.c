@@ -153,7 +153,8 @@ static void lines_deliver(struct stdio *s)
 	}
 }
 
-/* One read. false when there is nothing more now, or ever (then *eof). */
+/* One read. false when there is nothing more now, or ever (then *eof). A pipe that gave less than it was
+ * asked for is empty: it is not asked once more, which would cost as much as the answer. */
 static bool out_read(struct stdio *s, bool *eof)
 {
 	size_t room;
@@ -166,7 +167,7 @@ static bool out_read(struct stdio *s, bool *eof)
 		return true; /* drained so that the child can end */
 	framer_filled(&s->framer, (size_t)n);
 	lines_deliver(s);
-	return !s->freed && s->out;
+	return (size_t)n == room && !s->freed && s->out;
 }
 
 static void out_ready(int fd, int ready, void *arg)
@@ -191,7 +192,7 @@ static bool err_read(struct stdio *s)
 		s->events.on_log((struct slice){bytes, (size_t)n}, s->events.arg);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		io_close(&s->err, &s->child.err);
-	return n > 0;
+	return n == (ssize_t)sizeof(bytes);
 }
 
 static void err_ready(int fd, int ready, void *arg)

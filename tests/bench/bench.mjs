@@ -18,6 +18,7 @@ const DOCUMENT_BYTES = 600;
 const READ_ROUNDS = 6, READ_SECONDS = 3;
 const SUBMIT_WARM = 30, SUBMIT_ROUNDS = 300;
 const READY_ROUNDS = 20;
+const CALL_ROUNDS = 5;
 const SUBSCRIBERS = 1000, FANOUT_EVENTS = 50, FANOUT_EVERY_MS = 60;
 
 const run = promisify(execFile);
@@ -174,10 +175,33 @@ async function idle(dir) {
   row('  the mapping beside it (store.size_mb)', ours.mapping, undefined, 'MiB');
 }
 
+/** A tool call: through worker, supervisor and server; straight over a pipe; by the official TypeScript client. All on one CPU, so that
+ *  no figure depends on where the scheduler puts whom; and once more as it pleases. */
+async function toolCalls() {
+  const fake = path.join(process.env.FAKES, 'mcp_fake');
+  const measure = async (pinned, command, ...args) => {
+    const words = [...pinned ? ['taskset', '-c', String(SERVER_CPU)] : [], command, ...args];
+    return JSON.parse((await run(words[0], words.slice(1))).stdout);
+  };
+  const ours = (pinned, mode) => measure(pinned, process.env.CALLS, String(CALL_ROUNDS), fake, mode);
+  const theirs = (pinned) => measure(pinned, process.execPath, path.join(here, 'calls_sdk.mjs'), String(CALL_ROUNDS), fake, 'echo');
+  for (const pinned of [true, false]) {
+    const where = pinned ? 'one CPU' : 'any CPU';
+    const a = await ours(pinned, 'echo'), b = await theirs(pinned), large = await ours(pinned, 'big-line');
+    const target = (text, met) => pinned ? { target: text, met } : {};
+    row(`tool call, ${where}, p50`, a.path_p50_us, a.pipe_p50_us, 'us', { name: 'bare pipe', ...target('ratio <= 2.5', a.path_p50_us <= 2.5 * a.pipe_p50_us) });
+    row('  p99', a.path_p99_us, a.pipe_p99_us, 'us', { name: 'bare pipe' });
+    row('  p50', a.path_p50_us, b.p50_us, 'us', { name: 'TypeScript client' });
+    row('  64 in flight', a.per_second, b.per_second, '/s', { name: 'TypeScript client', digits: 0, ...target('ratio >= 1.5', a.per_second >= 1.5 * b.per_second) });
+    row('  results of 1 MiB', large.path_mb_s, large.pipe_mb_s, 'MB/s', { name: 'bare pipe', digits: 0, ...target('>= 300 MB/s', large.path_mb_s >= 300) });
+  }
+}
+
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'agent-runtime-bench-'));
 try {
-  needPrograms();
-  for (const part of [reads, submits, fanout, ready, idle].filter(({ name }) => process.argv.length < 3 || process.argv.includes(name))) {
+  const parts = [reads, submits, fanout, ready, idle, toolCalls].filter(({ name }) => process.argv.length < 3 || process.argv.includes(name));
+  needPrograms(parts.every((part) => part === toolCalls) ? ['taskset'] : undefined);
+  for (const part of parts) {
     console.error(`bench: ${part.name} ...`);
     await part(dir);
   }

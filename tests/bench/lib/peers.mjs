@@ -9,12 +9,14 @@ import { family, freePort, start, until } from './proc.mjs';
 
 export const binary = process.env.AGENT_RUNTIME;
 
+const PROGRAMS = { wrk: 'wrk', nginx: 'nginx-light', taskset: 'util-linux', cc: 'build-essential' };
+
 /** Fails with what to install; nothing is measured half. */
-export function needPrograms() {
+export function needPrograms(names = Object.keys(PROGRAMS)) {
   if (!binary || !fs.existsSync(binary)) throw new Error(`AGENT_RUNTIME must name the built program, is ${binary}: use make bench`);
-  for (const [program, debian] of [['wrk', 'wrk'], ['nginx', 'nginx-light'], ['taskset', 'util-linux'], ['cc', 'build-essential']]) {
+  for (const program of names) {
     try { execFileSync('sh', ['-c', `PATH="$PATH:/usr/sbin" command -v ${program}`]); } catch {
-      throw new Error(`${program} is missing: apt-get install ${debian}`);
+      throw new Error(`${program} is missing: apt-get install ${PROGRAMS[program]}`);
     }
   }
   if (Number(execFileSync('nproc')) < 2) throw new Error('two CPUs are needed: one for the server, one for the client');
