@@ -101,6 +101,14 @@ void exchange_end(struct exchange *x)
 	take_out(x, true);
 }
 
+void exchange_cut(struct exchange *x)
+{
+	if (x->fetch)
+		fetch_cancel(x->fetch);
+	x->fetch = NULL;
+	take_out(x, true);
+}
+
 void exchange_fail(struct exchange *x, const struct error *why, bool sent)
 {
 	struct http *h = x->http;
@@ -315,7 +323,7 @@ static void stream_ended(struct exchange *x, const struct error *why)
 	if (x->http->old && !answers)
 		err_set(&e, ERR_LOST, "the server ended the stream that its answers come on%s%s",
 			why->code ? ": " : "", why->code ? why->msg : "");
-	else if (answers && !x->last_id[0])
+	else if (answers && (!x->last_id[0] || x->http->modern))
 		err_set(&e, ERR_LOST, "the server's stream ended before its answer came%s%s",
 			why->code ? ": " : "", why->code ? why->msg : "");
 	else if (x->fruitless > (answers ? HTTP_RESUMES_MAX : HTTP_STREAMS_MAX))

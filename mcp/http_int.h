@@ -68,6 +68,7 @@ struct http {
 	size_t exchanges;
 	struct exchange *gate;
 	char version[16]; /* "" before it was agreed on */
+	bool modern;      /* that version has neither sessions nor streams that can be asked for again */
 	char session_id[FETCH_SESSION_ID_SIZE];
 	struct loop_timer *timer; /* the end of the stop's grace */
 	bool lost, stopping, freed;
@@ -88,6 +89,8 @@ struct exchange *exchange_new(struct http *h, enum exchange_kind kind, const str
 void exchange_send(struct exchange *x);
 /* Nothing more comes of it. The connection is kept when the rest of the answer comes soon. */
 void exchange_end(struct exchange *x);
+/* The same, and the connection ends with it. */
+void exchange_cut(struct exchange *x);
 /* Its request is told so; then it ends. */
 void exchange_fail(struct exchange *x, const struct error *why, bool sent);
 

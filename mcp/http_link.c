@@ -122,6 +122,7 @@ static void http_version(struct link *l, const char *version)
 	size_t n = strlen(version);
 	ensure(n < sizeof(h->version));
 	memcpy(h->version, version, n + 1);
+	h->modern = version_known(version, true) != NULL;
 }
 
 static void http_done(struct link *l, uint64_t id)
@@ -132,6 +133,17 @@ static void http_done(struct link *l, uint64_t id)
 		x = x->next;
 	if (x)
 		exchange_end(x);
+}
+
+/* The modern wire knows a cancelled request by its closed stream. */
+static void http_cancel(struct link *l, uint64_t id)
+{
+	struct http *h = (struct http *)l;
+	struct exchange *x = h->first;
+	while (x && x->id != id)
+		x = x->next;
+	if (x)
+		exchange_cut(x);
 }
 
 /* --- ending --- */
@@ -212,7 +224,9 @@ static const struct link_ops http_ops = {.send = http_send,
 					 .child_exited = http_child_exited,
 					 .transport = http_transport,
 					 .version = http_version,
-					 .done = http_done};
+					 .done = http_done,
+					 .cancel = http_cancel,
+					 .has_headers = true};
 
 struct link *http_open(struct loop *l, const struct mcp_server_options *o, const struct http_limits *limits,
 		       struct auth *auth, struct link_events events)

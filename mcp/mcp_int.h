@@ -49,6 +49,78 @@ bool scan_text(struct slice raw, struct buf *out);
  * *answer: it is not a request or notification as far as one can see. */
 struct slice scan_edges(struct slice head, struct slice tail, bool *answer);
 
+/* --- era.c: versions of the protocol, and which wire an answer speaks of --- */
+
+/* Errors of JSON-RPC and of MCP 2026-07-28 that mean something to us. */
+enum {
+	RPC_METHOD_NOT_FOUND = -32601,
+	RPC_INVALID_PARAMS = -32602,
+	RPC_RESOURCE_NOT_FOUND = -32002,
+	RPC_HEADER_MISMATCH = -32020,
+	RPC_CAPABILITY_MISSING = -32021,
+	RPC_VERSION_UNSUPPORTED = -32022,
+};
+/* What an answer says about its sender. NO_METHOD: "there is no such method", which both eras may say. */
+enum era_hint { ERA_HINT_HANDSHAKE, ERA_HINT_MODERN, ERA_HINT_NO_METHOD };
+
+const char *version_newest(bool is_modern);
+const char *version_oldest_handshake(void);
+/* Our own text of it; NULL: not one of that era that is known here. */
+const char *version_known(const char *version, bool is_modern);
+/* The newest of a raw array of strings that is known here, or NULL. */
+const char *version_pick(struct slice array, bool is_modern);
+/* The code of a raw JSON-RPC error; 0 when it has none that is a small integer. */
+int64_t rpc_error_code(struct slice error);
+/* m answers server/discover. */
+enum era_hint era_hint_of(const struct scan_message *m);
+/* m answers tools/list that was asked the modern way. */
+enum era_hint era_hint_of_list(const struct scan_message *m);
+
+/* --- envelope.c: what each request of the modern wire says about itself --- */
+
+struct envelope {
+	const char *version, *client_version; /* of the protocol; ours (may be NULL) */
+	struct slice capabilities;            /* ours, a raw object */
+	struct slice input_responses;         /* raw object; empty: none */
+	struct slice request_state;           /* raw string; empty: none */
+};
+/* params (a raw object, or empty) with all that, appended. */
+void envelope_write(struct slice params, const struct envelope *v, struct buf *out);
+
+/* --- param_header.c: arguments that are sent in headers, too --- */
+
+enum { PARAM_HEADERS_MAX = 32, HEADER_LINES_MAX = PARAM_HEADERS_MAX + 4, HEADER_LINE_BYTES_MAX = 8 << 10 };
+
+struct param_header {
+	char *name;  /* without "Mcp-Param-" */
+	char **path; /* names of properties from the root of the arguments */
+	size_t depth;
+};
+/* Those of one tool. */
+struct param_plan {
+	char *tool;
+	struct param_header *headers;
+	size_t count;
+};
+/* Lines "Name: value", ready to be sent. */
+struct header_lines {
+	char *lines[HEADER_LINES_MAX + 1]; /* the last is NULL */
+	size_t count;
+};
+/* ERR_UPSTREAM: an annotation of the schema breaks the rules; e says which and how. Nothing to release then.
+ */
+must_check enum err param_plan_make(const char *tool, const struct json *schema, struct param_plan *out,
+				    struct error *e);
+void param_plan_release(struct param_plan *p);
+/* The value of a header: as it is, or =?base64?...?=. */
+void header_value_add(struct slice text, struct buf *out);
+must_check enum err header_lines_add(struct header_lines *l, const char *name, struct slice value,
+				     struct error *e);
+/* arguments: a raw object. ERR_TOO_LARGE: a value that does not fit a header. */
+must_check enum err param_headers_add(const struct param_plan *p, struct slice arguments,
+				      struct header_lines *l, struct error *e);
+void header_lines_release(struct header_lines *l);
+
 /* --- repair.c --- */
 
 /* Replaces in place, by \ufffd, the escapes in valid JSON text that stand for no text. */
@@ -125,6 +197,7 @@ struct tool_list {
 	size_t count, cap;
 	struct tool_fault *faults;
 	size_t faults_count;
+	bool wants_headers; /* x-mcp-header annotations bind: a tool with a bad one is left out */
 };
 void tool_list_release(struct tool_list *l);
 /* Adds the elements of a raw "tools" array; a bad one is quarantined. ERR_UPSTREAM when it is no array. */
@@ -200,6 +273,9 @@ struct link_ops {
 	/* The rest only where it means something; may be NULL. */
 	void (*version)(struct link *l, const char *version); /* what was agreed on */
 	void (*done)(struct link *l, uint64_t id);            /* nobody waits for that answer any more */
+	/* The same before it came, where that is how the modern wire cancels a request. */
+	void (*cancel)(struct link *l, uint64_t id);
+	bool has_headers; /* link_message.headers are sent */
 };
 
 /* First member of each kind of link. */
@@ -247,7 +323,8 @@ struct http_limits {
 struct link *http_open(struct loop *l, const struct mcp_server_options *o, const struct http_limits *limits,
 		       struct auth *auth, struct link_events events);
 
-/* --- session.c, session_list.c, session_request.c, session_wire.c --- */
+/* --- session.c, session_handshake.c, session_modern.c, session_list.c, session_request.c, session_wire.c ---
+ */
 
 struct session;
 
@@ -255,7 +332,8 @@ struct answer {
 	struct error error; /* ERR_NONE: result holds raw JSON */
 	bool unsent;        /* with an error: the server certainly did not process the request */
 	bool is_error;
-	int64_t rpc_code; /* of the server's JSON-RPC error; 0: it sent none */
+	int64_t rpc_code;       /* of the server's JSON-RPC error; 0: it sent none */
+	struct slice rpc_error; /* the whole of it, raw */
 	struct slice result;
 };
 
@@ -273,8 +351,9 @@ struct session_events {
 	void *arg;
 };
 
+/* era: MCP_ERA_MODERN; any other is the handshake. */
 struct session *session_open(struct loop *l, struct link *link, const char *server, const char *version,
-			     int64_t list_ms_max, struct session_events events);
+			     enum mcp_era era, int64_t list_ms_max, struct session_events events);
 /* Forgets all requests, without callbacks; allowed inside its own. NULL is fine. */
 void session_close(struct session *s);
 void session_receive(struct session *s, struct slice text);

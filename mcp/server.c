@@ -254,7 +254,7 @@ static void link_start(struct server *s, struct error *e)
 			  : http_open(s->loop, s->options, &http, s->auth, link_events);
 	if (!s->link)
 		return;
-	s->session = session_open(s->loop, s->link, s->options->id, s->limits->version,
+	s->session = session_open(s->loop, s->link, s->options->id, s->limits->version, s->options->era,
 				  s->limits->start_ms_max, session_events);
 }
 
@@ -314,8 +314,9 @@ static void timer_fired(void *arg)
 	if (s->state != SERVER_STARTING)
 		return;
 	err_set(&e, ERR_TIMEOUT, "it was not ready within %lld ms (%s)", (long long)s->limits->start_ms_max,
-		session_facts(s->session)->protocol_version[0] ? "tools/list is not answered"
-							       : "initialize is not answered");
+		session_facts(s->session)->era      ? "tools/list is not answered"
+		: s->options->era == MCP_ERA_MODERN ? "server/discover is not answered"
+						    : "initialize is not answered");
 	last_words_add(s, &e);
 	server_lost(s, &e);
 }

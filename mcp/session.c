@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The life of one connection to a server that speaks the handshake wire of MCP (2025-11-25 down to
- * 2024-11-05): initialize, notifications/initialized, the first tools/list, then calls; a ping when it has
- * been quiet for long. It knows the link only by its functions and never ends it: session_break tells the
- * owner, who does. Owns its requests, its tool lists and its timers.
+ * The life of one connection to a server: a first request, which depends on the wire (session_handshake.c,
+ * session_modern.c), the first tools/list, then calls. It knows the link only by its functions and never ends
+ * it: session_break tells the owner, who does. Owns its requests, its tool lists and its timers.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -13,121 +12,26 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The first is what we offer. */
-static const char *const versions[] = {"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};
-
 void session_break(struct session *s, const struct error *why)
 {
 	if (!s->closed)
 		s->events.on_broken(why, s->events.arg);
 }
 
-/* --- handshake --- */
-
-static void fact_copy(struct slice object, const char *member, char *out, size_t size)
+void fact_copy(struct slice object, const char *name, char *out, size_t size)
 {
 	struct buf text = BUF_INIT;
-	scan_text(scan_member(object, member), &text);
+	scan_text(scan_member(object, name), &text);
 	size_t n = text.len ? utf8_cut(text.data, text.len, size - 1) : 0;
 	snprintf(out, size, "%.*s", (int)n, buf_cstr(&text));
 	buf_release(&text);
 }
 
-static bool version_is_known(const char *version)
+void capabilities_write(const struct session *s, struct jw *w)
 {
-	for (size_t i = 0; i < COUNT_OF(versions); i++) {
-		if (strcmp(version, versions[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void initialize_answered(const struct answer *a, void *arg)
-{
-	struct session *s = arg;
-	struct error e = a->error;
-	if (e.code) {
-		err_prefix(&e, "initialize");
-		session_break(s, &e);
-		return;
-	}
-	struct slice info = scan_member(a->result, "serverInfo");
-	s->facts.era = "handshake";
-	fact_copy(a->result, "protocolVersion", s->facts.protocol_version, sizeof(s->facts.protocol_version));
-	fact_copy(info, "name", s->facts.server_name, sizeof(s->facts.server_name));
-	fact_copy(info, "version", s->facts.server_version, sizeof(s->facts.server_version));
-	if (!version_is_known(s->facts.protocol_version)) {
-		err_set(&e, ERR_UNSUPPORTED,
-			"the server speaks protocol version \"%s\"; known here are %s to %s",
-			s->facts.protocol_version, versions[COUNT_OF(versions) - 1], versions[0]);
-		session_break(s, &e);
-		return;
-	}
-	s->has_tools = scan_member(scan_member(a->result, "capabilities"), "tools").len > 0;
-	if (!s->has_tools)
-		log_warn("the server offers no tools", LF_STR("server", s->server));
-	if (s->link->ops->version)
-		s->link->ops->version(s->link, s->facts.protocol_version);
-	if (wire_notify(s, "notifications/initialized", (struct slice){0}, &e) != ERR_NONE)
-		session_break(s, &e);
-	else
-		list_start(s);
-}
-
-static enum err initialize_send(struct session *s, struct error *e)
-{
-	struct buf params = BUF_INIT;
-	struct jw w = JW(&params);
-	jw_object(&w);
-	jw_kv_text(&w, "protocolVersion", versions[0]);
-	jw_name(&w, "capabilities");
-	jw_object(&w);
-	jw_object_end(&w);
-	jw_name(&w, "clientInfo");
-	jw_object(&w);
-	jw_kv_text(&w, "name", "agent-runtime");
-	jw_kv_text(&w, "version", s->version ? s->version : "0");
-	jw_object_end(&w);
-	jw_object_end(&w);
-	struct request_handler h = {.on_end = initialize_answered, .arg = s};
-	uint64_t id = wire_request(s, "initialize", buf_slice(&params), h, e);
-	buf_release(&params);
-	return id ? ERR_NONE : e->code;
-}
-
-/* --- is it still there? --- */
-
-static void ping_answered(const struct answer *a, void *arg)
-{
-	struct session *s = arg;
-	s->ping_id = 0;
-	/* An error of the server's is an answer too; none at all is not. */
-	if (a->error.code && a->error.code != ERR_UPSTREAM) {
-		session_break(s, &a->error);
-		return;
-	}
-	loop_timer_set(s->alive_timer, PING_EVERY_MS);
-}
-
-/* Asks only when it was quiet and owes nothing: a server may well be deaf while it works on a call. */
-static void alive_timer_fired(void *arg)
-{
-	struct session *s = arg;
-	struct error e;
-	if (s->ping_id && !s->heard) {
-		err_set(&e, ERR_TIMEOUT, "no answer to a ping within %d ms", PING_ANSWER_MS);
-		session_break(s, &e);
-		return;
-	}
-	if (s->ping_id)
-		wire_forget(s, s->ping_id);
-	s->ping_id = 0;
-	if (!s->heard && !s->requests && s->ready) {
-		struct request_handler h = {.on_end = ping_answered, .arg = s};
-		s->ping_id = wire_request(s, "ping", (struct slice){0}, h, &e);
-	}
-	s->heard = false;
-	loop_timer_set(s->alive_timer, s->ping_id ? PING_ANSWER_MS : PING_EVERY_MS);
+	(void)s;
+	jw_object(w);
+	jw_object_end(w);
 }
 
 /* --- the face --- */
@@ -136,12 +40,12 @@ static void broken_at_start(void *arg)
 {
 	struct session *s = arg;
 	struct error e;
-	err_set(&e, ERR_LOST, "the handshake could not be written");
+	err_set(&e, ERR_LOST, "the first request could not be written");
 	session_break(s, &e);
 }
 
 struct session *session_open(struct loop *l, struct link *link, const char *server, const char *version,
-			     int64_t list_ms_max, struct session_events events)
+			     enum mcp_era era, int64_t list_ms_max, struct session_events events)
 {
 	struct session *s = xcalloc(1, sizeof(*s));
 	struct error e;
@@ -151,10 +55,10 @@ struct session *session_open(struct loop *l, struct link *link, const char *serv
 	s->version = version;
 	s->list_ms_max = list_ms_max;
 	s->events = events;
+	s->modern = era == MCP_ERA_MODERN;
 	s->list_timer = loop_timer_new(l, list_timer_fired, s);
 	s->alive_timer = loop_timer_new(l, alive_timer_fired, s);
-	loop_timer_set(s->alive_timer, PING_EVERY_MS);
-	if (initialize_send(s, &e) != ERR_NONE)
+	if ((s->modern ? discover_send(s, &e) : initialize_send(s, &e)) != ERR_NONE)
 		loop_defer(l, broken_at_start, s);
 	return s;
 }
@@ -164,6 +68,7 @@ static void memory_free(void *arg)
 	struct session *s = arg;
 	tool_list_release(&s->tools);
 	tool_list_release(&s->incoming);
+	plans_release(s);
 	free(s);
 }
 
@@ -220,10 +125,14 @@ void session_cancel(struct session *s, uint64_t id, const char *reason)
 	struct buf params = BUF_INIT;
 	struct jw w = JW(&params);
 	struct error e;
-	if (!wire_forget(s, id))
+	uint64_t wire_id = wire_id_now(s, id);
+	bool by_link = s->modern && s->link->ops->cancel;
+	if (by_link && wire_id)
+		s->link->ops->cancel(s->link, wire_id);
+	if (!wire_forget(s, id) || by_link || !wire_id)
 		return;
 	jw_object(&w);
-	jw_kv_int(&w, "requestId", (int64_t)id);
+	jw_kv_int(&w, "requestId", (int64_t)wire_id);
 	jw_kv_text(&w, "reason", reason);
 	jw_object_end(&w);
 	if (wire_notify(s, "notifications/cancelled", buf_slice(&params), &e) != ERR_NONE)

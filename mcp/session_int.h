@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to the session files: session.c (life of a connection), session_wire.c (requests, answers, ids),
- * session_list.c (tools/list). */
+/* Private to the session files:
+ *
+ *   session            life of a connection, and its face
+ *   session_wire       requests, answers, ids; what is sent goes through here whichever the wire
+ *   session_handshake  initialize and ping of the handshake wire
+ *   session_modern     server/discover of the modern wire, and its answers that are none yet
+ *   session_headers    what of a request the modern wire wants to see in headers
+ *   session_list       tools/list
+ *   session_request    what else is asked for, by method and params
+ */
 #ifndef MCP_SESSION_INT_H
 #define MCP_SESSION_INT_H
 
@@ -16,9 +24,20 @@ enum {
 
 /* One of our requests that has no answer yet. Their requests need no table: each is answered at once. */
 struct request {
-	uint64_t id;
+	uint64_t id;      /* its owner's name for it: that of its first sending */
+	uint64_t wire_id; /* that of its latest; 0: it waits to be sent again */
 	struct request *next;
 	struct request_handler handler;
+	struct repeat *repeat; /* NULL: the handshake wire, where nothing is sent again */
+};
+
+/* What it takes to send a request of the modern wire again, under another id. */
+struct repeat {
+	char *method;
+	struct buf params; /* without the envelope */
+	bool version_tried, headers_tried;
+	bool awaits_list;     /* of tools, because its headers did not fit */
+	struct error refused; /* with that */
 };
 
 struct session {
@@ -30,6 +49,11 @@ struct session {
 	struct session_facts facts;
 	struct request *requests;
 	uint64_t id_last;
+
+	bool modern;
+	const char *protocol;     /* the version of the modern wire that is spoken */
+	struct param_plan *plans; /* of the tools of the last list that have any */
+	size_t plans_count;
 
 	bool ready, closed;
 	bool has_tools; /* the server declared the capability */
@@ -53,9 +77,41 @@ uint64_t wire_request(struct session *s, const char *method, struct slice params
 		      struct error *e);
 must_check enum err wire_notify(struct session *s, const char *method, struct slice params, struct error *e);
 bool wire_forget(struct session *s, uint64_t id); /* false: no such request */
+/* Under which id the server knows it now; 0: it knows nothing of it. */
+uint64_t wire_id_now(struct session *s, uint64_t id);
+/* Sends it once more, under a new id. e is set when it could not be written: the caller ends it then. */
+must_check enum err wire_repeat(struct session *s, struct request *r, struct error *e);
+/* Takes it out, hands its end on, frees it. */
+void wire_end(struct session *s, struct request *r, const struct answer *a);
 void session_break(struct session *s, const struct error *why);
 /* A JSON-RPC error object in words. */
 enum err wire_error_set(struct slice error, struct error *e);
+
+/* --- session.c --- */
+/* What we can do for a server, as both wires tell it: one object. */
+void capabilities_write(const struct session *s, struct jw *w);
+/* Member `name` of a raw object as text, cut to size. */
+void fact_copy(struct slice object, const char *name, char *out, size_t size);
+
+/* --- session_handshake.c --- */
+must_check enum err initialize_send(struct session *s, struct error *e);
+void alive_timer_fired(void *arg);
+
+/* --- session_modern.c --- */
+must_check enum err discover_send(struct session *s, struct error *e);
+/* An answer to r. true: it is none yet, r is or will be sent again, or has ended. Else *out is what to hand
+ * on. */
+bool modern_take(struct session *s, struct request *r, const struct answer *a, struct answer *out);
+/* The list of tools that requests wait for has come (they are sent again), or will not (they end). */
+void modern_list_over(struct session *s, bool fresh);
+
+/* --- session_headers.c --- */
+/* From the list of tools that has just come. */
+void plans_make(struct session *s);
+void plans_release(struct session *s);
+/* Lines for the link, where it has any. */
+must_check enum err request_headers(const struct session *s, const char *method, struct slice params,
+				    struct header_lines *l, struct error *e);
 
 /* --- session_list.c --- */
 void list_start(struct session *s);

@@ -24,6 +24,7 @@ static void list_failed(struct session *s, const struct error *why)
 	}
 	log_warn("the changed tool list of a server could not be read; the last one is kept",
 		 LF_STR("server", s->server), LF_STR("error", why->msg));
+	modern_list_over(s, false);
 }
 
 /* A quiet moment from now, but not for ever after the first of the changes. */
@@ -48,6 +49,7 @@ static void list_done(struct session *s)
 	s->tools = s->incoming;
 	s->incoming = (struct tool_list){0};
 	s->ready = true;
+	plans_make(s);
 	for (size_t i = 0; i < s->tools.faults_count; i++)
 		log_warn("a tool was left out", LF_STR("server", s->server),
 			 LF_STR("tool", s->tools.faults[i].name), LF_STR("error", s->tools.faults[i].reason));
@@ -55,6 +57,7 @@ static void list_done(struct session *s)
 		s->events.on_ready(s->events.arg);
 	else
 		s->events.on_tools(s->events.arg);
+	modern_list_over(s, true);
 }
 
 /* The server's cursors may have expired under us: once, from the beginning. */
@@ -117,6 +120,7 @@ void list_start(struct session *s)
 	tool_list_release(&s->incoming);
 	s->pages = 0;
 	s->list_restarted = s->list_again = false;
+	s->incoming.wants_headers = s->modern && s->link->ops->has_headers;
 	if (!s->has_tools) {
 		list_done(s);
 		return;

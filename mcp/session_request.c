@@ -12,8 +12,6 @@
 
 #include <string.h>
 
-enum { RPC_METHOD_NOT_FOUND = -32601, RPC_INVALID_PARAMS = -32602, RPC_RESOURCE_NOT_FOUND = -32002 };
-
 static const struct {
 	const char *method;
 	enum err invalid; /* what it means that the parameters are refused */

@@ -21,12 +21,12 @@ enum { ERROR_TEXT_MAX = 400 };
 
 /* --- sending --- */
 
-static enum err message_send(struct session *s, const struct buf *text, uint64_t id, const char *method,
+static enum err message_send(struct session *s, const struct buf *text, struct link_message m,
 			     struct error *e)
 {
 	if (text->overflow)
 		return err_set(e, ERR_MEMORY, "no memory for a message to the server");
-	struct link_message m = {.text = buf_slice(text), .id = id, .method = method};
+	m.text = buf_slice(text);
 	return s->link->ops->send(s->link, &m, e);
 }
 
@@ -37,36 +37,106 @@ static void link_done(struct session *s, uint64_t id)
 }
 
 /* The wire is one line a message: a line break between the tokens of arguments becomes a space. */
-static void params_add(struct buf *text, struct slice params)
+static void breaks_replace(struct buf *text, size_t from)
 {
-	size_t from = text->len;
-	buf_add_str(text, ",\"params\":");
-	buf_add_slice(text, params);
 	for (size_t i = from; i < text->len; i++) {
 		if (text->data[i] == '\n' || text->data[i] == '\r')
 			text->data[i] = ' ';
 	}
 }
 
-uint64_t wire_request(struct session *s, const char *method, struct slice params, struct request_handler h,
-		      struct error *e)
+static void params_add(struct buf *text, struct slice params)
+{
+	size_t from = text->len;
+	buf_add_str(text, ",\"params\":");
+	buf_add_slice(text, params);
+	breaks_replace(text, from);
+}
+
+static void envelope_add(const struct session *s, struct buf *text, struct slice params)
+{
+	size_t from = text->len;
+	struct buf capabilities = BUF_INIT;
+	struct jw w = JW(&capabilities);
+	capabilities_write(s, &w);
+	struct envelope v = {.version = s->protocol,
+			     .client_version = s->version,
+			     .capabilities = buf_slice(&capabilities)};
+	buf_add_str(text, ",\"params\":");
+	envelope_write(params, &v, text);
+	breaks_replace(text, from);
+	buf_release(&capabilities);
+}
+
+static enum err request_send(struct session *s, struct request *r, const char *method, struct slice params,
+			     struct error *e)
 {
 	struct buf text = BUF_INIT;
+	struct header_lines lines = {0};
 	uint64_t id = s->id_last + 1;
 	buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\"", (unsigned long long)id,
 		   method);
-	if (params.len)
+	if (s->modern)
+		envelope_add(s, &text, params);
+	else if (params.len)
 		params_add(&text, params);
 	buf_add_char(&text, '}');
-	enum err rc = message_send(s, &text, id, method, e);
+	enum err rc = s->modern ? request_headers(s, method, params, &lines, e) : ERR_NONE;
+	if (!rc)
+		rc = message_send(s, &text,
+				  (struct link_message){.id = id,
+							.method = method,
+							.headers = (const char *const *)lines.lines},
+				  e);
+	if (!rc)
+		r->wire_id = s->id_last = id;
+	header_lines_release(&lines);
 	buf_release(&text);
-	if (rc)
-		return 0;
+	return rc;
+}
+
+static void request_free(struct request *r)
+{
+	if (r->repeat) {
+		free(r->repeat->method);
+		buf_release(&r->repeat->params);
+		free(r->repeat);
+	}
+	free(r);
+}
+
+static struct repeat *repeat_new(const char *method, struct slice params)
+{
+	struct repeat *p = xcalloc(1, sizeof(*p));
+	p->method = xstrdup(method);
+	buf_add_slice(&p->params, params);
+	return p;
+}
+
+uint64_t wire_request(struct session *s, const char *method, struct slice params, struct request_handler h,
+		      struct error *e)
+{
 	struct request *r = xcalloc(1, sizeof(*r));
-	*r = (struct request){id, s->requests, h};
+	r->handler = h;
+	if (request_send(s, r, method, params, e) != ERR_NONE) {
+		request_free(r);
+		return 0;
+	}
+	r->id = r->wire_id;
+	if (s->modern)
+		r->repeat = repeat_new(method, params);
+	r->next = s->requests;
 	s->requests = r;
-	s->id_last = id;
-	return id;
+	return r->id;
+}
+
+enum err wire_repeat(struct session *s, struct request *r, struct error *e)
+{
+	uint64_t before = r->wire_id;
+	r->wire_id = 0;
+	if (before)
+		link_done(s, before);
+	return request_send(s, r, r->repeat->method, buf_slice(&r->repeat->params), e);
 }
 
 enum err wire_notify(struct session *s, const char *method, struct slice params, struct error *e)
@@ -76,7 +146,7 @@ enum err wire_notify(struct session *s, const char *method, struct slice params,
 	if (params.len)
 		params_add(&text, params);
 	buf_add_char(&text, '}');
-	enum err rc = message_send(s, &text, 0, method, e);
+	enum err rc = message_send(s, &text, (struct link_message){.method = method}, e);
 	buf_release(&text);
 	return rc;
 }
@@ -89,7 +159,7 @@ static void answer_send(struct session *s, struct slice id, const char *member)
 	buf_add_str(&text, "{\"jsonrpc\":\"2.0\",\"id\":");
 	buf_add_slice(&text, id);
 	buf_add_str(&text, member);
-	if (message_send(s, &text, 0, NULL, &e) != ERR_NONE)
+	if (message_send(s, &text, (struct link_message){0}, &e) != ERR_NONE)
 		log_debug("an answer to a tool server could not be written", LF_STR("server", s->server),
 			  LF_STR("error", e.msg));
 	buf_release(&text);
@@ -97,23 +167,54 @@ static void answer_send(struct session *s, struct slice id, const char *member)
 
 /* --- requests under way --- */
 
-static struct request **request_find(struct session *s, uint64_t id)
+static struct request *request_find(const struct session *s, uint64_t id)
+{
+	struct request *r = s->requests;
+	while (r && r->id != id)
+		r = r->next;
+	return r;
+}
+
+static struct request *request_of_answer(const struct session *s, uint64_t wire_id)
+{
+	struct request *r = s->requests;
+	while (r && (!wire_id || r->wire_id != wire_id))
+		r = r->next;
+	return r;
+}
+
+static void request_take_out(struct session *s, struct request *r)
 {
 	struct request **at = &s->requests;
-	while (*at && (*at)->id != id)
+	while (*at != r)
 		at = &(*at)->next;
-	return at;
+	*at = r->next;
+	if (r->wire_id)
+		link_done(s, r->wire_id);
+}
+
+uint64_t wire_id_now(struct session *s, uint64_t id)
+{
+	const struct request *r = request_find(s, id);
+	return r ? r->wire_id : 0;
 }
 
 bool wire_forget(struct session *s, uint64_t id)
 {
-	struct request **at = request_find(s, id), *r = *at;
+	struct request *r = request_find(s, id);
 	if (!r)
 		return false;
-	*at = r->next;
-	free(r);
-	link_done(s, id);
+	request_take_out(s, r);
+	request_free(r);
 	return true;
+}
+
+void wire_end(struct session *s, struct request *r, const struct answer *a)
+{
+	struct request_handler h = r->handler;
+	request_take_out(s, r);
+	request_free(r);
+	h.on_end(a, h.arg);
 }
 
 /* Some servers send our integer back as a string, or as 1.0; neither is ours to tolerate beyond the string.
@@ -133,31 +234,24 @@ static uint64_t id_number(struct slice raw)
 	return id;
 }
 
-static void request_end(struct session *s, struct slice raw_id, const struct answer *a)
+static void request_end(struct session *s, uint64_t wire_id, const struct answer *a)
 {
-	struct request **at = request_find(s, id_number(raw_id)), *r = *at;
+	struct request *r = request_of_answer(s, wire_id);
+	struct answer seen = *a;
 	if (!r) {
 		s->facts.late_answers++;
 		log_debug("answer of a tool server that nobody waits for", LF_STR("server", s->server));
 		return;
 	}
-	struct request_handler h = r->handler;
-	*at = r->next;
-	link_done(s, r->id);
-	free(r);
-	h.on_end(a, h.arg);
+	if (!r->repeat || !modern_take(s, r, a, &seen))
+		wire_end(s, r, &seen);
 }
 
 void session_failed(struct session *s, const struct link_failure *f)
 {
-	struct request *r = s->closed ? NULL : *request_find(s, f->id);
 	struct answer a = {.error = f->why, .unsent = !f->sent};
-	char id[24];
-	if (!r)
-		return;
-	request_end(s,
-		    (struct slice){id, (size_t)snprintf(id, sizeof(id), "%llu", (unsigned long long)f->id)},
-		    &a);
+	if (!s->closed && request_of_answer(s, f->id))
+		request_end(s, f->id, &a);
 }
 
 enum err wire_error_set(struct slice error, struct error *e)
@@ -173,37 +267,24 @@ enum err wire_error_set(struct slice error, struct error *e)
 	return e->code;
 }
 
-/* The code of a JSON-RPC error object; 0 when it has none that is a small integer. */
-static int64_t error_number(struct slice error)
-{
-	struct slice raw = scan_member(error, "code");
-	bool negative = raw.len && raw.ptr[0] == '-';
-	int64_t v = 0;
-	if (raw.len > 10)
-		return 0;
-	for (size_t i = negative; i < raw.len; i++) {
-		if (raw.ptr[i] < '0' || raw.ptr[i] > '9')
-			return 0;
-		v = v * 10 + (raw.ptr[i] - '0');
-	}
-	return negative ? -v : v;
-}
-
 static void answer_received(struct session *s, const struct scan_message *m)
 {
 	struct answer a = {.result = m->result, .is_error = m->is_error};
 	if (!m->result.len) {
 		wire_error_set(m->error, &a.error);
-		a.rpc_code = error_number(m->error);
+		a.rpc_error = m->error;
+		a.rpc_code = rpc_error_code(m->error);
 	}
-	request_end(s, m->id, &a);
+	request_end(s, id_number(m->id), &a);
 }
 
 /* --- what the server sends by itself --- */
 
 static void request_received(struct session *s, const struct scan_message *m)
 {
-	if (slice_eq_str(m->method, "ping"))
+	if (s->modern) /* its servers ask nothing, and take no answers */
+		s->facts.junk_lines++;
+	else if (slice_eq_str(m->method, "ping"))
 		answer_send(s, m->id, ",\"result\":{}}");
 	else
 		answer_send(s, m->id,
@@ -213,7 +294,7 @@ static void request_received(struct session *s, const struct scan_message *m)
 
 static void progress_received(struct session *s, struct slice params)
 {
-	struct request *r = *request_find(s, id_number(scan_member(params, "progressToken")));
+	struct request *r = request_find(s, id_number(scan_member(params, "progressToken")));
 	if (r && r->handler.on_progress)
 		r->handler.on_progress(params, r->handler.arg);
 }
@@ -242,11 +323,11 @@ static bool broken_answer_end(struct session *s, struct slice text)
 	if (!n || head.ptr[0] != '{' || !(slice_has(head, "\"jsonrpc\"") || slice_has(tail, "\"jsonrpc\"")))
 		return false;
 	struct slice id = scan_edges(head, tail, &is_answer);
-	if (!is_answer || !id.len || !*request_find(s, id_number(id)))
+	if (!is_answer || !id.len || !request_of_answer(s, id_number(id)))
 		return false;
 	err_set(&a.error, ERR_UPSTREAM, "the server's answer of %zu bytes is not valid JSON in UTF-8",
 		text.len);
-	request_end(s, id, &a);
+	request_end(s, id_number(id), &a);
 	return true;
 }
 
@@ -291,7 +372,7 @@ void session_overlong(struct session *s, const struct frame_line *line)
 		err_set(&a.error, ERR_TOO_LARGE,
 			"the server's answer of %zu bytes is over the limit of one line (tools.line_bytes)",
 			line->bytes);
-		request_end(s, id, &a);
+		request_end(s, id_number(id), &a);
 	} else {
 		err_set(&e, ERR_TOO_LARGE,
 			"a line of %zu bytes is over the limit and does not show which request it answers",

@@ -86,6 +86,17 @@ static enum err tool_check(const struct tool_list *l, const struct json *tool, s
 	return rc;
 }
 
+static enum err headers_check(const struct tool_list *l, const struct json *tool, struct error *e)
+{
+	struct param_plan plan;
+	enum err rc = !l->wants_headers ? ERR_NONE
+					: param_plan_make(json_get_text(tool, "name", ""),
+							  json_get(tool, "inputSchema"), &plan, e);
+	if (!rc && l->wants_headers)
+		param_plan_release(&plan);
+	return rc;
+}
+
 static void entry_fill(struct tool_entry *t, const struct json *tool, struct slice raw)
 {
 	const struct json *notes = json_get(tool, "annotations");
@@ -106,7 +117,7 @@ static void tool_add(struct tool_list *l, struct slice raw)
 {
 	struct error e = {0};
 	struct json *tool = json_parse(raw.ptr, raw.len, 0, &e);
-	if (tool && tool_check(l, tool, &e) == ERR_NONE) {
+	if (tool && tool_check(l, tool, &e) == ERR_NONE && headers_check(l, tool, &e) == ERR_NONE) {
 		if (l->count == l->cap) {
 			l->cap = l->cap ? l->cap * 2 : 16;
 			l->tools = xrealloc(l->tools, l->cap * sizeof(*l->tools));

@@ -390,6 +390,16 @@ static void header_add(struct fetch_exchange *x, const char *header)
 	ensure(x->headers != NULL);
 }
 
+/* To curl "Name: " means that the header is not sent, and "Name;" that it is sent empty. */
+static void header_add_asked(struct fetch_exchange *x, const char *header)
+{
+	size_t name = strcspn(header, ":");
+	bool is_empty = header[name] == ':' && header[name + 1 + strspn(header + name + 1, " ")] == '\0';
+	char *line = is_empty ? xasprintf("%.*s;", (int)name, header) : NULL;
+	header_add(x, line ? line : header);
+	free(line);
+}
+
 struct fetch_exchange *fetch_start(struct fetch *w, const struct fetch_request *r, fetch_fn *fn, void *arg)
 {
 	struct fetch_exchange *x = xcalloc(1, sizeof(*x));
@@ -402,7 +412,7 @@ struct fetch_exchange *fetch_start(struct fetch *w, const struct fetch_request *
 	x->request = slice_dup(r->body);
 	x->request_len = r->body.len;
 	for (const char *const *h = r->headers; *h != NULL; h++)
-		header_add(x, *h);
+		header_add_asked(x, *h);
 	header_add(x, "Expect:"); /* else a second of waiting before large bodies */
 	x->silence = loop_timer_new(w->loop, on_silence, x);
 	x->is_stream = r->is_stream;

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -15,8 +16,13 @@ struct world {
 	struct link link; /* first */
 	struct loop *loop;
 	struct session *session;
-	struct buf sent; /* lines */
-	bool deaf;       /* sending fails */
+	struct buf sent;    /* lines */
+	bool deaf;          /* sending fails */
+	bool has_headers;   /* the link is one over HTTP */
+	struct buf headers; /* that were sent with them, one a line */
+	char version[16];   /* that the link was told */
+	uint64_t cancelled; /* what the link was told so of */
+	enum mcp_era era;
 	int ready, tools_changed, broken, ends, progress;
 	struct error why;
 	struct answer answer;
@@ -33,7 +39,20 @@ static inline enum err memory_send(struct link *l, const struct link_message *m,
 	assert_null(memchr(message.ptr, '\n', message.len));
 	buf_add_slice(&w->sent, message);
 	buf_add_char(&w->sent, '\n');
+	for (const char *const *h = m->headers; h && *h; h++)
+		buf_printf(&w->headers, "%s\n", *h);
 	return ERR_NONE;
+}
+
+static inline void memory_version(struct link *l, const char *version)
+{
+	struct world *w = (struct world *)l;
+	snprintf(w->version, sizeof(w->version), "%s", version);
+}
+
+static inline void memory_cancel(struct link *l, uint64_t id)
+{
+	((struct world *)l)->cancelled = id;
 }
 
 static inline void told_ready(void *arg)
@@ -70,7 +89,9 @@ static inline void told_end(const struct answer *a, void *arg)
 	buf_add_slice(&w->result, a->result);
 }
 
-static const struct link_ops memory_ops = {.send = memory_send};
+static const struct link_ops memory_ops = {.send = memory_send, .version = memory_version};
+static const struct link_ops http_like_ops = {
+	.send = memory_send, .version = memory_version, .cancel = memory_cancel, .has_headers = true};
 
 static inline void world_pass(struct world *w, int64_t ms)
 {
@@ -82,12 +103,16 @@ static inline void world_pass(struct world *w, int64_t ms)
 static inline void world_open(struct world *w)
 {
 	struct session_events events = {told_ready, told_tools, told_broken, w};
-	bool deaf = w->deaf;
-	*w = (struct world){.link = {&memory_ops}, .now_ms = 1000000, .deaf = deaf};
+	struct world asked = *w;
+	*w = (struct world){.link = {asked.has_headers ? &http_like_ops : &memory_ops},
+			    .now_ms = 1000000,
+			    .deaf = asked.deaf,
+			    .era = asked.era,
+			    .has_headers = asked.has_headers};
 	log_init("test", LOG_OFF, LOG_FORMAT_JSON);
 	clock_fake_set(w->now_ms * 1000, w->now_ms);
 	w->loop = loop_new();
-	w->session = session_open(w->loop, &w->link, "srv", "1.2", 5000, events);
+	w->session = session_open(w->loop, &w->link, "srv", "1.2", w->era, 5000, events);
 }
 
 static inline void world_close(struct world *w)
@@ -96,6 +121,7 @@ static inline void world_close(struct world *w)
 	loop_turn(w->loop, 0);
 	loop_free(w->loop);
 	buf_release(&w->sent);
+	buf_release(&w->headers);
 	buf_release(&w->result);
 	clock_fake_clear();
 }
@@ -119,7 +145,7 @@ static inline void say(struct world *w, const char *line)
 
 static inline void world_ready(struct world *w)
 {
-	w->deaf = false;
+	*w = (struct world){0};
 	world_open(w);
 	say(w, INITIALIZED);
 	say(w, "{\"id\":2,\"result\":{\"tools\":[" TOOL("a") "]}}");

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What each request of the modern wire says about itself in params._meta: the protocol's version, who we are,
+ * and what we can do for the server (MCP 2026-07-28, Overview, "Per-request protocol fields"). Pure.
+ *
+ * What the params hold already stays as the bytes that they are, the members of their own _meta too; only
+ * those three keys are ours alone.
+ */
+#include "base/base.h"
+#include "mcp/mcp_int.h"
+
+#define META_PREFIX "io.modelcontextprotocol/"
+
+static bool key_is_ours(struct slice name)
+{
+	return slice_eq_str(name, META_PREFIX "protocolVersion") ||
+	       slice_eq_str(name, META_PREFIX "clientInfo") ||
+	       slice_eq_str(name, META_PREFIX "clientCapabilities");
+}
+
+static void member_add(struct buf *out, struct slice name, struct slice value)
+{
+	buf_add_char(out, '"');
+	buf_add_slice(out, name);
+	buf_add_str(out, "\":");
+	buf_add_slice(out, value);
+	buf_add_char(out, ',');
+}
+
+static void meta_add(struct buf *out, struct slice given, const struct envelope *v)
+{
+	struct scan_iter it;
+	struct slice name, value;
+	buf_add_str(out, "\"_meta\":{");
+	if (scan_open(given, &it) && it.object) {
+		while (scan_next(&it, &name, &value)) {
+			if (!key_is_ours(name))
+				member_add(out, name, value);
+		}
+	}
+	struct jw w = JW(out);
+	jw_kv_text(&w, META_PREFIX "protocolVersion", v->version);
+	jw_name(&w, META_PREFIX "clientInfo");
+	jw_object(&w);
+	jw_kv_text(&w, "name", "agent-runtime");
+	jw_kv_text(&w, "version", v->client_version ? v->client_version : "0");
+	jw_object_end(&w);
+	jw_kv_raw(&w, META_PREFIX "clientCapabilities", v->capabilities.ptr, v->capabilities.len);
+	buf_add_char(out, '}');
+}
+
+void envelope_write(struct slice params, const struct envelope *v, struct buf *out)
+{
+	struct scan_iter it;
+	struct slice name, value, meta = {0};
+	buf_add_char(out, '{');
+	if (scan_open(params, &it) && it.object) {
+		while (scan_next(&it, &name, &value)) {
+			if (slice_eq_str(name, "_meta"))
+				meta = value;
+			else
+				member_add(out, name, value);
+		}
+	}
+	if (v->input_responses.len)
+		member_add(out, SLICE_LIT("inputResponses"), v->input_responses);
+	if (v->request_state.len)
+		member_add(out, SLICE_LIT("requestState"), v->request_state);
+	meta_add(out, meta, v);
+	buf_add_char(out, '}');
+}

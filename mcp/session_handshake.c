@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is of the handshake wire alone (MCP 2025-11-25 down to 2024-11-05): initialize and
+ * notifications/initialized at the beginning, and a ping when it has been quiet for long.
+ */
+#include "base/base.h"
+#include "mcp/mcp_int.h"
+#include "mcp/session_int.h"
+
+static void initialize_answered(const struct answer *a, void *arg)
+{
+	struct session *s = arg;
+	struct error e = a->error;
+	if (e.code) {
+		err_prefix(&e, "initialize");
+		session_break(s, &e);
+		return;
+	}
+	struct slice info = scan_member(a->result, "serverInfo");
+	s->facts.era = "handshake";
+	fact_copy(a->result, "protocolVersion", s->facts.protocol_version, sizeof(s->facts.protocol_version));
+	fact_copy(info, "name", s->facts.server_name, sizeof(s->facts.server_name));
+	fact_copy(info, "version", s->facts.server_version, sizeof(s->facts.server_version));
+	if (!version_known(s->facts.protocol_version, false)) {
+		err_set(&e, ERR_UNSUPPORTED,
+			"the server speaks protocol version \"%s\"; known here are %s to %s",
+			s->facts.protocol_version, version_oldest_handshake(), version_newest(false));
+		session_break(s, &e);
+		return;
+	}
+	s->has_tools = scan_member(scan_member(a->result, "capabilities"), "tools").len > 0;
+	if (!s->has_tools)
+		log_warn("the server offers no tools", LF_STR("server", s->server));
+	if (s->link->ops->version)
+		s->link->ops->version(s->link, s->facts.protocol_version);
+	if (wire_notify(s, "notifications/initialized", (struct slice){0}, &e) != ERR_NONE)
+		session_break(s, &e);
+	else
+		list_start(s);
+}
+
+enum err initialize_send(struct session *s, struct error *e)
+{
+	struct buf params = BUF_INIT;
+	struct jw w = JW(&params);
+	jw_object(&w);
+	jw_kv_text(&w, "protocolVersion", version_newest(false));
+	jw_name(&w, "capabilities");
+	capabilities_write(s, &w);
+	jw_name(&w, "clientInfo");
+	jw_object(&w);
+	jw_kv_text(&w, "name", "agent-runtime");
+	jw_kv_text(&w, "version", s->version ? s->version : "0");
+	jw_object_end(&w);
+	jw_object_end(&w);
+	struct request_handler h = {.on_end = initialize_answered, .arg = s};
+	uint64_t id = wire_request(s, "initialize", buf_slice(&params), h, e);
+	buf_release(&params);
+	loop_timer_set(s->alive_timer, PING_EVERY_MS);
+	return id ? ERR_NONE : e->code;
+}
+
+/* --- is it still there? --- */
+
+static void ping_answered(const struct answer *a, void *arg)
+{
+	struct session *s = arg;
+	s->ping_id = 0;
+	/* An error of the server's is an answer too; none at all is not. */
+	if (a->error.code && a->error.code != ERR_UPSTREAM) {
+		session_break(s, &a->error);
+		return;
+	}
+	loop_timer_set(s->alive_timer, PING_EVERY_MS);
+}
+
+/* Asks only when it was quiet and owes nothing: a server may well be deaf while it works on a call. */
+void alive_timer_fired(void *arg)
+{
+	struct session *s = arg;
+	struct error e;
+	if (s->ping_id && !s->heard) {
+		err_set(&e, ERR_TIMEOUT, "no answer to a ping within %d ms", PING_ANSWER_MS);
+		session_break(s, &e);
+		return;
+	}
+	if (s->ping_id)
+		wire_forget(s, s->ping_id);
+	s->ping_id = 0;
+	if (!s->heard && !s->requests && s->ready) {
+		struct request_handler h = {.on_end = ping_answered, .arg = s};
+		s->ping_id = wire_request(s, "ping", (struct slice){0}, h, &e);
+	}
+	s->heard = false;
+	loop_timer_set(s->alive_timer, s->ping_id ? PING_ANSWER_MS : PING_EVERY_MS);
+}
