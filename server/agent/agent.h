@@ -19,6 +19,7 @@ struct agent_options {
 	int steps_max;                 /* of a plan */
 	int turns_max;                 /* model turns per step */
 	int calls_max;                 /* tool calls per step */
+	int replans_max;               /* new plans of one task after steps have failed */
 	int tools_offered_max;         /* tools shown to the planner and to a step */
 	int64_t tools_wait_ms;         /* for tool servers that are still starting; then without them */
 	int64_t task_ms_max;           /* working time of one task */

@@ -11,6 +11,7 @@
  * of them; output.c: whether they are what their tool promises; result.c: as a model sees them
  * - doubt.c: calls that were lost with a process: made again, or left to a person
  * - writer.c: the final answer
+ * - replan.c: when a new plan is made; plan_revise.c: of the old one and an answer
  * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape
  * - prompt.c: the words sent to models; toolbox.c: which tools are offered; tool_index.c: tools by words
  * - builtin.c: the tools that are the runtime's own; repeats.c: a model that goes in circles
@@ -37,18 +38,19 @@ enum {
 /* --- plan.c --- */
 
 enum step_effect { STEP_EFFECT_NONE, STEP_EFFECT_READ, STEP_EFFECT_WRITE };
-enum step_on_failure { STEP_ABORT, STEP_RETRY, STEP_SKIP };
+enum step_on_failure { STEP_ABORT, STEP_RETRY, STEP_SKIP, STEP_REPLAN };
 enum step_status { STEP_PENDING, STEP_RUNNING, STEP_COMPLETED, STEP_FAILED, STEP_SKIPPED };
 
 struct plan_step {
 	const char *id, *title, *objective, *expected_output, *success_criteria;
 	size_t depends_on[PLAN_STEPS_MAX]; /* indexes of steps */
 	size_t depends_count;
-	const char **hints; /* exposed tool names that exist */
+	const char **hints; /* exposed tool names that existed when it was planned */
 	size_t hints_count;
 	const struct json *inputs; /* array, borrowed from the plan's tree; NULL */
 	enum step_effect effect;
 	enum step_on_failure on_failure;
+	int split_depth; /* 0: as it was planned; else a part of a part ... of such a step */
 };
 
 /* Immutable once parsed. Strings live in the arena, json in the tree. */
@@ -76,9 +78,30 @@ struct plan *plan_single_step(const char *goal, const char *why, const struct mc
  * become. */
 struct plan *plan_load(const struct json *doc_plan, const struct mcp_catalog *tools, struct error *e);
 void plan_free(struct plan *p);
+/* The first balanced JSON object of a text. NULL when there is none. */
+struct json *plan_object_find(struct slice text, struct error *e);
+/* Takes tree, also when it fails. approved: what the steps may do was settled by whoever approved the plan.
+ */
+struct plan *plan_of_tree(struct json *tree, const struct mcp_catalog *tools, size_t steps_max, bool approved,
+			  struct error *e);
+/* It names tools, and none of them is there. */
+bool plan_tools_gone(const struct plan_step *s, const struct mcp_catalog *c);
 /* The plan object as plan.created carries it. */
 void plan_print(const struct plan *p, struct buf *out);
 const struct plan_step *plan_step_find(const struct plan *p, const char *id, size_t *index);
+
+/* --- plan_revise.c --- */
+
+struct plan_revision {
+	const struct plan *old;
+	const bool *finished; /* of each of its steps: it stays as it is */
+	const char *split; /* only this step is replaced, by the steps of the answer; NULL: all that are not
+			      finished */
+};
+/* The whole new plan from a planner's answer; steps_max: of the answer. On failure NULL and a sentence the
+ * model can act on. */
+struct plan *plan_revise(const struct plan_revision *v, struct slice text, const struct mcp_catalog *tools,
+			 size_t steps_max, struct error *e);
 
 /* --- tool_index.c --- */
 
@@ -223,10 +246,10 @@ struct exec {
 
 struct run_step {
 	enum step_status status;
-	int attempts;
-	char *result;      /* text, NULL until completed */
-	char *error;       /* message, NULL unless failed */
-	struct exec *exec; /* while it runs */
+	int attempts, replans; /* replans that it was the reason of */
+	char *result;          /* text, NULL until completed */
+	char *error;           /* message, NULL unless failed */
+	struct exec *exec;     /* while it runs */
 };
 
 struct run {
@@ -241,6 +264,8 @@ struct run {
 	bool approval_required;
 	struct plan *plan;
 	uint64_t plan_version; /* of the newest plan.created */
+	int replans;           /* begun so far */
+	char *replan_why;      /* of the last one; NULL */
 	struct run_step steps[PLAN_STEPS_MAX];
 	uint64_t calls_named; /* for call ids */
 	uint32_t artifacts_named;
@@ -331,6 +356,20 @@ void run_timer_arm(struct run *r); /* after anything that the run waits for by t
 /* steps.c: frees the steps that are over, begins those whose turn it is and takes on those under way; at the
  * end the answer. go_on: steps may begin, and so may the answer; those under way go on in any case. */
 void steps_pump(struct run *r, bool go_on);
+
+/* replan.c */
+/* A failed step asks for a new plan, and one may be made. */
+bool replan_due(const struct run *r);
+/* Moves to planning. No step runs. */
+void replan_begin(struct run *r);
+void replan_count(struct run *r, const char *why); /* what a replay does in its place */
+/* The step that the planner is asked to split; NULL: it is asked for all that is unfinished. */
+const struct plan_step *replan_split(struct run *r);
+struct plan *replan_parse(struct run *r, struct slice text, const struct mcp_catalog *tools, struct error *e);
+/* Takes p in place of the plan; finished steps keep what they have. */
+void replan_adopt(struct run *r, struct plan *p);
+/* Back to running with the plan as it is. Takes the record. */
+void replan_give_up(struct run *r, struct record *completed, const char *why);
 
 /* planner.c, writer.c */
 void planner_start(struct run *r);
@@ -450,7 +489,7 @@ void result_bound(struct slice text, size_t bytes_max, struct buf *out);
 /* "- server__tool(path*, head): Reads a file ..." with required arguments starred. */
 void prompt_tool_line(const struct llm_tool *t, struct buf *out);
 void prompt_planner_system(const struct run *r, struct buf *out);
-void prompt_planner_user(const struct run *r, const struct toolbox *t, struct buf *out);
+void prompt_planner_user(struct run *r, const struct toolbox *t, struct buf *out);
 void prompt_executor_system(struct buf *out);
 void prompt_executor_user(const struct run *r, size_t step, struct buf *out);
 void prompt_writer_system(struct buf *out);

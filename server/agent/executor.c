@@ -274,7 +274,9 @@ static bool finish_take(struct exec *x, const struct llm_turn *turn)
 	if (well_formed) {
 		struct record rec;
 		record_model_completed(&rec, x->model_call_id, LLM_EXECUTOR, step_id(x), turn);
-		if (success)
+		if (success && !json_get_bool(arguments, "criteria_met", true))
+			step_failed(x, &rec, "criteria-not-met", result);
+		else if (success)
 			step_completed(x, &rec, result);
 		else
 			step_failed(x, &rec, "step-failed", *result != '\0' ? result : "no reason given");

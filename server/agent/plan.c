@@ -15,9 +15,8 @@
 enum { TITLE_BYTES_MAX = 200, OBJECTS_TRIED_MAX = 8 };
 
 static const char *const effect_texts[] = {"none", "read", "write"};
-static const char *const on_failure_texts[] = {"abort", "retry", "skip"};
+static const char *const on_failure_texts[] = {"abort", "retry", "skip", "replan"};
 
-static struct json *first_object(struct slice text, struct error *e);
 static enum err steps_read(struct plan *p, const struct mcp_catalog *tools, size_t steps_max, bool approved,
 			   struct error *e);
 static void step_read(struct plan *p, struct plan_step *s, const struct json *j,
@@ -27,9 +26,8 @@ static enum err order_check(const struct plan *p, struct error *e);
 static void step_print(const struct plan *p, const struct plan_step *s, struct jw *w);
 static void body_print(const struct plan *p, struct jw *w);
 
-/* approved: what the steps may do was settled by whoever approved the plan. */
-static struct plan *plan_of_tree(struct json *tree, const struct mcp_catalog *tools, size_t steps_max,
-				 bool approved, struct error *e)
+struct plan *plan_of_tree(struct json *tree, const struct mcp_catalog *tools, size_t steps_max, bool approved,
+			  struct error *e)
 {
 	struct plan *p = xcalloc(1, sizeof *p);
 	p->arena = arena_new(0);
@@ -51,9 +49,57 @@ static struct plan *plan_of_tree(struct json *tree, const struct mcp_catalog *to
 	return p;
 }
 
+/* The first '{' whose matching '}' exists, strings respected. Linear: a brace that does not close ends the
+ * search. */
+static struct slice first_balanced(struct slice text)
+{
+	const char *start = text.len > 0 ? memchr(text.ptr, '{', text.len) : NULL;
+	if (start == NULL)
+		return (struct slice){NULL, 0};
+	const char *end = text.ptr + text.len;
+	int depth = 0;
+	bool in_string = false;
+	for (const char *p = start; p < end; p++) {
+		if (in_string) {
+			if (*p == '\\')
+				p++;
+			else if (*p == '"')
+				in_string = false;
+		} else if (*p == '"') {
+			in_string = true;
+		} else if (*p == '{') {
+			depth++;
+		} else if (*p == '}' && --depth == 0) {
+			return (struct slice){start, (size_t)(p + 1 - start)};
+		}
+	}
+	return (struct slice){NULL, 0};
+}
+
+struct json *plan_object_find(struct slice text, struct error *e)
+{
+	struct error why = {0};
+	struct slice rest = text;
+	for (int i = 0; i < OBJECTS_TRIED_MAX; i++) {
+		struct slice object = first_balanced(rest);
+		if (object.len == 0)
+			break;
+		struct json *tree = json_parse(object.ptr, object.len, 0, i == 0 ? &why : NULL);
+		if (tree != NULL)
+			return tree;
+		size_t used = (size_t)(object.ptr + object.len - rest.ptr);
+		rest = (struct slice){rest.ptr + used, rest.len - used};
+	}
+	if (why.code == ERR_NONE)
+		err_set(&why, ERR_JSON,
+			"there is no JSON object in the answer; answer with the plan object only");
+	*e = why;
+	return NULL;
+}
+
 struct plan *plan_parse(struct slice text, const struct mcp_catalog *tools, size_t steps_max, struct error *e)
 {
-	struct json *tree = first_object(text, e);
+	struct json *tree = plan_object_find(text, e);
 	if (tree == NULL)
 		return NULL;
 	if (plan_shape_check(tree, e) != ERR_NONE) {
@@ -141,56 +187,6 @@ void plan_print(const struct plan *p, struct buf *out)
 
 /* --- helpers --- */
 
-/* The first '{' whose matching '}' exists, strings respected. Linear: a brace that does not close ends the
- * search. */
-static struct slice first_balanced(struct slice text)
-{
-	const char *start = text.len > 0 ? memchr(text.ptr, '{', text.len) : NULL;
-	if (start == NULL)
-		return (struct slice){NULL, 0};
-	const char *end = text.ptr + text.len;
-	int depth = 0;
-	bool in_string = false;
-	for (const char *p = start; p < end; p++) {
-		if (in_string) {
-			if (*p == '\\')
-				p++;
-			else if (*p == '"')
-				in_string = false;
-		} else if (*p == '"') {
-			in_string = true;
-		} else if (*p == '{') {
-			depth++;
-		} else if (*p == '}' && --depth == 0) {
-			return (struct slice){start, (size_t)(p + 1 - start)};
-		}
-	}
-	return (struct slice){NULL, 0};
-}
-
-/* The first object that is JSON; prose before it may hold braces, too ("the set {a, b}"). The error is that
- * of the first candidate. */
-static struct json *first_object(struct slice text, struct error *e)
-{
-	struct error why = {0};
-	struct slice rest = text;
-	for (int i = 0; i < OBJECTS_TRIED_MAX; i++) {
-		struct slice object = first_balanced(rest);
-		if (object.len == 0)
-			break;
-		struct json *tree = json_parse(object.ptr, object.len, 0, i == 0 ? &why : NULL);
-		if (tree != NULL)
-			return tree;
-		size_t used = (size_t)(object.ptr + object.len - rest.ptr);
-		rest = (struct slice){rest.ptr + used, rest.len - used};
-	}
-	if (why.code == ERR_NONE)
-		err_set(&why, ERR_JSON,
-			"there is no JSON object in the answer; answer with the plan object only");
-	*e = why;
-	return NULL;
-}
-
 static enum err steps_read(struct plan *p, const struct mcp_catalog *tools, size_t steps_max, bool approved,
 			   struct error *e)
 {
@@ -236,17 +232,18 @@ static void step_read(struct plan *p, struct plan_step *s, const struct json *j,
 	s->inputs = json_is(json_get(j, "inputs"), JSON_ARRAY) ? json_get(j, "inputs") : NULL;
 	s->effect = (enum step_effect)text_index(effect_texts, COUNT_OF(effect_texts),
 						 json_get_text(j, "side_effects", NULL), STEP_EFFECT_READ);
-	/* "replan" ends the task too: a new plan is for a person to ask for, by a new task. */
 	s->on_failure = (enum step_on_failure)text_index(on_failure_texts, COUNT_OF(on_failure_texts),
 							 json_get_text(j, "on_failure", NULL), STEP_ABORT);
+	s->split_depth = (int)json_get_integer(j, "split_depth", 0);
 	const struct json *hints = json_get(j, "tool_hints");
 	s->hints = arena_alloc(p->arena, (json_count(hints) + 1) * sizeof *s->hints);
 	for (const struct json *h = json_first(hints); h != NULL; h = json_next(h)) {
 		const struct mcp_tool *t = json_text(h) ? mcp_catalog_find(tools, json_text(h)) : NULL;
-		if (t == NULL)
+		const char *name = t != NULL ? t->exposed : json_text(h);
+		if (name == NULL || (t == NULL && !approved))
 			continue;
-		s->hints[s->hints_count++] = arena_strndup(p->arena, t->exposed, strlen(t->exposed));
-		if (!t->read_only && !approved)
+		s->hints[s->hints_count++] = arena_strndup(p->arena, name, strlen(name));
+		if (t != NULL && !t->read_only && !approved)
 			s->effect = STEP_EFFECT_WRITE;
 	}
 }
@@ -342,6 +339,8 @@ static void step_print(const struct plan *p, const struct plan_step *s, struct j
 	jw_kv_text(w, "expected_output", s->expected_output);
 	jw_kv_text(w, "success_criteria", s->success_criteria);
 	jw_kv_text(w, "on_failure", on_failure_texts[s->on_failure]);
+	if (s->split_depth > 0)
+		jw_kv_int(w, "split_depth", s->split_depth);
 	jw_object_end(w);
 }
 

@@ -16,6 +16,7 @@ static void planner_retry(int attempt, int64_t wait_ms, const struct error *why,
 static void planner_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static bool answer_refused(struct run *r, const struct llm_turn *turn, struct record *completed,
 			   const struct error *why);
+static void rejected_forget(struct run *r);
 static void plan_take(struct run *r, struct plan *p, struct record *completed);
 static void plan_empty(struct run *r, struct plan *p, struct record *recs);
 
@@ -101,10 +102,18 @@ static void planner_end(const struct llm_turn *turn, const struct error *e, void
 		return;
 	}
 	const struct mcp_catalog *catalog = mcp_client_catalog(r->agent->mcp);
-	struct plan *p =
-		plan_parse(slice_str(turn->text), catalog, (size_t)r->agent->options.steps_max, &why);
+	struct slice text = slice_str(turn->text);
+	struct plan *p = r->plan != NULL
+				 ? replan_parse(r, text, catalog, &why)
+				 : plan_parse(text, catalog, (size_t)r->agent->options.steps_max, &why);
 	if (p == NULL && answer_refused(r, turn, &completed, &why)) {
 		mcp_catalog_drop(catalog);
+		return;
+	}
+	if (p == NULL && r->plan != NULL) {
+		mcp_catalog_drop(catalog);
+		rejected_forget(r);
+		replan_give_up(r, &completed, why.msg);
 		return;
 	}
 	if (p == NULL) {
@@ -116,6 +125,12 @@ static void planner_end(const struct llm_turn *turn, const struct error *e, void
 	}
 	mcp_catalog_drop(catalog);
 	plan_take(r, p, &completed);
+}
+
+static void rejected_forget(struct run *r)
+{
+	free(r->rejected_answer);
+	r->rejected_answer = NULL;
 }
 
 /* true: the model gets its one chance to put the plan right (or the run is gone). */
@@ -145,8 +160,8 @@ static void plan_take(struct run *r, struct plan *p, struct record *completed)
 	record_begin(&recs[1]);
 	jw_kv_raw(&recs[1].w, "plan", text.data, text.len);
 	buf_release(&text);
-	plan_free(r->plan);
-	r->plan = p;
+	rejected_forget(r);
+	replan_adopt(r, p);
 	if (p->steps_count == 0) {
 		plan_empty(r, p, recs);
 		return;

@@ -9,11 +9,12 @@
 
 #include <string.h>
 
-enum { DESCRIPTION_SHOWN_MAX = 200 };
+enum { DESCRIPTION_SHOWN_MAX = 200, REVISION_RESULT_BYTES_MAX = 1000 };
 
+static void revision_sections(struct run *r, struct buf *out);
 static void step_line(const struct run *r, size_t i, struct buf *out);
 static void inputs_lines(const struct plan_step *s, struct buf *out);
-static void result_block(const struct run *r, size_t i, struct buf *out);
+static void result_block(const struct run *r, size_t i, size_t bytes_max, struct buf *out);
 
 void prompt_planner_system(const struct run *r, struct buf *out)
 {
@@ -32,7 +33,7 @@ void prompt_planner_system(const struct run *r, struct buf *out)
 		"- side_effects: \"none\" without tools, \"read\" when the step only looks, \"write\" when "
 		"it changes anything.\n"
 		"- on_failure: \"abort\" normally; \"skip\" when the rest does not need the step; \"retry\" "
-		"to try it twice.\n"
+		"to try it twice; \"replan\" when you want to be asked for another way.\n"
 		"- If information is missing that no tool can find, put the questions in questions and leave "
 		"steps empty.\n"
 		"- If nothing needs to be done, leave steps empty and put the answer in final_output.\n"
@@ -47,13 +48,15 @@ void prompt_planner_system(const struct run *r, struct buf *out)
 		r->agent->options.steps_max, now);
 }
 
-void prompt_planner_user(const struct run *r, const struct toolbox *t, struct buf *out)
+void prompt_planner_user(struct run *r, const struct toolbox *t, struct buf *out)
 {
 	buf_printf(out, "Goal:\n%s\n\nTools (%zu shown of %zu):\n", r->prompt, t->count, t->catalog->count);
 	for (size_t i = 0; i < t->count; i++)
 		prompt_tool_line(&t->tools[i], out);
 	if (t->count == 0)
 		buf_add_str(out, "(none)\n");
+	if (r->plan != NULL)
+		revision_sections(r, out);
 	if (r->feedback != NULL)
 		buf_printf(out, "\nA person rejected the previous plan and said:\n%s\n", r->feedback);
 }
@@ -83,7 +86,7 @@ void prompt_executor_user(const struct run *r, size_t step, struct buf *out)
 	if (s->depends_count > 0)
 		buf_add_str(out, "\nResults of the steps this one builds on (data):\n");
 	for (size_t i = 0; i < s->depends_count; i++)
-		result_block(r, s->depends_on[i], out);
+		result_block(r, s->depends_on[i], r->agent->options.tool_context_bytes_max, out);
 	buf_printf(out, "\nYour step: %s %s\nObjective: %s\n", s->id, s->title, s->objective);
 	inputs_lines(s, out);
 	if (*s->expected_output != '\0')
@@ -112,7 +115,7 @@ void prompt_writer_user(const struct run *r, struct buf *out)
 		buf_printf(out, "\nThe answer should be: %s\n", r->plan->final_output);
 	buf_add_str(out, "\nStep results (data):\n");
 	for (size_t i = 0; i < r->plan->steps_count; i++)
-		result_block(r, i, out);
+		result_block(r, i, r->agent->options.tool_context_bytes_max, out);
 }
 
 void prompt_tool_line(const struct llm_tool *t, struct buf *out)
@@ -138,6 +141,35 @@ void prompt_tool_line(const struct llm_tool *t, struct buf *out)
 
 /* --- helpers --- */
 
+/* What has become of the plan so far, and what is asked for in place of the rest. */
+static void revision_sections(struct run *r, struct buf *out)
+{
+	const struct plan_step *split = replan_split(r);
+	buf_add_str(out, "\nThe plan so far:\n");
+	for (size_t i = 0; i < r->plan->steps_count; i++)
+		step_line(r, i, out);
+	buf_add_str(out, "\nWhat its steps came to (data):\n");
+	for (size_t i = 0; i < r->plan->steps_count; i++)
+		result_block(r, i, REVISION_RESULT_BYTES_MAX, out);
+	if (r->replan_why != NULL)
+		buf_printf(out, "<failed-%s>%s</failed-%s>\n", r->fence, r->replan_why, r->fence);
+	if (split != NULL) {
+		buf_printf(
+			out,
+			"\nReplace step %s only: answer with the smaller steps that reach its objective, in "
+			"another way than the one that failed. The objective: %s\nThe other steps stay as "
+			"they are.",
+			split->id, split->objective);
+	} else {
+		buf_add_str(out,
+			    "\nAnswer with the plan of what is still to be done, in another way than the "
+			    "one that failed. Completed steps stay as they are: do not repeat them, "
+			    "build on them by depends_on and inputs. Give new steps new ids.");
+	}
+	buf_add_str(out, " What a failed step has changed already is not undone: find out before you do it "
+			 "again.\n");
+}
+
 static void step_line(const struct run *r, size_t i, struct buf *out)
 {
 	static const char *const words[] = {"pending", "running", "completed", "failed", "skipped"};
@@ -157,13 +189,13 @@ static void inputs_lines(const struct plan_step *s, struct buf *out)
 	}
 }
 
-static void result_block(const struct run *r, size_t i, struct buf *out)
+static void result_block(const struct run *r, size_t i, size_t bytes_max, struct buf *out)
 {
 	const struct run_step *s = &r->steps[i];
 	const char *id = r->plan->steps[i].id;
 	if (s->status == STEP_COMPLETED) {
 		const char *text = s->result != NULL ? s->result : "";
-		size_t cut = utf8_cut(text, strlen(text), r->agent->options.tool_context_bytes_max);
+		size_t cut = utf8_cut(text, strlen(text), bytes_max);
 		buf_printf(out, "<result-%s step=\"%s\">\n%.*s", r->fence, id, (int)cut, text);
 		if (cut < strlen(text))
 			buf_printf(out, "\n[cut: %zu more bytes]", strlen(text) - cut);

@@ -16,6 +16,7 @@ static void call_replay(struct exec *x, enum event_type type, const struct json 
 static void call_started(struct exec *x, const struct json *data);
 static void call_ended(struct exec_call *c, enum event_type type, const struct json *data);
 static void input_replay(struct run *r, const struct json *data);
+static void steps_reset(struct run *r);
 static void text_take(char **at, const char *text);
 
 static void calls_named_raise(struct run *r, const struct json *data)
@@ -35,6 +36,9 @@ static void work_count(struct run *r, const struct json *data)
 	if (!clock_parse(json_get_text(data, "at", ""), &at_ms) ||
 	    !task_state_parse(json_get_text(data, "to", ""), &to))
 		return;
+	if (r->plan != NULL && to == TASK_PLANNING &&
+	    strcmp(json_get_text(data, "from", ""), task_state_text(TASK_RUNNING)) == 0)
+		replan_count(r, json_get_text(data, "reason", "a step failed"));
 	if (r->works_since_ms != 0 && at_ms > r->works_since_ms)
 		r->worked_ms += at_ms - r->works_since_ms;
 	r->works_since_ms = task_state_works(to) ? at_ms : 0;
@@ -67,6 +71,8 @@ void event_replay(struct run *r, enum event_type type, const struct json *data)
 		text_take(&r->feedback, NULL);
 	if (r->plan == NULL)
 		return;
+	if (type == EVENT_PLAN_CREATED)
+		steps_reset(r);
 	if (type == EVENT_TASK_INPUT)
 		input_replay(r, data);
 	else if (plan_step_find(r->plan, json_get_text(data, "step", NULL), &i) != NULL)
@@ -252,6 +258,20 @@ static void input_replay(struct run *r, const struct json *data)
 		json_print(content, &text);
 	c->content = text_keep(c->exec, buf_cstr(&text));
 	buf_release(&text);
+}
+
+/* Another plan: what was not finished under the one before is not begun under this one, even where it has the
+ * same id. */
+static void steps_reset(struct run *r)
+{
+	for (size_t i = 0; i < r->plan->steps_count; i++) {
+		struct run_step *s = &r->steps[i];
+		if (s->status == STEP_COMPLETED)
+			continue;
+		exec_free(s->exec);
+		free(s->error);
+		*s = (struct run_step){.result = s->result};
+	}
 }
 
 static void text_take(char **at, const char *text)

@@ -18,6 +18,7 @@ enum { READ_BYTES = 256 * 1024, ARCHIVE_AGAIN_MS = 1000 };
 
 static enum err document_load(struct run *r, struct error *e);
 static void fence_make(struct run *r);
+static void plan_forget(struct run *r);
 static enum err steps_load(struct run *r, const struct json *plan, struct error *e);
 static enum resume events_load(struct run *r, struct error *e);
 static enum err table_read(struct run *r, struct error *e);
@@ -39,6 +40,8 @@ enum resume resume_pump(struct run *r)
 		return end;
 	int64_t since_ms = r->works_since_ms != 0 ? clock_wall_ms() - r->works_since_ms : 0;
 	r->deadline_mono_ms -= r->worked_ms + (since_ms > 0 ? since_ms : 0);
+	if (r->state == TASK_PLANNING && r->replans == 0)
+		plan_forget(r);
 	if (r->plan != NULL)
 		doubts_settle(r);
 	return RESUME_DONE;
@@ -72,7 +75,7 @@ static enum err document_load(struct run *r, struct error *e)
 	const struct json *plan = json_get(doc, "plan");
 	if (json_is(plan, JSON_OBJECT)) {
 		r->plan_version = (uint64_t)json_get_integer(plan, "version", 0);
-		if (r->state == TASK_RUNNING)
+		if (r->state == TASK_RUNNING || r->state == TASK_PLANNING)
 			code = steps_load(r, plan, e);
 	} else if (r->state == TASK_RUNNING) {
 		code = err_set(e, ERR_INTERNAL, "the task is running but has no plan");
@@ -111,6 +114,19 @@ static enum err steps_load(struct run *r, const struct json *plan, struct error 
 		}
 	}
 	return ERR_NONE;
+}
+
+/* A plan of which nothing was carried out is not revised: another is made. */
+static void plan_forget(struct run *r)
+{
+	for (size_t i = 0; i < PLAN_STEPS_MAX; i++) {
+		ensure(r->steps[i].exec == NULL);
+		free(r->steps[i].result);
+		free(r->steps[i].error);
+		r->steps[i] = (struct run_step){0};
+	}
+	plan_free(r->plan);
+	r->plan = NULL;
 }
 
 static enum resume events_load(struct run *r, struct error *e)

@@ -12,7 +12,10 @@
 
 #include <stdlib.h>
 
+static const char TOOLS_GONE[] = "none of the tools it was planned with is there any more";
+
 static bool steps_failed(struct run *r);
+static int steps_running(const struct run *r);
 static void steps_poison(struct run *r);
 static bool nothing_done(struct run *r);
 static void steps_start(struct run *r);
@@ -30,15 +33,21 @@ void steps_pump(struct run *r, bool go_on)
 	}
 	if (steps_failed(r))
 		return;
-	steps_poison(r);
+	bool replans = replan_due(r);
+	if (replans && go_on && steps_running(r) == 0) {
+		replan_begin(r);
+		return;
+	}
+	if (!replans)
+		steps_poison(r);
 	if (run_over(r))
 		return;
-	if (go_on)
+	if (go_on && !replans)
 		steps_start(r);
 	for (size_t i = 0; i < r->plan->steps_count && !run_over(r); i++)
 		if (r->steps[i].exec != NULL)
 			exec_pump(r->steps[i].exec);
-	if (run_over(r) || !steps_over(r) || r->model != NULL || !go_on)
+	if (run_over(r) || !steps_over(r) || r->model != NULL || !go_on || replan_due(r))
 		return;
 	if (!nothing_done(r))
 		writer_start(r);
@@ -139,18 +148,22 @@ static bool step_ready(const struct run *r, size_t i)
 	return true;
 }
 
+static int steps_running(const struct run *r)
+{
+	int running = 0;
+	for (size_t i = 0; i < r->plan->steps_count; i++)
+		running += r->steps[i].status == STEP_RUNNING;
+	return running;
+}
+
 /* In plan order; reading steps side by side, a writing step alone. A writing step whose turn has come is not
  * overtaken. */
 static void steps_start(struct run *r)
 {
-	int running = 0;
-	for (size_t i = 0; i < r->plan->steps_count; i++) {
-		if (r->steps[i].status != STEP_RUNNING)
-			continue;
-		if (r->plan->steps[i].effect == STEP_EFFECT_WRITE)
+	int running = steps_running(r);
+	for (size_t i = 0; i < r->plan->steps_count; i++)
+		if (r->steps[i].status == STEP_RUNNING && r->plan->steps[i].effect == STEP_EFFECT_WRITE)
 			return;
-		running++;
-	}
 	for (size_t i = 0;
 	     i < r->plan->steps_count && running < r->agent->options.parallel_steps && !run_over(r); i++) {
 		if (!step_ready(r, i))
@@ -167,15 +180,30 @@ static void steps_start(struct run *r)
 
 static void step_start(struct run *r, size_t i)
 {
-	struct record rec;
-	record_begin(&rec);
-	jw_kv_text(&rec.w, "step", r->plan->steps[i].id);
-	jw_kv_int(&rec.w, "attempt", r->steps[i].attempts + 1);
-	if (!record_event(r, &rec, EVENT_STEP_STARTED))
+	struct run_step *s = &r->steps[i];
+	const struct plan_step *p = &r->plan->steps[i];
+	struct record recs[2];
+	enum event_type types[] = {EVENT_STEP_STARTED, EVENT_STEP_FAILED};
+	bool gone = p->on_failure == STEP_REPLAN &&
+		    plan_tools_gone(p, tool_index_catalog(agent_tool_index(r->agent)));
+	record_begin(&recs[0]);
+	jw_kv_text(&recs[0].w, "step", p->id);
+	jw_kv_int(&recs[0].w, "attempt", s->attempts + 1);
+	if (gone) {
+		record_begin(&recs[1]);
+		jw_kv_text(&recs[1].w, "step", p->id);
+		record_error(&recs[1], "tools-gone", TOOLS_GONE);
+	}
+	if (!record_events(r, recs, types, gone ? 2 : 1, TASK_SAME, NULL))
 		return;
-	r->steps[i].status = STEP_RUNNING;
-	r->steps[i].attempts++;
-	r->steps[i].exec = exec_new(r, i);
+	s->attempts++;
+	s->status = gone ? STEP_FAILED : STEP_RUNNING;
+	if (!gone) {
+		s->exec = exec_new(r, i);
+		return;
+	}
+	s->error = xstrdup(TOOLS_GONE);
+	run_wake(r);
 }
 
 static bool steps_over(const struct run *r)

@@ -24,6 +24,9 @@ static const struct own_tool {
 	 "End this step: call it once, alone, when the step's objective is reached or cannot be reached.",
 	 "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"status\",\"result\"],"
 	 "\"properties\":{\"status\":{\"type\":\"string\",\"enum\":[\"success\",\"failed\"]},"
+	 "\"criteria_met\":{\"type\":\"boolean\",\"description\":\"Whether the success criteria of the step, "
+	 "if "
+	 "it has any, are met.\"},"
 	 "\"result\":{\"type\":\"string\",\"description\":\"What this step found or did, complete enough for "
 	 "the steps that build on it; or why it failed.\"}}}"},
 };

@@ -40,6 +40,7 @@ static inline struct agent_options world_options(void)
 				      .steps_max = 20,
 				      .turns_max = 8,
 				      .calls_max = 16,
+				      .replans_max = 3,
 				      .tools_offered_max = 20,
 				      .tools_wait_ms = 10000,
 				      .task_ms_max = 60000,

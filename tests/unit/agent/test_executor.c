@@ -48,6 +48,23 @@ static void step__the_turn_that_ends_it_and_the_end_are_one_change(void **state)
 	world_close(&w);
 }
 
+/* A success that does not meet the step's criteria is none. */
+static void step__its_criteria_must_be_met(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, NULL, false);
+	model_plan(&w, STEP("s1", "none"));
+	model_calls(&w, "finish_step",
+		    "{\"status\":\"success\",\"criteria_met\":false,\"result\":\"only half of it\"}");
+	task_give(&w, "finish");
+	assert_ended(&w, "failed", "only half of it");
+	struct json *end = event_nth(&w, EVENT_STEP_FAILED, 0);
+	assert_string_equal(json_get_text(json_get(end, "error"), "code", ""), "criteria-not-met");
+	json_free(end);
+	world_close(&w);
+}
+
 static void step__a_model_that_only_talks_is_made_to_finish(void **state)
 {
 	struct world w;
@@ -219,6 +236,7 @@ int main(void)
 		cmocka_unit_test(step__what_the_model_was_told_is_kept),
 		cmocka_unit_test(step__ends_by_finish_step_only),
 		cmocka_unit_test(step__the_turn_that_ends_it_and_the_end_are_one_change),
+		cmocka_unit_test(step__its_criteria_must_be_met),
 		cmocka_unit_test(step__a_model_that_only_talks_is_made_to_finish),
 		cmocka_unit_test(step__calls_in_place_of_the_finish_demanded_are_not_made),
 		cmocka_unit_test(step__a_turn_that_was_cut_is_not_acted_upon),
