@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "base/fetch.h"
 #include "mcp/auth_int.h"
+#include "mcp/mcp_int.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +225,13 @@ static bool count(int *n, int64_t *since_ms, int max, int64_t window_ms)
 static bool flow_count(struct auth *a)
 {
 	return count(&a->flows, &a->flows_since_ms, FLOWS_MAX, FLOWS_WINDOW_MS);
+}
+
+void auth_mask(const struct auth *a, char *text, size_t len)
+{
+	secret_mask(a->tokens.access, text, len);
+	secret_mask(a->tokens.refresh, text, len);
+	secret_mask(a->client.secret, text, len);
 }
 
 const char *auth_header(struct auth *a, uint64_t *generation)

@@ -44,6 +44,8 @@ void auth_free(struct auth *a);
 /* "Authorization: Bearer ..." or NULL; borrowed until the next turn of the loop. *generation names it for
  * auth_challenged. */
 const char *auth_header(struct auth *a, uint64_t *generation);
+/* Hides its tokens and the client's secret in a text of the server's, in place (see secret_mask). */
+void auth_mask(const struct auth *a, char *text, size_t len);
 /* A request with the header of that generation (0: none) was answered 401 or 403. www_authenticate: all
  * values of that header, joined by ", ". fn once, never from within. */
 void auth_challenged(struct auth *a, int status, struct slice www_authenticate, uint64_t generation,

@@ -174,7 +174,10 @@ void text_last_line(struct slice text, char *out, size_t size);
 
 /* --- mask.c --- */
 
-/* Overwrites with '*' the secrets among the server's configured environment, in place. */
+/* Overwrites with '*' one secret wherever the text has it, or ends with a beginning of it; in place. What is
+ * shorter than 8 bytes is no secret; NULL is fine. */
+void secret_mask(const char *value, char *text, size_t len);
+/* The same for all secrets of a row of the registry. */
 void secrets_mask(const struct mcp_server_options *o, char *text, size_t len);
 
 /* --- tools.c: what tools/list brought --- */
@@ -461,6 +464,9 @@ bool server_is_gone(const struct server *s);
 /* The connection is of no use from here on: its calls end, its child is asked to go. */
 void server_lost(struct server *s, const struct error *why);
 const char *server_state_name(enum server_state state);
+/* Hides what the server was given in confidence, and may have handed back, from an error that people will
+ * see. */
+void server_mask(const struct server *s, struct error *e);
 void server_write(const struct server *s, struct jw *w);
 
 /* --- server_restart.c --- */

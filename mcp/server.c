@@ -126,8 +126,9 @@ void server_lost(struct server *s, const struct error *why)
 	s->failures++;
 	s->state = SERVER_STOPPING;
 	s->last_error = *why;
+	server_mask(s, &s->last_error);
 	loop_timer_set(s->timer, -1);
-	server_calls_end(s, why);
+	server_calls_end(s, &s->last_error);
 	if (!s->again)
 		settle(s);
 	s->link->ops->stop(s->link);

@@ -132,10 +132,11 @@ static void call_progress(struct slice params, void *arg)
 static void call_answered(const struct answer *a, void *arg)
 {
 	struct tool_call *c = arg;
-	struct answer bad = {0};
-	if (c->method && a->error.code) {
-		bad = *a;
+	struct answer bad = *a;
+	if (c->method && a->error.code)
 		session_request_fault(c->method, a->rpc_code, &bad.error);
+	if (a->error.code) {
+		server_mask(c->server, &bad.error);
 		a = &bad;
 	}
 	if (a->error.code == ERR_NONE && a->result.ptr[0] != '{') {

@@ -5,6 +5,16 @@
 #include "mcp/mcp_int.h"
 #include "mcp/sandbox_int.h"
 
+#include <string.h>
+
+void server_mask(const struct server *s, struct error *e)
+{
+	size_t len = strlen(e->msg);
+	secrets_mask(s->options, e->msg, len);
+	if (s->auth)
+		auth_mask(s->auth, e->msg, len);
+}
+
 static void info_write(const struct session_facts *f, struct jw *w)
 {
 	jw_name(w, "server_info");

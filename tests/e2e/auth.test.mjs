@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Server, eventually, onTestEnd, slow, tempDir, test } from './lib/server.mjs';
 import { Model, calls, finished, planned, turns, using, written } from './lib/model.mjs';
+import { filesHave, memoryHas } from './lib/secrets.mjs';
 import { AuthServer } from '../fake/auth_server.mjs';
 
 const CANARY = 'canary3f9c1d';
@@ -17,29 +18,6 @@ async function protectedServer(options) {
   const a = await AuthServer.start({ tokenName: CANARY, ...options });
   onTestEnd(() => a.stop());
   return a;
-}
-
-/** Is the text anywhere in the memory of a process? What came by the environment is not looked for under a sanitizer, which keeps a copy of that. */
-function memoryHas(pid, text) {
-  const needle = Buffer.from(text);
-  const fd = fs.openSync(`/proc/${pid}/mem`, 'r');
-  try {
-    for (const line of fs.readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n')) {
-      const m = /^([0-9a-f]+)-([0-9a-f]+) r.*?(\S*)$/.exec(line);
-      if (!m || /\[v(var|sys|dso)/.test(line)) continue;
-      const from = Number(`0x${m[1]}`), size = Number(`0x${m[2]}`) - from;
-      if (size > 2 ** 32) continue; // a sanitizer's own
-      for (let at = 0; at < size; at += 4 << 20) {
-        const block = Buffer.alloc(Math.min((4 << 20) + needle.length, size - at));
-        try { fs.readSync(fd, block, 0, block.length, from + at); } catch { break; }
-        if (block.includes(needle)) return true;
-      }
-    }
-  } finally { fs.closeSync(fd); }
-  return false;
-}
-function filesHave(dir, text) {
-  return fs.readdirSync(dir, { recursive: true }).filter((f) => { const p = path.join(dir, f); return fs.statSync(p).isFile() && fs.readFileSync(p).includes(text); });
 }
 
 test('a person logs in, the tools are there, and no token is anywhere but in the supervisor', async () => {

@@ -106,7 +106,9 @@ export class AuthServer {
       case 'server/discover': return json(400, { jsonrpc: '2.0', id: m.id, error: { code: -32601, message: 'no such method' } });
       case 'initialize': return reply({ protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'protected', version: '1' } });
       case 'tools/list': return reply({ tools: [{ name: 'whoami', description: 'Say who is asking', inputSchema: { type: 'object' }, annotations: { readOnlyHint: true } }] });
-      case 'tools/call': return reply({ content: [{ type: 'text', text: `you are ${this.good.get(token)}` }] });
+      // It hands back what it was given in confidence.
+      case 'tools/call': if (m.params.arguments?.fail) return json(200, { jsonrpc: '2.0', id: m.id, error: { code: -32000, message: `no such luck with ${token}` } });
+        return reply({ content: [{ type: 'text', text: `you are ${this.good.get(token)}` }] });
       default: return m.id === undefined ? r.writeHead(202).end() : json(200, { jsonrpc: '2.0', id: m.id, error: { code: -32601, message: 'no such method' } });
     }
   }

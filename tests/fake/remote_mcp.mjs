@@ -69,6 +69,8 @@ export class OddServer {
       case 'page': return r.writeHead(200, { 'content-type': 'text/html' }).end('<html>hello</html>');
       case 'redirect': return r.writeHead(307, { location: 'http://169.254.169.254/latest' }).end();
       case 'error': return json(JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32000, message: 'no such luck' } }));
+      case 'mirror': return json(JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32000, message: `not with ${q.headers.authorization} and ${q.headers['x-key']}` } }));
+      case 'mirror-403': return r.writeHead(403, { 'content-type': 'text/plain' }).end(`not with ${q.headers.authorization} and ${q.headers['x-key']}`);
       case 'wrong-id': return json(readIt(id + 1000));
       case 'huge': {
         r.writeHead(200, { 'content-type': 'application/json' });
