@@ -106,6 +106,7 @@ static void edges_give(const struct framer *f, struct frame_line *out)
 	out->head = (struct slice){f->head, f->head_len};
 	out->tail = (struct slice){f->tail, f->tail_len};
 	out->bytes = f->skipped;
+	out->bytes_max = f->line_bytes_max;
 }
 
 /* What is there belongs to a line that is dropped, up to lf (NULL: all of it). */

@@ -253,7 +253,10 @@ static bool bytes_take(struct exchange *x, struct slice bytes, struct error *e)
 	}
 	if (buf_add_slice(&x->body, bytes))
 		return true;
-	err_set(e, ERR_TOO_LARGE, "the server's answer is over the limit of one message (tools.line_bytes)");
+	err_set(e, ERR_TOO_LARGE,
+		"the server's answer is over the limit of %zu bytes for one message: raise tools.line_bytes, "
+		"or ask the tool for less",
+		x->body.max);
 	return false;
 }
 

@@ -146,6 +146,7 @@ struct frame_line {
 	struct slice text; /* FRAME_LINE: without LF and CR */
 	struct slice head, tail;
 	size_t bytes; /* the others: first and last bytes, and length so far */
+	size_t bytes_max;
 };
 
 void framer_init(struct framer *f, size_t line_bytes_max);

@@ -367,11 +367,13 @@ void session_overlong(struct session *s, const struct frame_line *line)
 	if (!is_answer) {
 		s->facts.junk_lines++;
 		log_warn("a tool server's message over the limit of one line was dropped",
-			 LF_STR("server", s->server), LF_INT("bytes", line->bytes));
+			 LF_STR("server", s->server), LF_INT("bytes", line->bytes),
+			 LF_INT("limit", line->bytes_max));
 	} else if (id.len) {
 		err_set(&a.error, ERR_TOO_LARGE,
-			"the server's answer of %zu bytes is over the limit of one line (tools.line_bytes)",
-			line->bytes);
+			"the server's answer of %zu bytes is over the limit of %zu for one message: raise "
+			"tools.line_bytes, or ask the tool for less",
+			line->bytes, line->bytes_max);
 		request_end(s, id_number(id), &a);
 	} else {
 		err_set(&e, ERR_TOO_LARGE,

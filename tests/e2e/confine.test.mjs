@@ -9,11 +9,9 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { Server, alive, descendants, eventually, fake, fakes, mcpPackage, onTestEnd, root, slow, stdio, tempDir, test } from './lib/server.mjs';
-import { HeldModel, using } from './lib/model.mjs';
+import { begin, called, state } from './lib/calling.mjs';
 
-const RESTART = { restart_ms_min: 10, restart_ms_max: 50, stop_grace_ms: 200 };
 const hostile = (id, sandbox = {}, more = {}) => ({ ...stdio(id, path.join(fakes, 'hostile_mcp'), [], more), sandbox: sandbox === 'off' ? 'off' : { ...(slow ? { memory: 0 } : {}), ...sandbox } });
-const state = async (s, id) => (await s.json('/v1/servers')).body.servers.find((x) => x.id === id);
 
 function scratch() {
   const dir = tempDir();
@@ -27,24 +25,6 @@ function listening(server, where) {
   return typeof where === 'string' ? server.listen(where) : server.listen(where, '127.0.0.1');
 }
 
-async function begin(tools, { config = {}, env = {} } = {}) {
-  const model = await HeldModel.start();
-  const s = await Server.start({ tools, env, config: using(model, { ...config, agent: { calls_max: 100, tools_offered_max: 60 }, tools: { ...RESTART, ...config.tools } }) });
-  await s.settled();
-  return { s, model, end: async () => { await s.stop(); await model.stop(); } };
-}
-/** One task whose one step calls these tools, one after the other; the texts of their results. */
-async function called({ s, model }, list) {
-  const { id } = await s.submit('try', { approval: 'auto' });
-  (await model.next('planner')).plan({ objective: 'try', tools: [...new Set(list.map(([name]) => name))], effect: 'write' });
-  (await model.next('executor')).calls(...list);
-  (await model.next('executor')).finish();
-  (await model.next('writer')).text('Tried.');
-  await s.until(id, 'completed');
-  const ends = (await s.events(id)).filter((e) => /^tool\.(completed|failed)$/.test(e.event));
-  assert.equal(ends.length, list.length);
-  return ends.map((e) => e.data.result?.content?.[0]?.text ?? JSON.stringify(e.data));
-}
 const tries = (b, id, list) => called(b, list.map((args) => [`${id}__try`, args]));
 
 /** Says what this kernel cannot show. */
