@@ -11,6 +11,7 @@
  * of them; output.c: whether they are what their tool promises; result.c: as a model sees them
  * - doubt.c: calls that were lost with a process: made again, or left to a person
  * - writer.c: the final answer
+ * - questions.c: what the planner asks a person
  * - replan.c: when a new plan is made; plan_revise.c: of the old one and an answer
  * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape
  * - prompt.c: the words sent to models; toolbox.c: which tools are offered; tool_index.c: tools by words
@@ -261,6 +262,9 @@ struct run {
 	char task_id[ID_TEXT_SIZE];
 	char fence[FENCE_SIZE];  /* marks data in prompts; nobody outside can know it */
 	char *prompt, *feedback; /* feedback of the last rejection, NULL */
+	char *asked;             /* the planner's questions while they wait for an answer; NULL */
+	struct buf answers;      /* to them and to earlier ones, each with its question */
+	bool unanswered;         /* a person has decided that there is no answer */
 	bool approval_required;
 	struct plan *plan;
 	uint64_t plan_version; /* of the newest plan.created */
@@ -356,6 +360,13 @@ void run_timer_arm(struct run *r); /* after anything that the run waits for by t
 /* steps.c: frees the steps that are over, begins those whose turn it is and takes on those under way; at the
  * end the answer. go_on: steps may begin, and so may the answer; those under way go on in any case. */
 void steps_pump(struct run *r, bool go_on);
+bool steps_over(const struct run *r); /* none is left to be run */
+
+/* questions.c */
+/* The plan, which has questions only, is written, and the task waits for answers. recs: room for three, the
+ * first two are filled; takes them. */
+void questions_ask(struct run *r, const struct plan *p, struct record *recs);
+void questions_replay(struct run *r, enum event_type type, const struct json *data);
 
 /* replan.c */
 /* A failed step asks for a new plan, and one may be made. */

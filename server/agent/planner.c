@@ -2,8 +2,8 @@
 /*
  * The planner's call: goal and tools in, plan out. An answer that is no valid plan is shown to the model once
  * with what is wrong; if that does not help, the plan is the single step of pursuing the goal, which still
- * needs approval where approval is required. A plan without steps ends the task: done with its final text, or
- * failed with the questions it asks.
+ * needs approval where approval is required. A plan without steps ends the task with its final
+ * text, or waits for answers to its questions.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
@@ -25,6 +25,10 @@ void planner_start(struct run *r)
 	struct agent *a = r->agent;
 	struct toolbox_want want = {
 		.queries = {r->prompt}, .queries_count = 1, .max = exec_tools_offered_max(a)};
+	if (r->unanswered) {
+		run_fail(r, "needs-input", "the planner's questions were not answered");
+		return;
+	}
 	struct toolbox box;
 	struct buf system = BUF_INIT, user = BUF_INIT, repair = BUF_INIT;
 	toolbox_init(&box, agent_tool_index(a), &want);
@@ -162,6 +166,10 @@ static void plan_take(struct run *r, struct plan *p, struct record *completed)
 	buf_release(&text);
 	rejected_forget(r);
 	replan_adopt(r, p);
+	if (steps_over(r) && json_count(p->questions) > 0) {
+		questions_ask(r, p, recs);
+		return;
+	}
 	if (p->steps_count == 0) {
 		plan_empty(r, p, recs);
 		return;
@@ -179,26 +187,10 @@ static void plan_take(struct run *r, struct plan *p, struct record *completed)
 		run_wake(r);
 }
 
+/* Nothing is to be done: there is the answer. */
 static void plan_empty(struct run *r, struct plan *p, struct record *recs)
 {
 	enum event_type types[3] = {EVENT_MODEL_COMPLETED, EVENT_PLAN_CREATED, EVENT_TASK_RESULT};
-	if (json_count(p->questions) > 0) {
-		struct buf text = BUF_INIT;
-		buf_add_str(&text, "more information is needed; submit the task again with it. Missing:");
-		for (const struct json *q = json_first(p->questions); q != NULL; q = json_next(q)) {
-			buf_add_char(&text, ' ');
-			if (json_text(q) != NULL)
-				buf_add_str(&text, json_text(q));
-			else
-				json_print(q, &text);
-			if (json_next(q) != NULL)
-				buf_add_char(&text, ';');
-		}
-		if (record_events(r, recs, types, 2, TASK_SAME, NULL))
-			run_fail(r, "needs-input", buf_cstr(&text));
-		buf_release(&text);
-		return;
-	}
 	record_begin(&recs[2]);
 	jw_kv_text(&recs[2].w, "result", p->final_output);
 	if (record_events(r, recs, types, 3, TASK_COMPLETED, NULL))

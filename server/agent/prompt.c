@@ -55,6 +55,8 @@ void prompt_planner_user(struct run *r, const struct toolbox *t, struct buf *out
 		prompt_tool_line(&t->tools[i], out);
 	if (t->count == 0)
 		buf_add_str(out, "(none)\n");
+	if (r->answers.len > 0)
+		buf_printf(out, "\nA person answered your questions:\n%s", buf_cstr(&r->answers));
 	if (r->plan != NULL)
 		revision_sections(r, out);
 	if (r->feedback != NULL)

@@ -69,6 +69,7 @@ void event_replay(struct run *r, enum event_type type, const struct json *data)
 		text_take(&r->feedback, json_get_text(data, "feedback", NULL));
 	else if (type == EVENT_PLAN_CREATED)
 		text_take(&r->feedback, NULL);
+	questions_replay(r, type, data);
 	if (r->plan == NULL)
 		return;
 	if (type == EVENT_PLAN_CREATED)

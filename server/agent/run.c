@@ -283,6 +283,8 @@ static void run_free(void *arg)
 	plan_free(r->plan);
 	free(r->prompt);
 	free(r->feedback);
+	free(r->asked);
+	buf_release(&r->answers);
 	free(r->replan_why);
 	free(r->rejected_answer);
 	free(r->end_message);

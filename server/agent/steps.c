@@ -20,7 +20,6 @@ static void steps_poison(struct run *r);
 static bool nothing_done(struct run *r);
 static void steps_start(struct run *r);
 static void step_start(struct run *r, size_t i);
-static bool steps_over(const struct run *r);
 
 void steps_pump(struct run *r, bool go_on)
 {
@@ -206,7 +205,7 @@ static void step_start(struct run *r, size_t i)
 	run_wake(r);
 }
 
-static bool steps_over(const struct run *r)
+bool steps_over(const struct run *r)
 {
 	for (size_t i = 0; i < r->plan->steps_count; i++)
 		if (r->steps[i].status == STEP_PENDING || r->steps[i].status == STEP_RUNNING)

@@ -16,10 +16,8 @@ static const struct {
 	const char *name;
 	bool content_allowed, content_needed;
 } actions[] = {
-	{"retry", false, false},
-	{"completed", true, true},
-	{"skip", true, false},
-	{"fail", true, false},
+	{"retry", false, false}, {"completed", true, true}, {"skip", true, false},
+	{"fail", true, false},   {"answer", true, true},
 };
 
 static const char *text_of(const struct act *a, const char *name)
@@ -50,8 +48,8 @@ static enum err content_check(const struct act *a, size_t action, struct error *
 	if (!given || json_is(given, JSON_NULL))
 		return actions[action].content_needed
 			       ? err_set_field(e, ERR_FIELD, "/content",
-					       "content is missing: with \"completed\" say what the tool's "
-					       "result was, as text")
+					       "content is missing: with \"%s\" say what it is, as text",
+					       actions[action].name)
 			       : ERR_NONE;
 	if (!actions[action].content_allowed)
 		return err_set_field(e, ERR_FIELD, "/content", "\"%s\" takes no content",
@@ -72,17 +70,16 @@ static enum err body_check(const struct act *a, struct error *e)
 	enum err code = text_need(a, "id", "the id of the task's pending entry", e);
 
 	if (code == ERR_NONE)
-		code = text_need(a, "action", "\"retry\", \"completed\", \"skip\" or \"fail\"", e);
+		code = text_need(a, "action", "one of the actions of the pending entry", e);
 	if (code != ERR_NONE)
 		return code;
 	for (size_t i = 0; i < COUNT_OF(actions); i++) {
 		if (strcmp(actions[i].name, text_of(a, "action")) == 0)
 			return content_check(a, i, e);
 	}
-	return err_set_field(
-		e, ERR_FIELD, "/action",
-		"unknown action \"%.40s\"; there are \"retry\", \"completed\", \"skip\" and \"fail\"",
-		text_of(a, "action"));
+	return err_set_field(e, ERR_FIELD, "/action",
+			     "unknown action \"%.40s\"; there are those that the task's pending entry names",
+			     text_of(a, "action"));
 }
 
 static bool action_offered(const struct json *pending, const char *action, struct buf *offered)
@@ -119,8 +116,11 @@ static enum err pending_check(const struct act *a, const struct json *pending, s
 	return code;
 }
 
-static void input_change(struct act *a)
+/* pending: answers to a planner's questions make a plan, all other input goes on with one. */
+static void input_change(struct act *a, const struct json *pending)
 {
+	bool plans = strcmp(json_get_text(pending, "kind", ""), "questions") == 0;
+
 	struct jw w = JW(&a->data);
 
 	buf_reset(&a->data);
@@ -132,8 +132,9 @@ static void input_change(struct act *a)
 	jw_object_end(&w);
 	a->events[0] = (struct task_event){EVENT_TASK_INPUT, buf_slice(&a->data)};
 	a->events[1] = (struct task_event){EVENT_TASK_PENDING, SLICE_LIT("{\"pending\":null}")};
-	a->change = (struct task_change){
-		.events = a->events, .events_count = 2, .to = TASK_RUNNING, .if_last_seq = a->head.last_seq};
+	a->change =
+		(struct task_change){.events = a->events, .events_count = 2, .if_last_seq = a->head.last_seq};
+	a->change.to = plans ? TASK_PLANNING : TASK_RUNNING;
 	act_state_data(a, NULL);
 }
 
@@ -153,7 +154,7 @@ static enum err input_prepare(struct act *a, struct error *e)
 		return err_set(e, ERR_INTERNAL, "the task's document cannot be read");
 	code = pending_check(a, json_get(doc, "pending"), e);
 	if (code == ERR_NONE)
-		input_change(a);
+		input_change(a, json_get(doc, "pending"));
 	json_free(doc);
 	return code;
 }

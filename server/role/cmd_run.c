@@ -27,7 +27,7 @@ struct session {
 	char *task_path; /* "/v1/tasks/ID" */
 	char digest[SHA256_HEX_SIZE];
 	struct json *pending; /* what the task waits for, of its last task.pending event; NULL: nothing */
-	enum { ASKED_APPROVAL, ASKED_DECISION } asked;
+	enum { ASKED_APPROVAL, ASKED_DECISION, ASKED_QUESTIONS } asked;
 	struct buf typed;
 	int interrupts, exit_code;
 };
@@ -45,6 +45,7 @@ static void answer_await(struct session *s, const char *question);
 static void input_ready(int fd, int ready, void *arg);
 static void approval_take(struct session *s, const char *answer);
 static void decision_take(struct session *s, const char *answer);
+static void input_post(struct session *s, const char *action, const char *content);
 static void act(struct session *s, const char *verb, const char *name, const char *value);
 static void post(struct session *s, const char *verb, struct slice body);
 static void acted(const struct json *body, const struct error *e, void *arg);
@@ -200,6 +201,11 @@ static void approval_asked(struct session *s)
 	answer_await(s, "Carry out this plan? [y]es, [n]o, or say what to change: ");
 }
 
+static bool questions_pend(const struct session *s)
+{
+	return strcmp(json_get_text(s->pending, "kind", ""), "questions") == 0;
+}
+
 static void decision_asked(struct session *s)
 {
 	show_pending(s->show, s->pending);
@@ -212,7 +218,11 @@ static void decision_asked(struct session *s)
 		act(s, "cancel", NULL, NULL);
 		return;
 	}
-	s->asked = ASKED_DECISION;
+	s->asked = questions_pend(s) ? ASKED_QUESTIONS : ASKED_DECISION;
+	if (s->asked == ASKED_QUESTIONS) {
+		answer_await(s, "Your answer, or nothing to give up: ");
+		return;
+	}
 	answer_await(s, "[r]etry, [c]ompleted and what its result was, [s]kip or [f]ail: ");
 }
 
@@ -244,6 +254,8 @@ static void input_ready(int fd, int ready, void *arg)
 	buf_reset(&s->typed);
 	if (s->asked == ASKED_APPROVAL)
 		approval_take(s, from);
+	else if (n > 0 && s->asked == ASKED_QUESTIONS)
+		input_post(s, *from != '\0' ? "answer" : "fail", *from != '\0' ? from : NULL);
 	else if (n > 0)
 		decision_take(s, from);
 	else
@@ -276,12 +288,18 @@ static void decision_take(struct session *s, const char *answer)
 		decision_asked(s);
 		return;
 	}
+	input_post(s, actions[i], i == COMPLETED ? content : NULL);
+}
+
+/* content: NULL for none. */
+static void input_post(struct session *s, const char *action, const char *content)
+{
 	struct buf body = BUF_INIT;
 	struct jw w = JW(&body);
 	jw_object(&w);
 	jw_kv_text(&w, "id", json_get_text(s->pending, "id", ""));
-	jw_kv_text(&w, "action", actions[i]);
-	if (i == COMPLETED)
+	jw_kv_text(&w, "action", action);
+	if (content != NULL)
 		jw_kv_text(&w, "content", content);
 	jw_object_end(&w);
 	post(s, "input", buf_slice(&body));

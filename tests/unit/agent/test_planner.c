@@ -95,17 +95,6 @@ static void planner__a_plan_without_steps_is_the_answer(void **state)
 	world_close(&w);
 }
 
-static void planner__open_questions_end_the_task(void **state)
-{
-	struct world w;
-	(void)state;
-	world_open(&w, NULL, false);
-	model_text(&w, "{\"steps\":[],\"questions\":[\"Which file?\",\"Which language?\"]}");
-	task_give(&w, "translate it");
-	assert_ended(&w, "failed", "Which file?; Which language?");
-	world_close(&w);
-}
-
 static void planner__a_model_that_fails_ends_the_task(void **state)
 {
 	struct world w;
@@ -160,7 +149,6 @@ int main(void)
 		cmocka_unit_test(planner__a_bad_plan_is_put_right_once),
 		cmocka_unit_test(planner__a_model_that_cannot_plan_leaves_one_step),
 		cmocka_unit_test(planner__a_plan_without_steps_is_the_answer),
-		cmocka_unit_test(planner__open_questions_end_the_task),
 		cmocka_unit_test(planner__a_model_that_fails_ends_the_task),
 		cmocka_unit_test(planner__a_refusal_ends_the_task),
 		cmocka_unit_test(planner__cancelled_while_the_model_thinks),

@@ -81,6 +81,23 @@ static void input__is_recorded_and_the_task_goes_on(void **state)
 	}
 }
 
+/* Answers to a planner's questions: it plans again. */
+static void input__answers_lead_back_to_planning(void **state)
+{
+	struct api_task t = api_task_new();
+
+	(void)state;
+	api_move(t, TASK_PLANNING, NULL);
+	api_event(t, EVENT_TASK_PENDING,
+		  "{\"pending\":{\"id\":\"q1\",\"kind\":\"questions\",\"actions\":[\"answer\",\"fail\"]}}");
+	api_move(t, TASK_INPUT_REQUIRED, NULL);
+	assert_int_equal(input(t, "{\"id\":\"q1\",\"action\":\"answer\"}"), 400);
+	assert_string_equal(api_text("/field"), "/content");
+	assert_int_equal(input(t, "{\"id\":\"q1\",\"action\":\"retry\"}"), 400);
+	assert_int_equal(input(t, "{\"id\":\"q1\",\"action\":\"answer\",\"content\":\"French\"}"), 200);
+	assert_string_equal(api_text("/status"), "planning");
+}
+
 static void input__refuses_bad_bodies(void **state)
 {
 	static const struct {
@@ -146,6 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		API_TEST(input__is_recorded_and_the_task_goes_on),
 		KEPT_TEST(input__is_recorded_and_the_task_goes_on),
+		API_TEST(input__answers_lead_back_to_planning),
 		API_TEST(input__refuses_bad_bodies),
 		API_TEST(input__is_for_the_entry_that_waits),
 		API_TEST(input__needs_a_task_that_waits),
