@@ -20,7 +20,7 @@ enum { QUEUE_RESERVE_BYTES = 64 << 10 };
 
 /* --- calls: from the worker --- */
 
-static struct tool_call *call_find(const struct worker *w, uint64_t id)
+struct tool_call *broker_call_find(const struct worker *w, uint64_t id)
 {
 	struct tool_call *c = w->calls;
 	while (c && c->worker_id != id)
@@ -30,7 +30,7 @@ static struct tool_call *call_find(const struct worker *w, uint64_t id)
 
 void broker_call_cancelled(struct worker *w, uint64_t id)
 {
-	struct tool_call *c = call_find(w, id);
+	struct tool_call *c = broker_call_find(w, id);
 	if (c)
 		call_cancel(c, "cancelled by the client");
 }

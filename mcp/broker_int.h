@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Private to the broker files: broker.c (servers, workers, catalogue), broker_call.c (calls between them),
- * broker_login.c (people who logged in to a server), broker_reload.c (servers come and go). */
+ * broker_ask.c (what servers ask in their course), broker_login.c (people who logged in to a server),
+ * broker_reload.c (servers come and go). */
 #ifndef MCP_BROKER_INT_H
 #define MCP_BROKER_INT_H
 
@@ -46,6 +47,10 @@ void broker_auth_open(struct mcp_broker *b, const struct mcp_rows *rows, const s
 void broker_call_received(struct worker *w, const struct ipc_frame *f);
 void broker_request_received(struct worker *w, const struct ipc_frame *f);
 void broker_call_cancelled(struct worker *w, uint64_t id);
+struct tool_call *broker_call_find(const struct worker *w, uint64_t id); /* by the worker's number for it */
+
+/* --- broker_ask.c --- */
+void broker_answer_received(struct worker *w, const struct ipc_frame *f);
 
 /* --- broker_login.c --- */
 void broker_login_received(struct worker *w, const struct ipc_frame *f);

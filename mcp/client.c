@@ -197,6 +197,8 @@ static void frame_received(struct ipc_frame *f, void *arg)
 	case IPC_CATALOG: catalog_received(c, f); break;
 	case IPC_CALL_PROGRESS: client_call_progress(c, f); break;
 	case IPC_CALL_DONE: client_call_done(c, f); break;
+	case IPC_CALL_ASK: client_asked(c, f); break;
+	case IPC_CALL_ASK_OVER: client_ask_over(c, f); break;
 	case IPC_SERVERS: question_answer(c, f->id, f->body, NULL); break;
 	case IPC_LOGIN_DONE:
 	case IPC_SERVER_RESTARTED: question_done_received(c, f); break;

@@ -3,8 +3,8 @@
  * Tool calls and other requests to servers as a worker sees them (call stands for both). A call is on the
  * client's list from start until on_end returns or until it is cancelled. It ends by the supervisor's
  * CALL_DONE, by the loss of the supervisor, or by this side's own time limit, which is there for a supervisor
- * that hangs. Ends that we find out ourselves are told from the bottom of the loop, so that on_end never runs
- * inside mcp_call_start.
+ * that hangs and stands still while a person is asked. Ends that we find out ourselves are told from the
+ * bottom of the loop, so that on_end never runs inside mcp_call_start.
  *
  * `sent` is told as false only when the call certainly never left: once it is on its way to a supervisor that
  * is then lost, nobody here knows how far it came.
@@ -14,27 +14,29 @@
 
 #include <stdlib.h>
 
-struct mcp_call {
-	struct mcp_client *client;
-	struct mcp_call *prev, *next;
-	uint64_t id;
-	struct mcp_call_handler handler;
-	int64_t started_ms;
-	bool sent;  /* to the supervisor */
-	bool ended; /* how is in error; on_end is deferred */
-	struct error error;
-	struct loop_timer *timer;
-};
-
 static void call_free(struct mcp_call *call)
 {
 	struct mcp_client *c = call->client;
 	*(call->prev ? &call->prev->next : &c->calls) = call->next;
 	if (call->next)
 		call->next->prev = call->prev;
+	client_asks_forget(call);
 	loop_timer_free(call->timer);
 	loop_defer_cancel(c->loop, call);
 	free(call);
+}
+
+void client_call_clock_stop(struct mcp_call *call)
+{
+	call->left_ms -= clock_mono_ms() - call->timer_set_ms;
+	loop_timer_set(call->timer, -1);
+}
+
+void client_call_clock_go(struct mcp_call *call)
+{
+	call->timer_set_ms = clock_mono_ms();
+	if (!call->ended)
+		loop_timer_set(call->timer, call->left_ms > 0 ? call->left_ms : 0);
 }
 
 /* Off the list before the handler runs: it may start, cancel or free whatever it likes. */
@@ -108,7 +110,8 @@ static struct mcp_call *call_start(struct mcp_client *c, enum ipc_msg msg, struc
 		c->calls->prev = call;
 	c->calls = call;
 	call->timer = loop_timer_new(c->loop, timer_fired, call);
-	loop_timer_set(call->timer, c->options.call_ms_max);
+	call->left_ms = c->options.call_ms_max;
+	client_call_clock_go(call);
 	if (call_send(call, msg, body, &e) != ERR_NONE)
 		call_end_later(call, &e);
 	buf_release(body);
@@ -151,7 +154,7 @@ void mcp_call_cancel(struct mcp_call *call)
 
 /* --- what the supervisor tells --- */
 
-static struct mcp_call *call_find(const struct mcp_client *c, uint64_t id)
+struct mcp_call *client_call_find(const struct mcp_client *c, uint64_t id)
 {
 	struct mcp_call *call = c->calls;
 	while (call && (call->id != id || call->ended))
@@ -161,7 +164,7 @@ static struct mcp_call *call_find(const struct mcp_client *c, uint64_t id)
 
 void client_call_progress(struct mcp_client *c, const struct ipc_frame *f)
 {
-	struct mcp_call *call = call_find(c, f->id);
+	struct mcp_call *call = client_call_find(c, f->id);
 	struct unpack u = UNPACK(f->body);
 	struct slice progress = unpack_slice(&u), total = unpack_slice(&u), message = unpack_slice(&u);
 	if (call && unpack_end(&u) && call->handler.on_progress)
@@ -170,7 +173,7 @@ void client_call_progress(struct mcp_client *c, const struct ipc_frame *f)
 
 void client_call_done(struct mcp_client *c, const struct ipc_frame *f)
 {
-	struct mcp_call *call = call_find(c, f->id);
+	struct mcp_call *call = client_call_find(c, f->id);
 	struct unpack u = UNPACK(f->body);
 	struct mcp_call_end end = {0};
 	uint32_t code = unpack_u32(&u);

@@ -228,7 +228,7 @@ static enum err event_received(const struct sse_event *ev, void *arg, struct err
 	if (h->old && x->kind == EXCHANGE_STREAM && strcmp(ev->event, "endpoint") == 0)
 		old_endpoint(h, ev->data);
 	else if (ev->data.len && strcmp(ev->event, "message") == 0)
-		http_messages(h, ev->data);
+		http_messages(h, ev->data, x->id);
 	return x->ended ? ERR_CANCELLED : ERR_NONE;
 }
 
@@ -375,7 +375,7 @@ static bool error_answered(struct exchange *x)
 	buf_add_slice(&text, error);
 	buf_add_char(&text, '}');
 	if (!h->lost)
-		h->events.on_message(buf_slice(&text), h->events.arg);
+		h->events.on_message(buf_slice(&text), x->id, h->events.arg);
 	buf_release(&text);
 	return x->ended;
 }
@@ -440,7 +440,7 @@ static void answered(struct exchange *x)
 	if (accepted)
 		return; /* the answer comes on the stream */
 	if (answer_type(x->head.content_type) == ANSWER_JSON)
-		http_messages(x->http, buf_slice(&x->body));
+		http_messages(x->http, buf_slice(&x->body), x->id);
 	if (x->ended)
 		return;
 	if (!x->body.len)

@@ -81,8 +81,9 @@ struct http {
 /* --- http_link.c --- */
 void http_lose(struct http *h, const struct error *why);
 void http_exchange_ended(struct http *h, const struct exchange *x, bool well);
-/* A JSON-RPC message, or an array of them, as the body or an event brought it. */
-void http_messages(struct http *h, struct slice text);
+/* A JSON-RPC message, or an array of them, as the body or an event brought it. about: our request that it
+ * came in answer to; 0: none. */
+void http_messages(struct http *h, struct slice text, uint64_t about);
 
 /* --- http_exchange.c --- */
 struct exchange *exchange_new(struct http *h, enum exchange_kind kind, const struct link_message *m);

@@ -36,19 +36,19 @@ void http_lose(struct http *h, const struct error *why)
 
 /* --- what came --- */
 
-void http_messages(struct http *h, struct slice text)
+void http_messages(struct http *h, struct slice text, uint64_t about)
 {
 	struct scan_iter it;
 	struct slice name, value;
 	if (h->lost)
 		return;
 	if (!text.len || text.ptr[0] != '[' || !scan_open(text, &it)) {
-		h->events.on_message(text, h->events.arg);
+		h->events.on_message(text, about, h->events.arg);
 		return;
 	}
 	/* 2025-03-26 alone knew batches. */
 	while (!h->lost && scan_next(&it, &name, &value))
-		h->events.on_message(value, h->events.arg);
+		h->events.on_message(value, about, h->events.arg);
 }
 
 static void stream_open(struct http *h)

@@ -89,12 +89,25 @@ struct mcp_call_end {
 	int64_t duration_ms;
 };
 
+/* What the server asks in the course of a call. */
+struct mcp_ask {
+	uint64_t number;     /* names it within its call */
+	const char *method;  /* "elicitation/create" or "sampling/createMessage" */
+	struct slice params; /* JSON object as the server sent it */
+};
+
 struct mcp_call_handler {
 	/* number texts as the server sent them; total and message may be empty. Optional. */
 	void (*on_progress)(struct slice progress, struct slice total, struct slice message, void *arg);
 	/* Exactly once, never from within mcp_call_start. The call is freed after it. */
 	void (*on_end)(const struct mcp_call_end *end, void *arg);
 	void *arg;
+	/* To be answered by mcp_call_answer or mcp_call_refuse, now or later, while it is not over; the
+	 * call's time limits stand still meanwhile. Several may be open at once. Optional: without it all is
+	 * refused. */
+	void (*on_ask)(const struct mcp_ask *ask, void *arg);
+	/* Nobody waits for the answer any more. Not told when the call ends. */
+	void (*on_ask_over)(uint64_t number, const char *why, void *arg);
 };
 
 /* Never NULL. Waits in a bounded queue while a server starts. */
@@ -102,6 +115,10 @@ struct mcp_call *mcp_call_start(struct mcp_client *c, const struct mcp_call_requ
 				struct mcp_call_handler h);
 /* The server is told; on_end is NOT called; the pointer is gone. */
 void mcp_call_cancel(struct mcp_call *call);
+/* result is a JSON object of the shape that the method's specification demands. Of an ask that is not open
+ * (any more) nothing is told. */
+void mcp_call_answer(struct mcp_call *call, uint64_t ask, struct slice result);
+void mcp_call_refuse(struct mcp_call *call, uint64_t ask, int code, const char *message);
 
 /* A request of the protocol that is no tool call: resources/list, resources/templates/list, resources/read,
  * prompts/list, prompts/get, completion/complete. */
@@ -248,6 +265,10 @@ struct mcp_broker_options {
 	int64_t drain_ms_max;  /* for running calls to end before their server is restarted or replaced */
 	int64_t restart_ms_min, restart_ms_max; /* back-off */
 	size_t calls_per_server_max;            /* in flight and waiting; more give ERR_FULL */
+	/* What a server may ask in the course of one call: */
+	int64_t input_ms_max; /* for an answer to come */
+	size_t asks_open_max, asks_max;
+	size_t ask_bytes_max; /* one of them */
 	size_t frame_bytes_max, queue_bytes_max;
 	const char *version; /* ours, for clientInfo */
 	struct mcp_auth_common auth;

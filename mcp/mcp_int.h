@@ -4,7 +4,7 @@
  *
  *   broker   workers, routing of calls, the catalogue of all servers
  *   server   one row of the registry: states, restarts, its calls and their time-outs
- *   session  JSON-RPC of one connection: ids, handshake, tools/list, tools/call
+ *   session  JSON-RPC of one connection: ids, handshake, tools/list, tools/call, what the server asks
  *   link     bytes of one connection: a child's pipes (stdio.c) or HTTP (http_*.c), behind a table of
  * functions
  *
@@ -254,7 +254,9 @@ struct link_failure {
 };
 
 struct link_events {
-	void (*on_message)(struct slice text, void *arg);
+	/* about: our request whose answer the bytes belong to, as far as the transport tells; 0: it does not.
+	 */
+	void (*on_message)(struct slice text, uint64_t about, void *arg);
 	void (*on_overlong)(const struct frame_line *line, void *arg);
 	/* A message of ours that bears an id gets no answer. Optional. */
 	void (*on_failed)(const struct link_failure *f, void *arg);
@@ -345,7 +347,10 @@ struct request_handler {
 	void (*on_progress)(struct slice params, void *arg); /* raw; optional */
 	void (*on_end)(const struct answer *a, void *arg);
 	void *arg;
+	bool takes_asks; /* the server may ask something in its course */
 };
+
+struct session_ask;
 
 struct session_events {
 	void (*on_ready)(void *arg); /* handshake and first tools/list are done */
@@ -353,6 +358,11 @@ struct session_events {
 	/* This connection is of no use: the caller ends it. */
 	void (*on_broken)(const struct error *why, void *arg);
 	void *arg;
+	/* The server asks something: answered or refused exactly once, at once or later, unless on_ask_over
+	 * comes before. Optional: NULL offers the server nothing. */
+	void (*on_ask)(struct session_ask *a, void *arg);
+	/* Nobody waits for the answer any more; the pointer is gone after it. Also out of session_close. */
+	void (*on_ask_over)(const struct session_ask *a, void *arg);
 };
 
 /* era: MCP_ERA_MODERN; any other is the handshake. */
@@ -360,7 +370,8 @@ struct session *session_open(struct loop *l, struct link *link, const char *serv
 			     enum mcp_era era, int64_t list_ms_max, struct session_events events);
 /* Forgets all requests, without callbacks; allowed inside its own. NULL is fine. */
 void session_close(struct session *s);
-void session_receive(struct session *s, struct slice text);
+/* about: as the link says. */
+void session_receive(struct session *s, struct slice text, uint64_t about);
 void session_overlong(struct session *s, const struct frame_line *line);
 void session_failed(struct session *s, const struct link_failure *f);
 /* Returns the request's id, or 0 with e set: then nothing was written. idempotency_key may be NULL. */
@@ -385,6 +396,38 @@ struct session_facts {
 	uint64_t junk_lines, late_answers;
 };
 const struct session_facts *session_facts(const struct session *s);
+
+/* --- session_ask.c --- */
+
+#define ASK_ELICITATION "elicitation/create"
+#define ASK_SAMPLING    "sampling/createMessage"
+#define ASK_ROOTS       "roots/list"
+enum { ASK_REJECTED = -1, ASK_ENDED = -32000, ASK_UNKNOWN = -32601, ASK_INVALID = -32602 };
+
+struct ask_reply {
+	struct slice result; /* raw JSON object; empty: refused, as the rest says */
+	int code;            /* of JSON-RPC */
+	const char *message;
+};
+/* Where an answer goes that is not one to a JSON-RPC request. Not called for an ask that is over. */
+struct ask_sink {
+	void (*fn)(const struct ask_reply *answer, void *arg);
+	void *arg;
+};
+struct session_ask {
+	uint64_t number;     /* unique within its session */
+	uint64_t request_id; /* of our request that it belongs to; 0: of none that is known */
+	const char *method;  /* one of the three above */
+	struct slice params; /* raw JSON object */
+	/* session_ask.c only: */
+	struct session *session;
+	struct session_ask *next;
+	struct buf text, raw_id;
+	struct ask_sink sink;
+};
+/* Each ends the ask: the pointer is gone. result is a raw JSON object. */
+void session_ask_answer(struct session_ask *a, struct slice result);
+void session_ask_refuse(struct session_ask *a, int code, const char *message);
 
 /* --- server.c, server_call.c, server_text.c --- */
 
@@ -420,6 +463,10 @@ struct tool_call {
 	int64_t idle_ms, total_ms;
 	int64_t started_ms, heard_ms; /* on clock_mono_ms */
 	struct loop_timer *timer;
+	/* server_ask.c: what the server has asked in its course */
+	struct call_ask *asks;
+	size_t asks_open, asks_total;
+	int64_t stopped_ms; /* its clocks stand still since then, while one of them is open */
 };
 
 struct server {
@@ -491,12 +538,22 @@ void server_renew_later(struct server *s);        /* its link is gone */
 
 /* Takes the call; it may end before this returns. */
 void server_call(struct server *s, struct tool_call *c);
-void server_calls_dispatch(struct server *s);                          /* the server is ready */
-void server_calls_end(struct server *s, const struct error *why);      /* all, but those that
-									  wait for the next
-									  start */
-void call_cancel(struct tool_call *c, const char *reason);             /* nobody waits for it any more */
+void server_calls_dispatch(struct server *s);                     /* the server is ready */
+void server_calls_end(struct server *s, const struct error *why); /* all, but those that
+								     wait for the next
+								     start */
+void call_cancel(struct tool_call *c, const char *reason);        /* nobody waits for it any more */
+void call_clocks_stop(struct tool_call *c);
+void call_clocks_go(struct tool_call *c);
 void call_end(struct tool_call *c, const struct answer *a, bool sent); /* tells the worker, frees */
+
+/* --- server_ask.c --- */
+
+/* From the session's events. */
+void server_asked(struct server *s, struct session_ask *a);
+void server_ask_over(struct server *s, const struct session_ask *a);
+/* From the worker; one that crossed the end of the ask is ignored. */
+void call_answer(struct tool_call *c, uint64_t number, const struct ask_reply *answer);
 
 /* --- broker.c: what servers tell it --- */
 
@@ -510,5 +567,7 @@ void broker_call_progress(struct tool_call *c, struct slice progress, struct sli
 /* Sends the end to the worker and takes the call off its list. */
 void broker_call_done(struct tool_call *c, const struct answer *a, bool sent);
 void broker_call_forget(struct tool_call *c); /* only takes it off */
+void broker_call_ask(struct tool_call *c, const struct session_ask *a);
+void broker_call_ask_over(struct tool_call *c, uint64_t number, const char *why);
 
 #endif

@@ -139,13 +139,23 @@ static void session_broken(const struct error *why, void *arg)
 	server_lost(arg, why);
 }
 
+static void session_asks(struct session_ask *a, void *arg)
+{
+	server_asked(arg, a);
+}
+
+static void session_ask_is_over(const struct session_ask *a, void *arg)
+{
+	server_ask_over(arg, a);
+}
+
 /* --- the link's events --- */
 
-static void link_message(struct slice text, void *arg)
+static void link_message(struct slice text, uint64_t about, void *arg)
 {
 	struct server *s = arg;
 	if (s->session)
-		session_receive(s->session, text);
+		session_receive(s->session, text, about);
 }
 
 static void link_overlong(const struct frame_line *line, void *arg)
@@ -249,7 +259,8 @@ static void link_start(struct server *s, struct error *e)
 					  .on_lost = link_lost,
 					  .on_gone = link_gone,
 					  .arg = s};
-	struct session_events session_events = {session_ready, session_tools_changed, session_broken, s};
+	struct session_events session_events = {session_ready, session_tools_changed, session_broken, s,
+						session_asks,  session_ask_is_over};
 	s->link = s->options->transport == MCP_STDIO
 			  ? stdio_open(s->loop, s->options, &stdio, link_events, e)
 			  : http_open(s->loop, s->options, &http, s->auth, link_events);

@@ -6,7 +6,8 @@
  * decides whether a repeat is harmless.
  *
  * Two limits end a call. The idle limit starts again with each sign of progress; the absolute one never does.
- * They are told apart in words, because only one of them says that the server was silent.
+ * They are told apart in words, because only one of them says that the server was silent. Both stand still
+ * while the server waits for an answer of ours (server_ask.c).
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -27,6 +28,7 @@ static void calls_list_add(struct server *s, struct tool_call *c)
 static void call_free(struct tool_call *c)
 {
 	struct server *s = c->server;
+	ensure(!c->asks);
 	if (s) {
 		*(c->prev ? &c->prev->next : &s->calls) = c->next;
 		if (c->next)
@@ -71,6 +73,20 @@ static int64_t call_left_ms(const struct tool_call *c)
 	int64_t idle = c->heard_ms + c->idle_ms - now;
 	/* A call that waits for the server to start is not idle: the start has its own limit. */
 	return !c->request_id || total < idle ? total : idle;
+}
+
+void call_clocks_stop(struct tool_call *c)
+{
+	c->stopped_ms = clock_mono_ms();
+	loop_timer_set(c->timer, -1);
+}
+
+void call_clocks_go(struct tool_call *c)
+{
+	int64_t now = clock_mono_ms();
+	c->started_ms += now - c->stopped_ms;
+	c->heard_ms = now;
+	loop_timer_set(c->timer, call_left_ms(c));
 }
 
 static void call_timed_out(struct tool_call *c)
@@ -151,7 +167,7 @@ static void call_answered(const struct answer *a, void *arg)
 static void call_send(struct server *s, struct tool_call *c)
 {
 	struct error e;
-	struct request_handler h = {call_progress, call_answered, c};
+	struct request_handler h = {call_progress, call_answered, c, !c->method};
 	struct slice arguments = buf_slice(&c->arguments);
 	c->request_id = c->method ? session_request(s->session, c->method, arguments, h, &e)
 				  : session_call(s->session, c->tool, arguments, c->idempotency_key, h, &e);

@@ -80,6 +80,7 @@ void session_close(struct session *s)
 	s->closed = true;
 	while (s->requests)
 		wire_forget(s, s->requests->id);
+	asks_drop(s);
 	loop_timer_free(s->list_timer);
 	loop_timer_free(s->alive_timer);
 	loop_defer_cancel(s->loop, s);

@@ -7,6 +7,7 @@
  *   session_modern     server/discover of the modern wire, and its answers that are none yet
  *   session_headers    what of a request the modern wire wants to see in headers
  *   session_list       tools/list
+ *   session_ask        what the server asks of us
  *   session_request    what else is asked for, by method and params
  */
 #ifndef MCP_SESSION_INT_H
@@ -22,7 +23,7 @@ enum {
 	PING_ANSWER_MS = 30000
 };
 
-/* One of our requests that has no answer yet. Their requests need no table: each is answered at once. */
+/* One of our requests that has no answer yet. Of their requests, those that wait for an answer are asks. */
 struct request {
 	uint64_t id;      /* its owner's name for it: that of its first sending */
 	uint64_t wire_id; /* that of its latest; 0: it waits to be sent again */
@@ -49,6 +50,8 @@ struct session {
 	struct session_facts facts;
 	struct request *requests;
 	uint64_t id_last;
+	struct session_ask *asks;
+	uint64_t asks_last;
 
 	bool modern;
 	const char *protocol;     /* the version of the modern wire that is spoken */
@@ -76,6 +79,8 @@ struct session {
 uint64_t wire_request(struct session *s, const char *method, struct slice params, struct request_handler h,
 		      struct error *e);
 must_check enum err wire_notify(struct session *s, const char *method, struct slice params, struct error *e);
+/* Answers one of theirs; id is raw, member "result" or "error". */
+void wire_answer(struct session *s, struct slice id, const char *member, struct slice value);
 bool wire_forget(struct session *s, uint64_t id); /* false: no such request */
 /* Under which id the server knows it now; 0: it knows nothing of it. */
 uint64_t wire_id_now(struct session *s, uint64_t id);
@@ -112,6 +117,23 @@ void plans_release(struct session *s);
 /* Lines for the link, where it has any. */
 must_check enum err request_headers(const struct session *s, const char *method, struct slice params,
 				    struct header_lines *l, struct error *e);
+
+/* --- session_ask.c --- */
+struct ask_origin {
+	struct slice method, params,
+		raw_id; /* raw_id of a JSON-RPC request; else empty, and there is a sink */
+	uint64_t request_id;
+	struct ask_sink sink;
+};
+/* Hands it up. false: it is of no known kind, or nobody takes it: the caller says so to the server. */
+bool session_ask_open(struct session *s, const struct ask_origin *o);
+/* Our request has ended: what the server asked in its course is over. */
+void asks_withdraw(struct session *s, uint64_t request_id);
+void asks_drop(struct session *s); /* all of them, without answers */
+/* notifications/cancelled of the server's. */
+void ask_taken_back(struct session *s, struct slice raw_id);
+/* Our request that an ask belongs to; about: as the link says. */
+uint64_t ask_owner(const struct session *s, uint64_t about);
 
 /* --- session_list.c --- */
 void list_start(struct session *s);

@@ -45,11 +45,11 @@ static void breaks_replace(struct buf *text, size_t from)
 	}
 }
 
-static void params_add(struct buf *text, struct slice params)
+static void value_add(struct buf *text, const char *member, struct slice value)
 {
 	size_t from = text->len;
-	buf_add_str(text, ",\"params\":");
-	buf_add_slice(text, params);
+	buf_printf(text, ",\"%s\":", member);
+	buf_add_slice(text, value);
 	breaks_replace(text, from);
 }
 
@@ -79,7 +79,7 @@ static enum err request_send(struct session *s, struct request *r, const char *m
 	if (s->modern)
 		envelope_add(s, &text, params);
 	else if (params.len)
-		params_add(&text, params);
+		value_add(&text, "params", params);
 	buf_add_char(&text, '}');
 	enum err rc = s->modern ? request_headers(s, method, params, &lines, e) : ERR_NONE;
 	if (!rc)
@@ -144,21 +144,21 @@ enum err wire_notify(struct session *s, const char *method, struct slice params,
 	struct buf text = BUF_INIT;
 	buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"method\":\"%s\"", method);
 	if (params.len)
-		params_add(&text, params);
+		value_add(&text, "params", params);
 	buf_add_char(&text, '}');
 	enum err rc = message_send(s, &text, (struct link_message){.method = method}, e);
 	buf_release(&text);
 	return rc;
 }
 
-/* Answers one of theirs; id is raw. */
-static void answer_send(struct session *s, struct slice id, const char *member)
+void wire_answer(struct session *s, struct slice id, const char *member, struct slice value)
 {
 	struct error e;
 	struct buf text = BUF_INIT;
 	buf_add_str(&text, "{\"jsonrpc\":\"2.0\",\"id\":");
 	buf_add_slice(&text, id);
-	buf_add_str(&text, member);
+	value_add(&text, member, value);
+	buf_add_char(&text, '}');
 	if (message_send(s, &text, (struct link_message){0}, &e) != ERR_NONE)
 		log_debug("an answer to a tool server could not be written", LF_STR("server", s->server),
 			  LF_STR("error", e.msg));
@@ -189,6 +189,7 @@ static void request_take_out(struct session *s, struct request *r)
 	while (*at != r)
 		at = &(*at)->next;
 	*at = r->next;
+	asks_withdraw(s, r->id);
 	if (r->wire_id)
 		link_done(s, r->wire_id);
 }
@@ -280,16 +281,18 @@ static void answer_received(struct session *s, const struct scan_message *m)
 
 /* --- what the server sends by itself --- */
 
-static void request_received(struct session *s, const struct scan_message *m)
+static void request_received(struct session *s, const struct scan_message *m, uint64_t about)
 {
+	struct ask_origin o = {m->method, m->params, m->id, ask_owner(s, about), {0}};
 	if (s->modern) /* its servers ask nothing, and take no answers */
 		s->facts.junk_lines++;
 	else if (slice_eq_str(m->method, "ping"))
-		answer_send(s, m->id, ",\"result\":{}}");
-	else
-		answer_send(s, m->id,
-			    ",\"error\":{\"code\":-32601,\"message\":\"this client does not offer that "
-			    "method\"}}");
+		wire_answer(s, m->id, "result", SLICE_LIT("{}"));
+	else if (!session_ask_open(s, &o))
+		wire_answer(
+			s, m->id, "error",
+			SLICE_LIT(
+				"{\"code\":-32601,\"message\":\"this client does not offer that method\"}"));
 }
 
 static void progress_received(struct session *s, struct slice params)
@@ -305,6 +308,8 @@ static void notification_received(struct session *s, const struct scan_message *
 		progress_received(s, m->params);
 	else if (slice_eq_str(m->method, "notifications/tools/list_changed"))
 		list_note_changed(s);
+	else if (slice_eq_str(m->method, "notifications/cancelled"))
+		ask_taken_back(s, scan_member(m->params, "requestId"));
 }
 
 static bool slice_has(struct slice s, const char *text)
@@ -341,14 +346,14 @@ static void junk_received(struct session *s, struct slice text)
 		  LF_INT("bytes", text.len));
 }
 
-void session_receive(struct session *s, struct slice text)
+void session_receive(struct session *s, struct slice text, uint64_t about)
 {
 	struct scan_message m;
 	if (s->closed)
 		return;
 	s->heard = true;
 	switch (scan_message(text, &m)) {
-	case SCAN_REQUEST: request_received(s, &m); break;
+	case SCAN_REQUEST: request_received(s, &m, about); break;
 	case SCAN_NOTIFICATION: notification_received(s, &m); break;
 	case SCAN_ANSWER: answer_received(s, &m); break;
 	case SCAN_JUNK: junk_received(s, text); break;

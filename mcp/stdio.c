@@ -140,7 +140,7 @@ static void lines_deliver(struct stdio *s)
 	enum frame_kind kind;
 	while (!s->lost && (kind = framer_next(&s->framer, &line)) != FRAME_NONE) {
 		if (kind == FRAME_LINE) {
-			s->events.on_message(line.text, s->events.arg);
+			s->events.on_message(line.text, 0, s->events.arg);
 		} else if (kind == FRAME_OVERLONG) {
 			s->events.on_overlong(&line, s->events.arg);
 		} else {

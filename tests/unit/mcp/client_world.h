@@ -151,7 +151,7 @@ static inline void call_end(const struct mcp_call_end *end, void *arg)
 static inline struct mcp_call *call_start(struct world *w)
 {
 	struct mcp_call_request r = {"s", "t", SLICE_LIT("{}"), "task", 0, true, NULL};
-	struct mcp_call_handler h = {call_progress, call_end, w};
+	struct mcp_call_handler h = {.on_progress = call_progress, .on_end = call_end, .arg = w};
 	int before = w->ends;
 	struct mcp_call *call = mcp_call_start(w->client, &r, h);
 	assert_int_equal(w->ends, before);

@@ -41,7 +41,7 @@ static inline void modern_ready(struct world *w, bool has_headers)
 static inline uint64_t call_of(struct world *w, const char *tool, const char *arguments)
 {
 	struct error e;
-	struct request_handler h = {told_progress, told_end, w};
+	struct request_handler h = {.on_progress = told_progress, .on_end = told_end, .arg = w};
 	return session_call(w->session, tool, slice_str(arguments), NULL, h, &e);
 }
 

@@ -100,6 +100,10 @@ static inline void rig_init(struct rig *r)
 		.restart_ms_min = 20,
 		.restart_ms_max = 200,
 		.calls_per_server_max = 8,
+		.input_ms_max = 15000,
+		.asks_open_max = 4,
+		.asks_max = 8,
+		.ask_bytes_max = 4096,
 		.frame_bytes_max = 16 << 20,
 		.queue_bytes_max = 32 << 20,
 		.version = "test",
@@ -191,7 +195,7 @@ static inline struct mcp_call *rig_call(struct rig *r, const char *server, const
 					const char *arguments, int64_t timeout_ms, struct outcome *o)
 {
 	struct mcp_call_request q = {server, tool, slice_str(arguments), "task", timeout_ms, true, "task:c1"};
-	struct mcp_call_handler h = {outcome_progress, outcome_end, o};
+	struct mcp_call_handler h = {.on_progress = outcome_progress, .on_end = outcome_end, .arg = o};
 	*o = (struct outcome){0};
 	struct mcp_call *call = mcp_call_start(r->client, &q, h);
 	assert_int_equal(o->ends, 0);

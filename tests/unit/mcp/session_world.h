@@ -24,6 +24,9 @@ struct world {
 	uint64_t cancelled; /* what the link was told so of */
 	enum mcp_era era;
 	int ready, tools_changed, broken, ends, progress;
+	bool takes_asks;         /* as the next world_open is to be */
+	struct session_ask *ask; /* the last one; NULL once it is over */
+	int asks, asks_over;
 	struct error why;
 	struct answer answer;
 	struct buf result;
@@ -89,6 +92,20 @@ static inline void told_end(const struct answer *a, void *arg)
 	buf_add_slice(&w->result, a->result);
 }
 
+static inline void told_ask(struct session_ask *a, void *arg)
+{
+	struct world *w = arg;
+	w->asks++;
+	w->ask = a;
+}
+
+static inline void told_ask_over(const struct session_ask *a, void *arg)
+{
+	struct world *w = arg;
+	w->asks_over++;
+	w->ask = a == w->ask ? NULL : w->ask;
+}
+
 static const struct link_ops memory_ops = {.send = memory_send, .version = memory_version};
 static const struct link_ops http_like_ops = {
 	.send = memory_send, .version = memory_version, .cancel = memory_cancel, .has_headers = true};
@@ -102,12 +119,18 @@ static inline void world_pass(struct world *w, int64_t ms)
 
 static inline void world_open(struct world *w)
 {
-	struct session_events events = {told_ready, told_tools, told_broken, w};
+	struct session_events events = {
+		.on_ready = told_ready, .on_tools = told_tools, .on_broken = told_broken, .arg = w};
 	struct world asked = *w;
+	if (asked.takes_asks) {
+		events.on_ask = told_ask;
+		events.on_ask_over = told_ask_over;
+	}
 	*w = (struct world){.link = {asked.has_headers ? &http_like_ops : &memory_ops},
 			    .now_ms = 1000000,
 			    .deaf = asked.deaf,
 			    .era = asked.era,
+			    .takes_asks = asked.takes_asks,
 			    .has_headers = asked.has_headers};
 	log_init("test", LOG_OFF, LOG_FORMAT_JSON);
 	clock_fake_set(w->now_ms * 1000, w->now_ms);
@@ -135,7 +158,7 @@ static inline void sent_is(struct world *w, const char *text)
 
 static inline void say(struct world *w, const char *line)
 {
-	session_receive(w->session, slice_str(line));
+	session_receive(w->session, slice_str(line), 0);
 }
 
 #define INITIALIZED                                                                                 \
@@ -143,9 +166,8 @@ static inline void say(struct world *w, const char *line)
 	"\"serverInfo\":{\"name\":\"n\",\"version\":\"v\"}}}"
 #define TOOL(name) "{\"name\":\"" name "\",\"inputSchema\":{\"type\":\"object\"}}"
 
-static inline void world_ready(struct world *w)
+static inline void world_opened_ready(struct world *w)
 {
-	*w = (struct world){0};
 	world_open(w);
 	say(w, INITIALIZED);
 	say(w, "{\"id\":2,\"result\":{\"tools\":[" TOOL("a") "]}}");
@@ -153,10 +175,16 @@ static inline void world_ready(struct world *w)
 	buf_reset(&w->sent);
 }
 
+static inline void world_ready(struct world *w)
+{
+	*w = (struct world){0};
+	world_opened_ready(w);
+}
+
 static inline uint64_t call(struct world *w, const char *arguments)
 {
 	struct error e;
-	struct request_handler h = {told_progress, told_end, w};
+	struct request_handler h = {told_progress, told_end, w, true};
 	return session_call(w->session, "a", slice_str(arguments), "t:c1", h, &e);
 }
 

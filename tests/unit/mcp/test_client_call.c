@@ -126,7 +126,7 @@ static void call__meets_its_own_limit_when_the_supervisor_hangs(void **state)
 static void call__over_the_frame_limit_fails_unsent(void **state)
 {
 	struct world w;
-	struct mcp_call_handler h = {call_progress, call_end, &w};
+	struct mcp_call_handler h = {.on_progress = call_progress, .on_end = call_end, .arg = &w};
 	(void)state;
 	world_open(&w);
 	supervisor_connect(&w);

@@ -23,7 +23,7 @@ static struct mcp_call *request(struct rig *r, const char *server, const char *m
 				int64_t timeout_ms, struct outcome *o)
 {
 	struct mcp_request q = {server, method, slice_str(params), NULL, timeout_ms};
-	struct mcp_call_handler h = {outcome_progress, outcome_end, o};
+	struct mcp_call_handler h = {.on_progress = outcome_progress, .on_end = outcome_end, .arg = o};
 	*o = (struct outcome){0};
 	struct mcp_call *call = mcp_request_start(r->client, &q, h);
 	assert_int_equal(o->ends, 0);

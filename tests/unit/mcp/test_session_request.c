@@ -5,13 +5,13 @@
 static uint64_t request(struct world *w, const char *method, const char *params)
 {
 	struct error e;
-	struct request_handler h = {told_progress, told_end, w};
+	struct request_handler h = {.on_progress = told_progress, .on_end = told_end, .arg = w};
 	return session_request(w->session, session_method(method), slice_str(params), h, &e);
 }
 
 static void request__params_get_a_progress_token(void **state)
 {
-	struct world w;
+	struct world w = {0};
 	(void)state;
 	world_ready(&w);
 	assert_int_equal(request(&w, "resources/read", " { \"uri\": \"a://}{\" }\n"), 3);
@@ -39,7 +39,7 @@ static void request__methods_are_those_of_the_list(void **state)
 
 static void request__code_of_an_error_is_told(void **state)
 {
-	struct world w;
+	struct world w = {0};
 	(void)state;
 	world_ready(&w);
 	request(&w, "resources/read", "{}");
