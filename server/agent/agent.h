@@ -46,4 +46,10 @@ void agent_on_health(struct agent *a);
 void agent_drain(struct agent *a, loop_fn *fn, void *arg);
 size_t agent_runs(const struct agent *a);
 
+/* Is `given` a plan that may take the place of `now`, the "plan" of a task's document? By the rules that the
+ * planner's own must keep, and stricter where a person can be (plan_edit.c). The new plan object, numbered
+ * `version` and with its digest, is appended to *out. ERR_FIELD with the place of the mistake. */
+must_check enum err agent_plan_check(struct agent *a, const struct json *given, const struct json *now,
+				     uint64_t version, struct buf *out, struct error *e);
+
 #endif

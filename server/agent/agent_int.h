@@ -13,7 +13,7 @@
  * - writer.c: the final answer
  * - questions.c: what the planner asks a person
  * - replan.c: when a new plan is made; plan_revise.c: of the old one and an answer
- * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape
+ * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape; plan_edit.c: a person's
  * - prompt.c: the words sent to models; toolbox.c: which tools are offered; tool_index.c: tools by words
  * - builtin.c: the tools that are the runtime's own; repeats.c: a model that goes in circles
  * - resume.c: a run rebuilt from its document and events, table and archive; replay.c: what each event says
@@ -52,6 +52,7 @@ struct plan_step {
 	enum step_effect effect;
 	enum step_on_failure on_failure;
 	int split_depth; /* 0: as it was planned; else a part of a part ... of such a step */
+	bool approval; /* a person is asked before it begins */
 };
 
 /* Immutable once parsed. Strings live in the arena, json in the tree. */
@@ -89,6 +90,8 @@ struct plan *plan_of_tree(struct json *tree, const struct mcp_catalog *tools, si
 bool plan_tools_gone(const struct plan_step *s, const struct mcp_catalog *c);
 /* The plan object as plan.created carries it. */
 void plan_print(const struct plan *p, struct buf *out);
+/* The step's object, without progress. */
+void plan_step_print(const struct plan *p, const struct plan_step *s, struct buf *out);
 const struct plan_step *plan_step_find(const struct plan *p, const char *id, size_t *index);
 
 /* --- plan_revise.c --- */

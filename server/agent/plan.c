@@ -175,6 +175,12 @@ const struct plan_step *plan_step_find(const struct plan *p, const char *id, siz
 	return NULL;
 }
 
+void plan_step_print(const struct plan *p, const struct plan_step *s, struct buf *out)
+{
+	struct jw w = JW(out);
+	step_print(p, s, &w);
+}
+
 void plan_print(const struct plan *p, struct buf *out)
 {
 	struct jw w = JW(out);
@@ -235,6 +241,7 @@ static void step_read(struct plan *p, struct plan_step *s, const struct json *j,
 	s->on_failure = (enum step_on_failure)text_index(on_failure_texts, COUNT_OF(on_failure_texts),
 							 json_get_text(j, "on_failure", NULL), STEP_ABORT);
 	s->split_depth = (int)json_get_integer(j, "split_depth", 0);
+	s->approval = strcmp(json_get_text(j, "approval", "auto"), "required") == 0;
 	const struct json *hints = json_get(j, "tool_hints");
 	s->hints = arena_alloc(p->arena, (json_count(hints) + 1) * sizeof *s->hints);
 	for (const struct json *h = json_first(hints); h != NULL; h = json_next(h)) {
@@ -341,6 +348,8 @@ static void step_print(const struct plan *p, const struct plan_step *s, struct j
 	jw_kv_text(w, "on_failure", on_failure_texts[s->on_failure]);
 	if (s->split_depth > 0)
 		jw_kv_int(w, "split_depth", s->split_depth);
+	if (s->approval)
+		jw_kv_text(w, "approval", "required");
 	jw_object_end(w);
 }
 

@@ -46,7 +46,8 @@ static const char plan_schema_lenient[] =
 	"\"tool_hints\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}},"
 	"\"inputs\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"object\",\"required\":[\"name\"]}},"
 	"\"side_effects\":{\"enum\":[\"none\",\"read\",\"write\",null]},"
-	"\"on_failure\":{\"enum\":[\"retry\",\"replan\",\"skip\",\"abort\",null]}}}},"
+	"\"on_failure\":{\"enum\":[\"retry\",\"replan\",\"skip\",\"abort\",null]},"
+	"\"approval\":{\"enum\":[\"required\",\"auto\",null]}}}},"
 	"\"final_output\":{\"type\":[\"string\",\"null\"]}}}";
 
 struct slice plan_schema_text(void)

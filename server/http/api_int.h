@@ -136,6 +136,25 @@ void api_hold_cancel(struct api_hold *h); /* nothing when it was never begun or 
 must_check enum err api_key_read(const struct http_request *r, struct request_key *key, bool *given,
 				 struct error *e);
 
+/* --- walk.c: all durable events of a task --- */
+
+struct api_walk;
+/* The caller sets what is named first, zeroes the rest. */
+struct api_walk {
+	struct http_request *request;
+	struct id task;
+	/* Whole events as SSE bytes, in order, each once. An error ends the walk with it. */
+	enum err (*take)(struct api_walk *w, struct slice sse, struct error *e);
+	/* e NULL: that was all, or enough. ERR_NOT_FOUND: nobody has this task. ERR_GONE: its events are no
+	 * longer kept. */
+	void (*end)(struct api_walk *w, const struct error *e);
+	bool enough; /* set by take: no more is read */
+	uint64_t last_seq;
+	struct api_ask ask;
+};
+void api_walk_start(struct api_walk *w);  /* end may be called from within */
+void api_walk_cancel(struct api_walk *w); /* nothing when it was never begun or has ended */
+
 /* --- replay.c: a task as it was after one of its events --- */
 
 struct api_replay;
@@ -153,7 +172,7 @@ struct api_replay {
 	struct buf doc;
 	uint64_t folded;
 	bool found;
-	struct api_ask ask;
+	struct api_walk walk;
 	struct api_hold hold;
 };
 void api_replay(struct api_replay *p); /* fn may be called from within */
@@ -209,6 +228,14 @@ must_check enum err act_run(struct api_post *p, struct api_made *made, const cha
 			    bool optional, act_prepare_fn *prepare, struct error *e);
 /* The members of the task.state event that closes the change; reason may be NULL. */
 void act_state_data(struct act *a, const char *reason);
+/* The members that say who did it. */
+void act_by_write(const struct act *a, struct jw *w);
+
+/* --- plan_diff.c --- */
+
+/* {"from", "to", "members": [names], "steps": {"added": [ids], "removed": [ids], "changed": [{"id",
+ * "members"}]}} */
+void plan_diff_write(const struct json *from, const struct json *to, struct jw *w);
 
 /* --- api_task_wait.c --- */
 

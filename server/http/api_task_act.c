@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { ATTEMPTS_MAX = 16 };
+enum { ATTEMPTS_MAX = 16, USER_BYTES_MAX = 200 };
 
 /* Only a plan that is waiting for a person can be approved or rejected. NULL, or the document's tree for the
  * caller to free. */
@@ -47,9 +47,22 @@ void act_state_data(struct act *a, const char *reason)
 	a->change.state_data = buf_slice(&a->state_data);
 }
 
-/* The change: an event about the plan with one more member, then the new state. */
-static void plan_change(struct act *a, const struct json *doc, enum event_type type, const char *name,
-			const char *text, enum task_state to)
+void act_by_write(const struct act *a, struct jw *w)
+{
+	const struct http_request *r = a->post->request;
+	const char *header = r->http->options.user_header;
+	struct slice user = header ? http_request_header(r, header) : (struct slice){0};
+
+	jw_kv_text(w, "by", "person");
+	if (user.len) {
+		jw_name(w, "user");
+		jw_text_n(w, user.ptr, user.len < USER_BYTES_MAX ? user.len : USER_BYTES_MAX);
+	}
+}
+
+/* The change: an event about the plan, then the new state. */
+static void plan_change(struct act *a, const struct json *doc, enum event_type type, const char *feedback,
+			enum task_state to)
 {
 	const struct json *plan = json_get(doc, "plan");
 	struct jw w = JW(&a->data);
@@ -58,7 +71,9 @@ static void plan_change(struct act *a, const struct json *doc, enum event_type t
 	jw_object(&w);
 	jw_kv_text(&w, "digest", json_get_text(plan, "digest", ""));
 	jw_kv_int(&w, "version", json_get_integer(plan, "version", 0));
-	jw_kv_text(&w, name, text);
+	if (feedback)
+		jw_kv_text(&w, "feedback", feedback);
+	act_by_write(a, &w);
 	jw_object_end(&w);
 	a->events[0] = (struct task_event){type, buf_slice(&a->data)};
 	a->change = (struct task_change){
@@ -86,7 +101,7 @@ static enum err approve_prepare(struct act *a, struct error *e)
 			"the plan has changed: its digest is %s, not \"%.80s\"; read the task again", digest,
 			wanted);
 	else
-		plan_change(a, doc, EVENT_PLAN_APPROVED, "by", "person", TASK_RUNNING);
+		plan_change(a, doc, EVENT_PLAN_APPROVED, NULL, TASK_RUNNING);
 	json_free(doc);
 	return code;
 }
@@ -126,7 +141,7 @@ static enum err reject_prepare(struct act *a, struct error *e)
 	if (!doc)
 		return e->code;
 	if (feedback) {
-		plan_change(a, doc, EVENT_PLAN_REJECTED, "feedback", feedback, TASK_PLANNING);
+		plan_change(a, doc, EVENT_PLAN_REJECTED, feedback, TASK_PLANNING);
 	} else {
 		a->change = (struct task_change){.to = TASK_REJECTED, .if_last_seq = a->head.last_seq};
 		act_state_data(a, "rejected by request");

@@ -128,7 +128,7 @@ static void input_change(struct act *a, const struct json *pending)
 	jw_kv_text(&w, "id", text_of(a, "id"));
 	jw_kv_text(&w, "action", text_of(a, "action"));
 	jw_kv_text(&w, "content", text_of(a, "content"));
-	jw_kv_text(&w, "by", "person");
+	act_by_write(a, &w);
 	jw_object_end(&w);
 	a->events[0] = (struct task_event){EVENT_TASK_INPUT, buf_slice(&a->data)};
 	a->events[1] = (struct task_event){EVENT_TASK_PENDING, SLICE_LIT("{\"pending\":null}")};

@@ -12,6 +12,16 @@
 #include "store/archive.h"
 #include "mcp/mcp.h"
 
+/* Plans that a person writes are checked by the same rules as the planner's; the rules are not of this room.
+ */
+struct http_plans {
+	/* given: the plan object; now: the task's plan as its document has it, progress included. The new
+	 * plan object, numbered `version`, is appended to *out. ERR_FIELD with the place of the mistake. */
+	enum err (*check)(const struct json *given, const struct json *now, uint64_t version, struct buf *out,
+			  struct error *e, void *arg);
+	void *arg;
+};
+
 struct http_options {
 	size_t header_bytes_max, header_count_max, target_bytes_max;
 	size_t body_bytes_max;
@@ -27,7 +37,10 @@ struct http_options {
 	size_t stream_chunk_bytes;    /* events written to a socket at once */
 	size_t tool_result_bytes_max; /* of a result that a person gives in place of a tool */
 	bool approval_required;       /* default of tasks that do not say */
-	const char *store_backend;    /* "sqlite", "memory": for people */
+	struct http_plans plans;
+	const char *user_header;   /* names who acts, as a gateway in front has made sure; NULL: nobody is
+				      named */
+	const char *store_backend; /* "sqlite", "memory": for people */
 	const char *version;
 };
 

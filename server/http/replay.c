@@ -5,8 +5,7 @@
  * happened to the task since and whichever processes have died.
  *
  * First everything that the task has now must be durable: what is looked for is either in that, or never was.
- * Then the events are read from the first on, from the table if it has them all, else from the archive, piece
- * by piece. Nothing of it is kept but the document so far.
+ * Then the events are read from the first on (walk.c). Nothing of it is kept but the document so far.
  */
 #include "base/base.h"
 #include "http/http_int.h"
@@ -14,10 +13,6 @@
 
 #include <stddef.h>
 #include <string.h>
-
-enum { PIECE_BYTES = 256 << 10 };
-
-static void archive_ask(struct api_replay *p);
 
 static struct http *http_of(const struct api_replay *p)
 {
@@ -27,7 +22,7 @@ static struct http *http_of(const struct api_replay *p)
 void api_replay_cancel(struct api_replay *p)
 {
 	api_hold_cancel(&p->hold);
-	api_ask_cancel(&p->ask);
+	api_walk_cancel(&p->walk);
 	buf_release(&p->doc);
 }
 
@@ -38,20 +33,12 @@ static void replay_end(struct api_replay *p, const struct error *e)
 	p->fn(p, e);
 }
 
-static void replay_fail(struct api_replay *p, enum err code, const char *text)
-{
-	struct error e;
-
-	err_set(&e, code, "%s", text);
-	replay_end(p, &e);
-}
-
 static bool names_request(const struct api_replay *p, const struct event_view *v)
 {
 	struct json *data;
 	bool found;
 
-	if ((v->type != EVENT_TASK_CREATED && v->type != EVENT_TASK_STATE) ||
+	if ((v->type != EVENT_TASK_CREATED && v->type != EVENT_TASK_STATE && v->type != EVENT_PLAN_CREATED) ||
 	    !memmem(v->data.ptr, v->data.len, p->hex, strlen(p->hex)))
 		return false;
 	data = json_parse(v->data.ptr, v->data.len, JSON_DEPTH_MAX, NULL);
@@ -87,71 +74,36 @@ static enum err piece_take(struct api_replay *p, struct slice sse, struct error 
 						: code;
 }
 
-/* ERR_GONE: the table does not have them all. ERR_NOT_FOUND: it has, and none is the one. */
-static enum err table_read(struct api_replay *p, struct task_ref ref, struct error *e)
+static struct api_replay *of_walk(struct api_walk *w)
 {
-	struct buf piece = BUF_INIT;
-	struct event_cursor c;
-	struct task_head head;
-	enum err code;
+	return (struct api_replay *)((char *)w - offsetof(struct api_replay, walk));
+}
 
-	event_cursor_init(&c, 0);
-	do {
-		buf_reset(&piece);
-		code = task_events_copy(http_of(p)->store, ref, &c, PIECE_BYTES, &piece, &head);
-		if (code == ERR_NONE)
-			code = piece_take(p, buf_slice(&piece), e);
-		else
-			err_set(e, code, "the task's events cannot be read");
-	} while (code == ERR_NONE && !p->found && c.next_seq <= head.durable_seq);
-	buf_release(&piece);
-	if (code == ERR_NONE && !p->found)
-		code = err_set(e, ERR_NOT_FOUND, "the request took no effect");
+static enum err walk_take(struct api_walk *w, struct slice sse, struct error *e)
+{
+	enum err code = piece_take(of_walk(w), sse, e);
+
+	w->enough = of_walk(w)->found;
 	return code;
 }
 
-static void archive_came(const struct archive_answer *a, void *replay)
+static void walk_end(struct api_walk *w, const struct error *e)
 {
-	struct api_replay *p = replay;
-	struct error e = a->error;
+	struct api_replay *p = of_walk(w);
+	struct error none;
 
-	if (e.code == ERR_NONE && piece_take(p, a->bytes, &e) == ERR_NONE) {
-		if (!p->found && a->bytes.len > 0 && a->last_seq < a->head.last_seq) {
-			archive_ask(p);
-			return;
-		}
-		if (!p->found)
-			err_set(&e, ERR_NOT_FOUND, "the request took no effect");
+	if (!e && !p->found) {
+		err_set(&none, ERR_NOT_FOUND, "the request took no effect");
+		e = &none;
 	}
-	replay_end(p, p->found && e.code == ERR_NONE ? NULL : &e);
-}
-
-static void archive_ask(struct api_replay *p)
-{
-	struct http *h = http_of(p);
-
-	api_ask_start(&p->ask, h,
-		      archive_events(h->archive, &p->task, p->folded, PIECE_BYTES, api_ask_came, &p->ask),
-		      archive_came, p);
+	replay_end(p, e);
 }
 
 static void replay_read(struct api_replay *p)
 {
-	struct error e = {0};
-	struct task_ref ref;
-	enum err code = ERR_GONE;
-
-	if (task_find(http_of(p)->store, &p->task, &ref))
-		code = table_read(p, ref, &e);
-	if (code == ERR_GONE && http_of(p)->archive) {
-		buf_release(&p->doc);
-		p->folded = 0;
-		archive_ask(p);
-	} else if (code == ERR_GONE) {
-		replay_fail(p, ERR_GONE, "the task was finished and has made room for others");
-	} else {
-		replay_end(p, code == ERR_NONE ? NULL : &e);
-	}
+	p->walk =
+		(struct api_walk){.request = p->request, .task = p->task, .take = walk_take, .end = walk_end};
+	api_walk_start(&p->walk);
 }
 
 static void replay_durable(struct api_hold *hold, const struct error *e)

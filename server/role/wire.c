@@ -102,6 +102,7 @@ void wire_http(const struct conf *c, struct http_options *o)
 				   .connections_max = (int)c->server.connections_max,
 				   .stream_chunk_bytes = (size_t)c->limits.stream_chunk_bytes,
 				   .tool_result_bytes_max = (size_t)c->limits.tool_result_bytes,
+				   .user_header = c->server.user_header[0] ? c->server.user_header : NULL,
 				   .approval_required = c->agent.approval == CONF_APPROVAL_REQUIRED,
 				   .store_backend =
 					   c->store.backend == CONF_BACKEND_MEMORY ? "memory" : "sqlite",

@@ -34,6 +34,8 @@ struct worker {
 
 static void descriptors_allow(const struct conf *c);
 static void worker_open(struct worker *w);
+static enum err plan_check(const struct json *given, const struct json *now, uint64_t version,
+			   struct buf *out, struct error *e, void *agent);
 static void worker_close(struct worker *w);
 static void control_ready(int fd, int ready, void *arg);
 static void descriptor_lost(struct worker *w, enum ipc_msg msg);
@@ -101,6 +103,7 @@ static void worker_open(struct worker *w)
 		w->archive = archive_new(w->loop, frame_bytes_max, queue_bytes_max);
 	}
 	w->agent = agent_new(w->loop, w->store, w->llm, w->mcp, w->archive, &agent);
+	http.plans = (struct http_plans){plan_check, w->agent};
 	w->http = http_new(w->loop, w->heritage->listen_fd, w->store, w->archive, w->mcp, &http);
 	w->control = loop_io_new(w->loop, w->heritage->control_fd, LOOP_READ, control_ready, w);
 	w->wake = loop_io_new(w->loop, store_wake_fd(w->store), LOOP_READ, wake_ready, w);
@@ -110,6 +113,12 @@ static void worker_open(struct worker *w)
 	health_check(w);
 	/* A predecessor may have died with tasks in its hands. */
 	agent_on_work(w->agent);
+}
+
+static enum err plan_check(const struct json *given, const struct json *now, uint64_t version,
+			   struct buf *out, struct error *e, void *agent)
+{
+	return agent_plan_check(agent, given, now, version, out, e);
 }
 
 static void worker_close(struct worker *w)
