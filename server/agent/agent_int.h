@@ -52,7 +52,7 @@ struct plan_step {
 	enum step_effect effect;
 	enum step_on_failure on_failure;
 	int split_depth; /* 0: as it was planned; else a part of a part ... of such a step */
-	bool approval; /* a person is asked before it begins */
+	bool approval;   /* a person is asked before it begins */
 };
 
 /* Immutable once parsed. Strings live in the arena, json in the tree. */

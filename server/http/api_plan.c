@@ -110,14 +110,20 @@ static void version_write(const struct version *v, struct jw *w)
 	jw_object_end(w);
 }
 
+/* NULL: there is no plan yet. */
+static const struct json *history_newest(const struct history *h)
+{
+	return h->count > 0 ? plan_of(&h->versions[h->count - 1]) : NULL;
+}
+
 static void history_write(const struct history *h, struct buf *out)
 {
-	const struct json *newest = plan_of(&h->versions[h->count - 1]);
+	const struct json *newest = history_newest(h);
 	struct jw w = JW(out);
 
 	jw_object(&w);
 	jw_kv_text(&w, "task_id", h->walk.request->params[0]);
-	jw_kv_int(&w, "version", json_get_integer(newest, "version", 0));
+	jw_kv_json(&w, "version", json_get(newest, "version"));
 	jw_kv_text(&w, "digest", json_get_text(newest, "digest", NULL));
 	jw_name(&w, "versions");
 	jw_array(&w);
@@ -135,14 +141,15 @@ static void history_write(const struct history *h, struct buf *out)
 static void history_reply(const struct history *h)
 {
 	struct http_request *r = h->walk.request;
-	const char *digest = json_get_text(plan_of(&h->versions[h->count - 1]), "digest", "");
+	const char *digest = json_get_text(history_newest(h), "digest", "");
 	struct buf out = BUF_INIT, lines = BUF_INIT;
 
-	buf_printf(&lines, "ETag: \"%s\"\r\n", digest);
+	if (h->count > 0)
+		buf_printf(&lines, "ETag: \"%s\"\r\n", digest);
 	history_write(h, &out);
 	if (out.overflow)
 		http_reply_errorf(r, ERR_MEMORY, NULL, "no memory for the plan");
-	else if (api_etag_matches_text(r, digest))
+	else if (h->count > 0 && api_etag_matches_text(r, digest))
 		http_reply(r, 304, NULL, buf_cstr(&lines), (struct slice){0});
 	else
 		http_reply(r, 200, "application/json", buf_cstr(&lines), buf_slice(&out));
@@ -161,8 +168,6 @@ static void history_end(struct api_walk *w, const struct error *why)
 		e = *why;
 		if (e.code == ERR_NOT_FOUND || (e.code == ERR_GONE && !r->http->archive))
 			api_task_missing(r, &e);
-	} else if (h->count == 0) {
-		err_set(&e, ERR_NOT_FOUND, "task %s has no plan yet", r->params[0]);
 	}
 	/* The answer ends the request, in whose arena the history lies. */
 	struct history now = *h;

@@ -82,7 +82,7 @@ static void route__answers_options(void **state)
 	assert_int_equal(api_ask("OPTIONS /v1/tasks", NULL), 204);
 	assert_string_equal(api_header("Allow"), "GET, HEAD, POST, OPTIONS");
 	assert_int_equal(api_ask("OPTIONS *", NULL), 204);
-	assert_string_equal(api_header("Allow"), "GET, HEAD, POST, DELETE, OPTIONS");
+	assert_string_equal(api_header("Allow"), "GET, HEAD, POST, PUT, DELETE, OPTIONS");
 }
 
 static void route__head_is_get_without_a_body(void **state)

@@ -130,7 +130,7 @@ static void wire__every_option_reaches_a_room(void **state)
 
 static void wire__enums(void **state)
 {
-	struct conf c = {.llm = {.ca_file = "", .proxy = ""}};
+	struct conf c = {.server = {.user_header = ""}, .llm = {.ca_file = "", .proxy = ""}};
 	struct http_options http;
 	struct llm_options llm;
 	(void)state;
