@@ -146,7 +146,10 @@ void llm_attempt_start(struct llm_call *c)
 	c->attempts++;
 	buf_reset(&c->refused);
 	llm_decode_release(&c->decode);
-	llm_decode_init(&c->decode, m->wire, c->request.len, c->calls_before);
+	llm_decode_init(&c->decode, m->wire,
+			(struct llm_decode_from){.origin = m->origin,
+						 .input_bytes = c->request.len,
+						 .calls_before = c->calls_before});
 	struct fetch_request r = {.method = "POST",
 				  .url = m->url,
 				  .headers = (const char *const *)m->headers,

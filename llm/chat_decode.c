@@ -105,11 +105,11 @@ enum err chat_finish(struct llm_decode *d, struct error *e)
 	/* [DONE] with nothing before it is how some gateways end an answer that failed behind them. */
 	if (d->finish[0] == '\0' && (!d->done || is_empty(&d->turn)))
 		return llm_decode_cut(d, e);
-	enum err rc = llm_calls_finish(&d->turn, d->calls_before, &cut, e);
+	enum err rc = llm_calls_finish(&d->turn, d->from.calls_before, &cut, e);
 	if (rc != ERR_NONE)
 		return rc;
 	if (!d->has_usage)
-		turn_buf_estimate(&d->turn, d->input_bytes);
+		turn_buf_estimate(&d->turn, d->from.input_bytes);
 	d->turn.stop = stop_of(d, cut);
 	return ERR_NONE;
 }

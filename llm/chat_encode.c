@@ -13,70 +13,36 @@
 
 #include <string.h>
 
-static bool is_json_object(const char *text)
-{
-	struct json *j = json_parse(text, strlen(text), JSON_DEPTH_MAX, NULL);
-	bool yes = json_is(j, JSON_OBJECT);
-	json_free(j);
-	return yes;
-}
-
-/* Servers that render calls into a prompt parse the arguments and answer 400 to what is no object, which
- * would end the run for a slip of the model that its own next turn can mend. So such text goes back wrapped.
- */
-static void put_arguments(struct jw *w, const char *arguments)
-{
-	const char *text = arguments != NULL && arguments[0] != '\0' ? arguments : "{}";
-	if (is_json_object(text)) {
-		jw_kv_text(w, "arguments", text);
-		return;
-	}
-	struct buf wrapped = BUF_INIT;
-	struct jw inner = JW(&wrapped);
-	jw_object(&inner);
-	jw_kv_text(&inner, "invalid_arguments", text);
-	jw_object_end(&inner);
-	jw_kv_text(w, "arguments", buf_cstr(&wrapped));
-	buf_release(&wrapped);
-}
-
-static void put_opaque(struct jw *w, const char *opaque)
-{
-	struct json *j = json_parse(opaque, strlen(opaque), JSON_DEPTH_MAX, NULL);
-	for (const struct json *m = json_first(j); m != NULL; m = json_next(m)) {
-		jw_text(w, json_name(m));
-		/* A name of the server's choosing needs escaping, which jw_name does not do: write it as
-		 * text. */
-		buf_add_char(w->out, ':');
-		w->comma = false;
-		jw_json(w, m);
-	}
-	json_free(j);
-}
-
 static void put_call(struct jw *w, const struct llm_tool_call *c)
 {
+	struct buf arguments = BUF_INIT;
+	struct json *opaque =
+		c->opaque != NULL ? json_parse(c->opaque, strlen(c->opaque), JSON_DEPTH_MAX, NULL) : NULL;
+	llm_put_arguments(&arguments, c);
 	jw_object(w);
 	jw_kv_text(w, "id", c->id);
 	jw_kv_text(w, "type", "function");
 	jw_name(w, "function");
 	jw_object(w);
 	jw_kv_text(w, "name", c->name);
-	put_arguments(w, c->arguments);
+	jw_kv_text(w, "arguments", buf_cstr(&arguments));
 	jw_object_end(w);
-	if (c->opaque != NULL)
-		put_opaque(w, c->opaque);
+	llm_put_members(w, opaque);
 	jw_object_end(w);
+	json_free(opaque);
+	buf_release(&arguments);
 }
 
-static void put_assistant(struct jw *w, const struct llm_message *m)
+static void put_assistant(struct jw *w, const struct llm_options *o, const struct llm_message *m)
 {
-	if (m->text == NULL && m->calls_count > 0)
+	bool empty = m->text == NULL || m->text[0] == '\0';
+	if (empty && m->calls_count > 0)
 		jw_kv_raw(w, "content", NULL, 0);
 	else
-		jw_kv_text(w, "content", m->text != NULL ? m->text : "");
-	if (m->reasoning != NULL)
-		jw_kv_text(w, "reasoning_content", m->reasoning);
+		jw_kv_text(w, "content", empty ? "" : m->text);
+	if (m->reasoning != NULL && o->reasoning_echo != LLM_ECHO_OFF)
+		jw_kv_text(w, o->reasoning_echo == LLM_ECHO_REASONING ? "reasoning" : "reasoning_content",
+			   m->reasoning);
 	if (m->calls_count == 0)
 		return;
 	jw_name(w, "tool_calls");
@@ -86,7 +52,7 @@ static void put_assistant(struct jw *w, const struct llm_message *m)
 	jw_array_end(w);
 }
 
-static void put_message(struct jw *w, const struct llm_message *m)
+static void put_message(struct jw *w, const struct llm_options *o, const struct llm_message *m)
 {
 	static const char *const roles[] = {[LLM_SYSTEM] = "system",
 					    [LLM_USER] = "user",
@@ -96,35 +62,13 @@ static void put_message(struct jw *w, const struct llm_message *m)
 	jw_object(w);
 	jw_kv_text(w, "role", roles[m->speaker]);
 	if (m->speaker == LLM_ASSISTANT) {
-		put_assistant(w, m);
+		put_assistant(w, o, m);
 	} else {
 		if (m->speaker == LLM_TOOL)
 			jw_kv_text(w, "tool_call_id", m->tool_call_id);
 		jw_kv_text(w, "content", m->text != NULL ? m->text : "");
 	}
 	jw_object_end(w);
-}
-
-/* OpenAI refuses an object schema without "properties", which many tools without arguments declare. */
-static void put_parameters(struct jw *w, const struct llm_tool *t)
-{
-	static const char none[] = "{\"type\":\"object\",\"properties\":{}}";
-	jw_name(w, "parameters");
-	if (t->schema == NULL && t->schema_text.len == 0) {
-		jw_raw(w, none, sizeof(none) - 1);
-	} else if (t->schema == NULL ||
-		   (json_get(t->schema, "properties") != NULL && t->schema_text.len > 0)) {
-		jw_raw(w, t->schema_text.ptr, t->schema_text.len);
-	} else if (json_get(t->schema, "properties") != NULL || !json_is(t->schema, JSON_OBJECT)) {
-		jw_json(w, t->schema);
-	} else {
-		struct json *copy = json_copy(t->schema);
-		if (json_get(copy, "type") == NULL)
-			json_set(copy, "type", json_new_text("object"));
-		json_set(copy, "properties", json_new_object());
-		jw_json(w, copy);
-		json_free(copy);
-	}
 }
 
 static void put_tools(struct jw *w, const struct llm_request *r)
@@ -138,9 +82,10 @@ static void put_tools(struct jw *w, const struct llm_request *r)
 		jw_name(w, "function");
 		jw_object(w);
 		jw_kv_text(w, "name", t->name);
-		if (t->description != NULL || t->title != NULL)
-			jw_kv_text(w, "description", t->description != NULL ? t->description : t->title);
-		put_parameters(w, t);
+		if (llm_tool_text(t) != NULL)
+			jw_kv_text(w, "description", llm_tool_text(t));
+		jw_name(w, "parameters");
+		llm_put_schema(w, t);
 		jw_object_end(w);
 		jw_object_end(w);
 	}
@@ -170,11 +115,21 @@ static void put_format(struct jw *w, const struct llm_options *o, const struct l
 		jw_name(w, "json_schema");
 		jw_object(w);
 		jw_kv_text(w, "name", r->schema_name != NULL ? r->schema_name : "answer");
-		jw_kv_bool(w, "strict", true);
+		jw_kv_bool(w, "strict", llm_schema_is_strict(r->response_schema));
 		jw_kv_raw(w, "schema", r->response_schema.ptr, r->response_schema.len);
 		jw_object_end(w);
 	}
 	jw_object_end(w);
+}
+
+/* The newer name is refused or ignored by many compatible servers, the older one by newer models of OpenAI.
+ */
+static const char *limit_name(const struct llm_options *o)
+{
+	bool theirs = o->base_url == NULL || o->base_url[0] == '\0' ||
+		      strstr(o->base_url, "openai.com") != NULL ||
+		      strstr(o->base_url, "openai.azure.com") != NULL;
+	return theirs ? "max_completion_tokens" : "max_tokens";
 }
 
 enum err chat_encode(const struct llm_options *o, const struct llm_request *r, struct buf *out,
@@ -186,22 +141,22 @@ enum err chat_encode(const struct llm_options *o, const struct llm_request *r, s
 	jw_name(w, "messages");
 	jw_array(w);
 	for (size_t i = 0; i < r->messages_count; i++)
-		put_message(w, &r->messages[i]);
+		put_message(w, o, &r->messages[i]);
 	jw_array_end(w);
 	if (r->tools_count > 0 && !r->tools_in_text)
 		put_tools(w, r);
 	put_format(w, o, r);
 	if (o->max_output_tokens > 0)
-		jw_kv_int(w, "max_completion_tokens", o->max_output_tokens);
+		jw_kv_int(w, limit_name(o), o->max_output_tokens);
+	if (o->reasoning_effort != NULL && o->reasoning_effort[0] != '\0')
+		jw_kv_text(w, "reasoning_effort", o->reasoning_effort);
+	if (llm_wants_cache(o) && r->task_id != NULL)
+		jw_kv_text(w, "prompt_cache_key", r->task_id);
 	jw_kv_bool(w, "stream", true);
 	jw_name(w, "stream_options");
 	jw_object(w);
 	jw_kv_bool(w, "include_usage", true);
 	jw_object_end(w);
 	jw_object_end(w);
-	if (out->overflow)
-		return err_set(e, ERR_TOO_LARGE,
-			       "the conversation is over %zu bytes: too large for one model call",
-			       out->max != 0 ? out->max : BUF_MAX_DEFAULT);
-	return ERR_NONE;
+	return llm_encode_end(out, e);
 }

@@ -21,14 +21,9 @@ enum { EXCERPT_BYTES = 120 };
 
 static sse_reader_fn event_take;
 
-void llm_decode_init(struct llm_decode *d, const struct llm_wire *w, size_t input_bytes, size_t calls_before)
+void llm_decode_init(struct llm_decode *d, const struct llm_wire *w, struct llm_decode_from from)
 {
-	*d = (struct llm_decode){
-		.wire = w,
-		.body = BUF_LIMIT(LLM_TURN_BYTES_MAX),
-		.input_bytes = input_bytes,
-		.calls_before = calls_before,
-	};
+	*d = (struct llm_decode){.wire = w, .body = BUF_LIMIT(LLM_TURN_BYTES_MAX), .from = from};
 	turn_buf_init(&d->turn);
 	sse_reader_init(&d->sse, event_take, d);
 }
@@ -217,6 +212,16 @@ enum err llm_decode_cut(const struct llm_decode *d, struct error *e)
 		       excerpt.message);
 }
 
+/* A turn that is not sent back as it was, because it is cut or was refused, has no echo: reasoning without
+ * what followed it is refused. */
+static void echo_make(struct llm_decode *d)
+{
+	enum llm_stop stop = d->turn.stop;
+	if (d->from.origin != NULL &&
+	    (stop == LLM_STOP_END || stop == LLM_STOP_TOOL || stop == LLM_STOP_PAUSE))
+		turn_buf_make_echo(&d->turn, d->from.origin);
+}
+
 enum err llm_decode_finish(struct llm_decode *d, struct error *e)
 {
 	enum err rc;
@@ -227,5 +232,9 @@ enum err llm_decode_finish(struct llm_decode *d, struct error *e)
 	} else {
 		rc = sse_reader_finish(&d->sse, e);
 	}
-	return rc != ERR_NONE ? rc : d->wire->finish(d, e);
+	if (rc == ERR_NONE)
+		rc = d->wire->finish(d, e);
+	if (rc == ERR_NONE)
+		echo_make(d);
+	return rc;
 }

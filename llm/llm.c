@@ -273,6 +273,7 @@ struct llm *llm_new(struct loop *l, const struct llm_options *o)
 	if (m->wire != NULL) {
 		m->url = llm_wire_url(m->wire, &m->options);
 		m->headers = llm_wire_headers(m->wire, &m->options);
+		llm_wire_origin(m->wire, &m->options, m->origin);
 	}
 	m->options.api_version = m->options.key_header = NULL; /* they are in the headers now */
 	m->options.headers = NULL;

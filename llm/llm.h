@@ -13,10 +13,6 @@
 /* The rules without a model, OpenAI Chat Completions, OpenAI Responses, Anthropic Messages. */
 enum llm_api { LLM_OFFLINE, LLM_CHAT, LLM_RESPONSES, LLM_MESSAGES };
 
-/* Of thinking_tokens, for LLM_MESSAGES: nothing is said, `adaptive`, `disabled`; above: a budget of tokens.
- */
-enum { LLM_THINKING_DEFAULT = 0, LLM_THINKING_ADAPTIVE = -1, LLM_THINKING_OFF = -2 };
-
 struct llm_options {
 	enum llm_api api;
 	const char
@@ -27,7 +23,13 @@ struct llm_options {
 	const char *key_header;       /* "api-key" for Azure; NULL or "": what the API says */
 	const char *const *headers;   /* further ones, "Name: value", the last NULL; NULL: none */
 	const char *reasoning_effort; /* "none" ... "max"; NULL or "": not sent */
-	int thinking_tokens;
+	enum {
+		LLM_THINKING_AUTO,
+		LLM_THINKING_ADAPTIVE,
+		LLM_THINKING_BUDGET,
+		LLM_THINKING_OFF
+	} thinking;          /* LLM_MESSAGES; auto: nothing is said */
+	int thinking_tokens; /* the budget */
 	enum {
 		LLM_ECHO_REASONING_CONTENT,
 		LLM_ECHO_REASONING,

@@ -45,6 +45,7 @@ struct llm {
 	const struct llm_wire *wire; /* NULL for offline, as is all of the next two lines */
 	struct fetch *fetch;
 	char *url, *shown, **headers;
+	char origin[LLM_ORIGIN_SIZE];
 	struct llm_call *first, *last; /* all calls in order of start; those in QUEUED wait in this order */
 	int places_taken;
 };

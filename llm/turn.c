@@ -51,6 +51,7 @@ void turn_buf_release(struct llm_turn_buf *t)
 	for (size_t i = 0; i < t->calls_count; i++)
 		call_release(&t->calls[i]);
 	free(t->calls);
+	turn_buf_release_parts(t);
 	buf_release(&t->text);
 	buf_release(&t->refusal);
 	buf_release(&t->reasoning);

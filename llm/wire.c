@@ -12,6 +12,7 @@
 #include "llm/llm.h"
 #include "llm/wire_int.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -27,6 +28,30 @@ static const struct llm_wire wires[] = {
 	 .encode = chat_encode,
 	 .take = chat_take,
 	 .finish = chat_finish},
+	{.api = LLM_RESPONSES,
+	 .name = "responses",
+	 .title = "Responses",
+	 .base_default = "https://api.openai.com/v1",
+	 .version_path = "",
+	 .path = "/responses",
+	 .key_header = "Authorization",
+	 .event_prefixes = {"response."},
+	 .encode = responses_encode,
+	 .take = responses_take,
+	 .finish = responses_finish},
+	{.api = LLM_MESSAGES,
+	 .name = "messages",
+	 .title = "Messages",
+	 .base_default = "https://api.anthropic.com",
+	 .version_path = "/v1",
+	 .path = "/messages",
+	 .key_header = "x-api-key",
+	 .version_header = "anthropic-version",
+	 .version_default = "2023-06-01",
+	 .event_prefixes = {"message_", "content_block_"},
+	 .encode = messages_encode,
+	 .take = messages_take,
+	 .finish = messages_finish},
 };
 
 const struct llm_wire *llm_wire_of(enum llm_api api)
@@ -90,6 +115,17 @@ char *llm_wire_url(const struct llm_wire *w, const struct llm_options *o)
 	}
 	put_template(&b, query_part, o->model != NULL ? o->model : "");
 	return buf_take(&b);
+}
+
+void llm_wire_origin(const struct llm_wire *w, const struct llm_options *o, char out[LLM_ORIGIN_SIZE])
+{
+	char hex[SHA256_HEX_SIZE];
+	char *url = llm_wire_url(w, o);
+	char *both = xasprintf("%s %s", url, o->model != NULL ? o->model : "");
+	sha256_hex(both, strlen(both), hex);
+	snprintf(out, LLM_ORIGIN_SIZE, "%s-%.16s", w->name, hex);
+	free(both);
+	free(url);
 }
 
 /* --- headers --- */

@@ -17,6 +17,7 @@
 enum {
 	LLM_ARGUMENTS_BYTES_MAX = 256 << 10,
 	LLM_CALLS_MAX = 128,
+	LLM_PARTS_MAX = 1024,
 	LLM_TURN_BYTES_MAX = 16 << 20,
 	LLM_ECHO_BYTES_MAX = 4 << 20,
 	LLM_ERROR_BODY_BYTES_MAX = 64 << 10,
@@ -31,11 +32,27 @@ struct llm_call_buf {
 	int64_t key;         /* decoder only: the position the server gave it */
 };
 
+/* The answer in the order it came, kept for its echo. */
+enum llm_part_kind { LLM_PART_TEXT, LLM_PART_CALL, LLM_PART_RAW };
+
+struct llm_part_buf {
+	enum llm_part_kind kind;
+	int64_t key;          /* the position the server gave it */
+	size_t bytes;         /* TEXT: of turn.text */
+	size_t call;          /* CALL: which of turn.calls */
+	char phase[24];       /* TEXT: as Responses names it; "" */
+	struct json *value;   /* RAW: what goes back as it is; NULL: nothing goes back */
+	struct buf text;      /* RAW: a text that grows by pieces */
+	struct buf signature; /* RAW: the same, of a signature */
+};
+
 /* Owns all it holds. Every adder returns false once a bound of the answer is reached; what is there stays
  * valid. */
 struct llm_turn_buf {
 	struct buf text, refusal, reasoning;
 	bool refused; /* a refusal was given, if only an empty one */
+	struct llm_part_buf *parts;
+	size_t parts_count;
 	struct buf echo;
 	struct llm_call_buf *calls;
 	size_t calls_count;
@@ -64,6 +81,37 @@ void turn_buf_set_model(struct llm_turn_buf *t, const char *model);
 void turn_buf_estimate(struct llm_turn_buf *t, size_t input_bytes);
 /* The turn as the face shows it; borrowed until the next change of t. */
 const struct llm_turn *turn_buf_view(struct llm_turn_buf *t);
+
+/* --- echo.c: what goes back to a model's API with its own turn, and in what order --- */
+
+/* NULL over LLM_PARTS_MAX. Pointers to earlier parts become invalid. */
+struct llm_part_buf *turn_buf_new_part(struct llm_turn_buf *t, enum llm_part_kind kind, int64_t key);
+struct llm_part_buf *turn_buf_find_part(struct llm_turn_buf *t, int64_t key); /* the newest; NULL: none */
+void turn_buf_release_parts(struct llm_turn_buf *t);
+/* Writes t->echo from the parts, marked with where they came from; nothing where text and calls say it all.
+ */
+void turn_buf_make_echo(struct llm_turn_buf *t, const char *origin);
+
+struct llm_part {
+	enum llm_part_kind kind;
+	struct slice text;                /* TEXT */
+	const char *phase;                /* TEXT; NULL when none */
+	const struct llm_tool_call *call; /* CALL */
+	const struct json *raw;           /* RAW */
+};
+
+/* Walks over the parts of an assistant's message: as its echo has them when that came from `origin`, else
+ * text, then calls. Each call and each byte of the text is given once, whatever the echo says. */
+struct llm_parts {
+	const struct llm_message *message;
+	struct json *tree;
+	const struct json *at;
+	size_t text_at, text_len, calls_at;
+	bool text_fits;
+};
+void llm_parts_open(struct llm_parts *p, const struct llm_message *m, const char *origin);
+bool llm_parts_next(struct llm_parts *p, struct llm_part *out);
+void llm_parts_close(struct llm_parts *p);
 
 /* --- fault.c: what an answer says went wrong --- */
 
@@ -146,6 +194,9 @@ const struct llm_wire *llm_wire_of(enum llm_api api);
 /* The address of a call: o->base_url (or the wire's own), "{model}" in it replaced by the model's name, the
  * wire's path behind it unless it is there, a query kept behind that. The caller frees it. */
 char *llm_wire_url(const struct llm_wire *w, const struct llm_options *o);
+enum { LLM_ORIGIN_SIZE = 48 };
+/* Names API, server and model in short: reasoning that one of them sealed no other can open. */
+void llm_wire_origin(const struct llm_wire *w, const struct llm_options *o, char out[LLM_ORIGIN_SIZE]);
 /* "Name: value", the last NULL: media types, the key, the API's version, what the options add. Hold a
  * secret: llm_headers_free wipes them. */
 char **llm_wire_headers(const struct llm_wire *w, const struct llm_options *o);
@@ -154,6 +205,14 @@ void llm_headers_free(char **headers); /* NULL is fine */
 /* --- decode.c: from bytes to a turn, what all wires share --- */
 
 enum llm_form { LLM_FORM_UNKNOWN, LLM_FORM_STREAM, LLM_FORM_JSON };
+
+/* The request that is answered. */
+struct llm_decode_from {
+	const char
+		*origin; /* llm_wire_origin; borrowed. NULL: nothing is to be sent back but text and calls */
+	size_t input_bytes;  /* its size, for an estimate */
+	size_t calls_before; /* calls in the conversation so far, so that ids made here are new ones */
+};
 
 /* Text appears in turn.text as it comes; calls are to be trusted after a finish without error. */
 struct llm_decode {
@@ -168,11 +227,9 @@ struct llm_decode {
 	bool has_answer; /* something of an answer of this wire was there */
 	bool flushing;   /* at the end: what breaks off there is the cut, not bad JSON */
 	char finish[40]; /* how the server says it ended; "" until it came */
-	size_t input_bytes, calls_before;
+	struct llm_decode_from from;
 };
-/* input_bytes: size of the request, for an estimate. calls_before: calls in the conversation so far, so that
- * ids made here are new ones. */
-void llm_decode_init(struct llm_decode *d, const struct llm_wire *w, size_t input_bytes, size_t calls_before);
+void llm_decode_init(struct llm_decode *d, const struct llm_wire *w, struct llm_decode_from from);
 void llm_decode_release(struct llm_decode *d);
 must_check enum err llm_decode_feed(struct llm_decode *d, struct slice bytes, struct error *e);
 /* The answer is over. ERR_NONE: d->turn is complete. ERR_LOST: it was cut. After an error nothing more may be
@@ -189,6 +246,26 @@ enum err llm_decode_check(const struct llm_decode *d, struct error *e);
  * nesting only. */
 size_t llm_value_len(struct slice s);
 
+/* --- encode.c: what encoders share --- */
+
+/* The arguments of a call as the text of a JSON object, appended: what the model wrote, or, where that is no
+ * object, the same wrapped into one. */
+void llm_put_arguments(struct buf *out, const struct llm_tool_call *c);
+/* The schema of a tool's arguments: always an object with "properties". */
+void llm_put_schema(struct jw *w, const struct llm_tool *t);
+/* The members of an object as they came. */
+void llm_put_members(struct jw *w, const struct json *object);
+/* The description of a tool for a model, NULL when it has none. */
+const char *llm_tool_text(const struct llm_tool *t);
+/* The response format that is asked for, given what the server knows and whether the schema stays within
+ * the subset that all servers keep strictly (llm_schema_is_strict). */
+bool llm_schema_is_strict(struct slice schema);
+/* false: o and r want no caching, or the API's own default is not to ask for it. */
+bool llm_wants_cache(const struct llm_options *o);
+/* All system messages, joined by blank lines. */
+void llm_put_system(struct buf *out, const struct llm_request *r);
+must_check enum err llm_encode_end(const struct buf *out, struct error *e);
+
 /* --- chat_encode.c, chat_decode.c, chat_calls.c: OpenAI Chat Completions --- */
 
 must_check enum err chat_encode(const struct llm_options *o, const struct llm_request *r, struct buf *out,
@@ -198,6 +275,20 @@ enum err chat_finish(struct llm_decode *d, struct error *e);
 
 /* Tool calls put together from fragments, whatever the server thinks an index is. */
 must_check enum err chat_calls_add(struct llm_turn_buf *t, const struct json *fragments, struct error *e);
+
+/* --- responses_encode.c, responses_decode.c: OpenAI Responses --- */
+
+must_check enum err responses_encode(const struct llm_options *o, const struct llm_request *r,
+				     struct buf *out, struct error *e);
+enum err responses_take(struct llm_decode *d, const char *event, const struct json *value, struct error *e);
+enum err responses_finish(struct llm_decode *d, struct error *e);
+
+/* --- messages_encode.c, messages_decode.c: Anthropic Messages --- */
+
+must_check enum err messages_encode(const struct llm_options *o, const struct llm_request *r, struct buf *out,
+				    struct error *e);
+enum err messages_take(struct llm_decode *d, const char *event, const struct json *value, struct error *e);
+enum err messages_finish(struct llm_decode *d, struct error *e);
 
 /* --- calls.c: tool calls of a turn that is over, on any wire --- */
 

@@ -162,11 +162,12 @@ static enum err conf_settle(struct conf *c, struct error *e)
 		return err_set(e, ERR_CONFIG,
 			       "tools.restart_ms_min (%lld) must not be above tools.restart_ms_max (%lld)",
 			       (long long)c->tools.restart_ms_min, (long long)c->tools.restart_ms_max);
-	if (c->llm.api == CONF_LLM_AUTO) {
-		const struct conf_option *url = conf_option_find("openai", 6, "base_url");
-		bool elsewhere = strcmp(c->openai.base_url, url->def_text) != 0;
+	const struct conf_option *url = conf_option_find("openai", 6, "base_url");
+	bool elsewhere = strcmp(c->openai.base_url, url->def_text) != 0;
+	if (c->llm.api == CONF_LLM_AUTO)
 		c->llm.api = *c->openai.api_key || elsewhere ? CONF_LLM_CHAT : CONF_LLM_OFFLINE;
-	}
+	if (c->llm.api == CONF_LLM_MESSAGES && !elsewhere)
+		return conf_option_assign(c, url, "https://api.anthropic.com", false, e);
 	return ERR_NONE;
 }
 

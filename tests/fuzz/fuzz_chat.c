@@ -36,7 +36,8 @@ static void decode_run(struct outcome *o, struct slice s, size_t step_max, uint6
 {
 	o->rc = ERR_NONE;
 	o->e = (struct error){0};
-	llm_decode_init(&o->decode, llm_wire_of(LLM_CHAT), INPUT_BYTES, 0);
+	llm_decode_init(&o->decode, llm_wire_of(LLM_CHAT),
+			(struct llm_decode_from){.origin = "here", .input_bytes = INPUT_BYTES});
 	for (size_t at = 0, n; at < s.len && o->rc == ERR_NONE; at += n) {
 		n = step_max == 0 ? s.len : 1 + next_random(seed) % step_max;
 		n = n < s.len - at ? n : s.len - at;

@@ -105,6 +105,13 @@ static void conf_load__auto_is_settled(void **state)
 			 ERR_NONE);
 	assert_int_equal(c->llm.api, CONF_LLM_OFFLINE);
 	conf_free(c);
+	/* each API has its own address */
+	assert_int_equal(loaded("llm: {api: messages}", NULL, 0, NULL, &c, &e), ERR_NONE);
+	assert_string_equal(c->openai.base_url, "https://api.anthropic.com");
+	conf_free(c);
+	assert_int_equal(loaded("llm: {api: responses}", NULL, 0, NULL, &c, &e), ERR_NONE);
+	assert_string_equal(c->openai.base_url, "https://api.openai.com/v1");
+	conf_free(c);
 }
 
 static void conf_load__says_what_is_wrong_and_where(void **state)

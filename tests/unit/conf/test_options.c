@@ -166,7 +166,8 @@ static void conf_option_assign__auto_words_and_texts(void **state)
 	assert_int_equal(assigned("log", "format", "JSON", false, NULL), LOG_FORMAT_JSON);
 	assert_int_equal(assigned("log", "level", "off", false, NULL), LOG_OFF);
 	assigned("log", "format", "jsn", false, "unknown value \"jsn\"; did you mean json?");
-	assigned("llm", "api", "gemini", false, "unknown value \"gemini\"; known here: auto, offline, chat");
+	assigned("llm", "api", "gemini", false,
+		 "unknown value \"gemini\"; known here: auto, offline, chat, responses, messages");
 	assigned("openai", "base_url", "ftp://x", false,
 		 "must be an address that starts with http:// or https://");
 	assigned("openai", "base_url", "https://", false,

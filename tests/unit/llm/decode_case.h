@@ -21,7 +21,8 @@ static struct error failure;
 static inline enum err decode_in_steps(const char *bytes, size_t n, size_t step)
 {
 	llm_decode_release(&decode);
-	llm_decode_init(&decode, llm_wire_of(decode_api), 400, 3);
+	llm_decode_init(&decode, llm_wire_of(decode_api),
+			(struct llm_decode_from){.origin = "here", .input_bytes = 400, .calls_before = 3});
 	failure = (struct error){0};
 	for (size_t i = 0; i < n; i += step) {
 		enum err rc = llm_decode_feed(&decode, (struct slice){bytes + i, n - i < step ? n - i : step},

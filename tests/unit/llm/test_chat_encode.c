@@ -1,36 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The body of a Chat Completions request, read back with the JSON parser. */
-#include "base/base.h"
-#include "llm/llm.h"
-#include "llm/wire_int.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
-static struct json *body_of(const struct llm_options *o, const struct llm_request *r)
-{
-	struct buf b = BUF_INIT;
-	struct error e = {0};
-	assert_int_equal(chat_encode(o, r, &b, &e), ERR_NONE);
-	struct json *j = json_parse(b.data, b.len, 0, &e);
-	if (j == NULL)
-		fail_msg("%s in %s", e.msg, b.data);
-	buf_release(&b);
-	return j;
-}
-
-static void assert_at(const struct json *j, const char *pointer, const char *expected)
-{
-	struct buf b = BUF_INIT;
-	const struct json *at = json_pointer(j, pointer);
-	if (at != NULL)
-		json_print(at, &b);
-	assert_string_equal(buf_cstr(&b), expected);
-	buf_release(&b);
-}
+#include "encode_case.h"
 
 static void chat_encode__sends_the_least(void **state)
 {
@@ -38,7 +8,7 @@ static void chat_encode__sends_the_least(void **state)
 	const struct llm_message messages[] = {{.speaker = LLM_SYSTEM, .text = "be \"brief\"\n"},
 					       {.speaker = LLM_USER, .text = "hi \xc3\xa9"}};
 	struct llm_request r = {.messages = messages, .messages_count = 2};
-	struct json *j = body_of(&(struct llm_options){.model = "m"}, &r);
+	struct json *j = body_of(&(struct llm_options){.api = LLM_CHAT, .model = "m"}, &r);
 	struct buf b = BUF_INIT;
 	json_print_canonical(j, &b);
 	assert_string_equal(
@@ -54,8 +24,18 @@ static void chat_encode__limits_output_when_configured(void **state)
 {
 	(void)state;
 	struct llm_request r = {0};
-	struct json *j = body_of(&(struct llm_options){.model = "m", .max_output_tokens = 77}, &r);
+	struct json *j =
+		body_of(&(struct llm_options){.api = LLM_CHAT, .model = "m", .max_output_tokens = 77}, &r);
 	assert_at(j, "/max_completion_tokens", "77");
+	json_free(j);
+	/* compatible servers know the older name */
+	j = body_of(&(struct llm_options){.api = LLM_CHAT,
+					  .model = "m",
+					  .base_url = "http://127.0.0.1:11434/v1",
+					  .max_output_tokens = 77},
+		    &r);
+	assert_at(j, "/max_tokens", "77");
+	assert_at(j, "/max_completion_tokens", "");
 	json_free(j);
 }
 
@@ -76,10 +56,10 @@ static void chat_encode__offers_and_forces_tools(void **state)
 		{.name = "none"},
 	};
 	struct llm_request r = {.tools = tools, .tools_count = 3, .force_tool = "now"};
-	struct json *j = body_of(&(struct llm_options){.model = "m"}, &r);
+	struct json *j = body_of(&(struct llm_options){.api = LLM_CHAT, .model = "m"}, &r);
 	assert_at(j, "/tools/0",
 		  "{\"type\":\"function\",\"function\":{\"name\":\"fs__read\",\"description\":\"Reads\","
-		  "\"parameters\":{\"properties\":{\"p\":{}}}}}");
+		  "\"parameters\":{\"properties\":{\"p\":{}},\"type\":\"object\"}}}");
 	assert_at(j, "/tools/1/function/description", "\"Now\"");
 	/* OpenAI refuses an object without properties */
 	assert_at(j, "/tools/1/function/parameters", "{\"type\":\"object\",\"properties\":{}}");
@@ -87,7 +67,7 @@ static void chat_encode__offers_and_forces_tools(void **state)
 	assert_at(j, "/tool_choice", "{\"type\":\"function\",\"function\":{\"name\":\"now\"}}");
 	json_free(j);
 	r.tools_in_text = true;
-	j = body_of(&(struct llm_options){.model = "m"}, &r);
+	j = body_of(&(struct llm_options){.api = LLM_CHAT, .model = "m"}, &r);
 	assert_null(json_get(j, "tools"));
 	assert_null(json_get(j, "tool_choice"));
 	json_free(j);
@@ -98,16 +78,22 @@ static void chat_encode__offers_and_forces_tools(void **state)
 static void chat_encode__asks_for_a_format_the_server_knows(void **state)
 {
 	(void)state;
-	struct llm_request r = {.response_schema = SLICE_LIT("{\"type\":\"object\"}"), .schema_name = "plan"};
-	struct json *j = body_of(&(struct llm_options){.model = "m", .json_format = LLM_FORMAT_SCHEMA}, &r);
+	struct llm_request r = {.response_schema = SLICE_LIT(STRICT_SCHEMA), .schema_name = "plan"};
+	struct json *j = body_of(
+		&(struct llm_options){.api = LLM_CHAT, .model = "m", .json_format = LLM_FORMAT_SCHEMA}, &r);
 	assert_at(j, "/response_format",
 		  "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"plan\",\"strict\":true,"
-		  "\"schema\":{\"type\":\"object\"}}}");
+		  "\"schema\":" STRICT_SCHEMA "}}");
 	json_free(j);
-	j = body_of(&(struct llm_options){.model = "m", .json_format = LLM_FORMAT_OBJECT}, &r);
+	r.response_schema = SLICE_LIT(LOOSE_SCHEMA);
+	j = body_of(&(struct llm_options){.api = LLM_CHAT, .model = "m"}, &r);
+	assert_at(j, "/response_format/json_schema/strict", "false");
+	json_free(j);
+	j = body_of(&(struct llm_options){.api = LLM_CHAT, .model = "m", .json_format = LLM_FORMAT_OBJECT},
+		    &r);
 	assert_at(j, "/response_format", "{\"type\":\"json_object\"}");
 	json_free(j);
-	j = body_of(&(struct llm_options){.model = "m", .json_format = LLM_FORMAT_NONE}, &r);
+	j = body_of(&(struct llm_options){.api = LLM_CHAT, .model = "m", .json_format = LLM_FORMAT_NONE}, &r);
 	assert_null(json_get(j, "response_format"));
 	json_free(j);
 }
@@ -129,7 +115,7 @@ static void chat_encode__gives_back_what_the_model_sent(void **state)
 		{.speaker = LLM_ASSISTANT},
 	};
 	struct llm_request r = {.messages = messages, .messages_count = 3};
-	struct json *j = body_of(&(struct llm_options){.model = "m"}, &r);
+	struct json *j = body_of(&(struct llm_options){.api = LLM_CHAT, .model = "m"}, &r);
 	assert_at(j, "/messages/0/content", "null");
 	assert_at(j, "/messages/0/reasoning_content", "\"because\"");
 	assert_at(j, "/messages/0/tool_calls/0",
@@ -145,6 +131,26 @@ static void chat_encode__gives_back_what_the_model_sent(void **state)
 	json_free(j);
 }
 
+static void chat_encode__echoes_reasoning_as_configured(void **state)
+{
+	(void)state;
+	const struct llm_message message = {.speaker = LLM_ASSISTANT, .text = "t", .reasoning = "r"};
+	struct llm_request r = {.messages = &message, .messages_count = 1, .task_id = "t1"};
+	struct llm_options o = {.api = LLM_CHAT, .model = "m", .reasoning_echo = LLM_ECHO_REASONING};
+	struct json *j = body_of(&o, &r);
+	assert_at(j, "/messages/0", "{\"role\":\"assistant\",\"content\":\"t\",\"reasoning\":\"r\"}");
+	assert_at(j, "/prompt_cache_key", "");
+	json_free(j);
+	o.reasoning_echo = LLM_ECHO_OFF;
+	o.reasoning_effort = "low";
+	o.prompt_cache = LLM_CACHE_ON;
+	j = body_of(&o, &r);
+	assert_at(j, "/messages/0", "{\"role\":\"assistant\",\"content\":\"t\"}");
+	assert_at(j, "/reasoning_effort", "\"low\"");
+	assert_at(j, "/prompt_cache_key", "\"t1\"");
+	json_free(j);
+}
+
 static void chat_encode__says_when_it_is_too_large(void **state)
 {
 	(void)state;
@@ -152,7 +158,8 @@ static void chat_encode__says_when_it_is_too_large(void **state)
 	struct error e;
 	const struct llm_message message = {.speaker = LLM_USER, .text = "a conversation that does not fit"};
 	struct llm_request r = {.messages = &message, .messages_count = 1};
-	assert_int_equal(chat_encode(&(struct llm_options){.model = "m"}, &r, &b, &e), ERR_TOO_LARGE);
+	assert_int_equal(chat_encode(&(struct llm_options){.api = LLM_CHAT, .model = "m"}, &r, &b, &e),
+			 ERR_TOO_LARGE);
 	buf_release(&b);
 }
 
@@ -164,6 +171,7 @@ int main(void)
 		cmocka_unit_test(chat_encode__offers_and_forces_tools),
 		cmocka_unit_test(chat_encode__asks_for_a_format_the_server_knows),
 		cmocka_unit_test(chat_encode__gives_back_what_the_model_sent),
+		cmocka_unit_test(chat_encode__echoes_reasoning_as_configured),
 		cmocka_unit_test(chat_encode__says_when_it_is_too_large),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

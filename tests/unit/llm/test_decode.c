@@ -41,7 +41,7 @@ static enum err run(const char *bytes, size_t step, struct error *e)
 	size_t n = strlen(bytes);
 	*e = (struct error){0};
 	buf_reset(&taken);
-	llm_decode_init(&d, &plain, 0, 0);
+	llm_decode_init(&d, &plain, (struct llm_decode_from){0});
 	for (size_t i = 0; i < n && rc == ERR_NONE; i += step)
 		rc = llm_decode_feed(&d, (struct slice){bytes + i, n - i < step ? n - i : step}, e);
 	if (rc == ERR_NONE)

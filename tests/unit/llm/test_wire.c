@@ -24,7 +24,7 @@ static void llm_wire__has_a_row_for_each_api(void **state)
 	static const struct {
 		enum llm_api api;
 		const char *name;
-	} rows[] = {{LLM_CHAT, "chat"}};
+	} rows[] = {{LLM_CHAT, "chat"}, {LLM_RESPONSES, "responses"}, {LLM_MESSAGES, "messages"}};
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		assert_string_equal(llm_wire_of(rows[i].api)->name, rows[i].name);
 	assert_null(llm_wire_of(LLM_OFFLINE));
@@ -44,6 +44,27 @@ static void llm_wire_url__takes_what_people_paste(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		assert_url(LLM_CHAT, rows[i][0], rows[i][1]);
+	assert_url(LLM_RESPONSES, "https://api.openai.com/v1", "https://api.openai.com/v1/responses");
+	assert_url(LLM_MESSAGES, "", "https://api.anthropic.com/v1/messages");
+	assert_url(LLM_MESSAGES, "https://h/anthropic/", "https://h/anthropic/v1/messages");
+	assert_url(LLM_MESSAGES, "https://h/anthropic/v1", "https://h/anthropic/v1/messages");
+	assert_url(LLM_MESSAGES, "https://h/v1/messages?beta=true", "https://h/v1/messages?beta=true");
+}
+
+static void llm_wire_origin__tells_servers_and_models_apart(void **state)
+{
+	(void)state;
+	char a[LLM_ORIGIN_SIZE], b[LLM_ORIGIN_SIZE];
+	const struct llm_wire *w = llm_wire_of(LLM_RESPONSES);
+	struct llm_options o = {.api = LLM_RESPONSES, .model = "m"};
+	llm_wire_origin(w, &o, a);
+	assert_memory_equal(a, "responses-", 10);
+	o.base_url = "https://api.openai.com/v1/"; /* the same */
+	llm_wire_origin(w, &o, b);
+	assert_string_equal(a, b);
+	o.model = "n";
+	llm_wire_origin(w, &o, b);
+	assert_string_not_equal(a, b);
 }
 
 static void llm_wire_url__is_a_template(void **state)
@@ -79,6 +100,11 @@ static void llm_wire_headers__carry_the_key_as_the_server_wants_it(void **state)
 	assert_headers(&o, MEDIA "api-key: k\n");
 	o.api_key = "";
 	assert_headers(&o, MEDIA);
+	o = (struct llm_options){.api = LLM_MESSAGES, .api_key = "k"};
+	assert_headers(&o, MEDIA "x-api-key: k\nanthropic-version: 2023-06-01\n");
+	o.api_version = "2026-10-21";
+	o.key_header = "Authorization";
+	assert_headers(&o, MEDIA "Authorization: Bearer k\nanthropic-version: 2026-10-21\n");
 	llm_headers_free(NULL);
 }
 
@@ -95,6 +121,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(llm_wire__has_a_row_for_each_api),
 		cmocka_unit_test(llm_wire_url__takes_what_people_paste),
+		cmocka_unit_test(llm_wire_origin__tells_servers_and_models_apart),
 		cmocka_unit_test(llm_wire_url__is_a_template),
 		cmocka_unit_test(llm_wire_headers__carry_the_key_as_the_server_wants_it),
 		cmocka_unit_test(llm_wire_headers__let_the_operator_have_the_last_word),

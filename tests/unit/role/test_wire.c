@@ -154,6 +154,37 @@ static void wire__enums(void **state)
 	assert_null(llm.proxy);
 }
 
+static void wire__llm_of_each_api(void **state)
+{
+	struct conf c = {0};
+	struct llm_options o;
+	static const int rows[][4] = {
+		{CONF_LLM_CHAT, LLM_CHAT, CONF_THINKING_AUTO, LLM_THINKING_AUTO},
+		{CONF_LLM_RESPONSES, LLM_RESPONSES, CONF_THINKING_ADAPTIVE, LLM_THINKING_ADAPTIVE},
+		{CONF_LLM_MESSAGES, LLM_MESSAGES, CONF_THINKING_BUDGET, LLM_THINKING_BUDGET},
+		{CONF_LLM_MESSAGES, LLM_MESSAGES, CONF_THINKING_OFF, LLM_THINKING_OFF},
+	};
+	(void)state;
+	c.llm.ca_file = c.llm.proxy = "";
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		c.llm.api = (enum conf_llm_api)rows[i][0];
+		c.llm.thinking = (enum conf_thinking)rows[i][2];
+		wire_llm(&c, &o);
+		assert_int_equal(o.api, rows[i][1]);
+		assert_int_equal(o.thinking, rows[i][3]);
+	}
+	c.llm.prompt_cache = CONF_CACHE_ON;
+	c.llm.reasoning_echo = CONF_ECHO_REASONING;
+	wire_llm(&c, &o);
+	assert_int_equal(o.prompt_cache, LLM_CACHE_ON);
+	assert_int_equal(o.reasoning_echo, LLM_ECHO_REASONING);
+	c.llm.prompt_cache = CONF_CACHE_OFF;
+	c.llm.reasoning_echo = CONF_ECHO_OFF;
+	wire_llm(&c, &o);
+	assert_int_equal(o.prompt_cache, LLM_CACHE_OFF);
+	assert_int_equal(o.reasoning_echo, LLM_ECHO_OFF);
+}
+
 static void wire__workers(void **state)
 {
 	struct conf c = {.server = {.workers = 3}};
@@ -246,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wire__every_option_reaches_a_room),
 		cmocka_unit_test(wire__enums),
+		cmocka_unit_test(wire__llm_of_each_api),
 		cmocka_unit_test(wire__workers),
 		cmocka_unit_test(wire__the_keeper_takes_part_in_the_table_when_there_is_one),
 		cmocka_unit_test(wire__frames_of_the_archive_hold_a_task),
