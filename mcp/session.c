@@ -58,6 +58,8 @@ struct session *session_open(struct loop *l, struct link *link, const char *serv
 	s->modern = era == MCP_ERA_MODERN;
 	s->list_timer = loop_timer_new(l, list_timer_fired, s);
 	s->alive_timer = loop_timer_new(l, alive_timer_fired, s);
+	s->fresh_timer = loop_timer_new(l, fresh_timer_fired, s);
+	s->listen.timer = loop_timer_new(l, listen_timer_fired, s);
 	if ((s->modern ? discover_send(s, &e) : initialize_send(s, &e)) != ERR_NONE)
 		loop_defer(l, broken_at_start, s);
 	return s;
@@ -83,6 +85,8 @@ void session_close(struct session *s)
 	asks_drop(s);
 	loop_timer_free(s->list_timer);
 	loop_timer_free(s->alive_timer);
+	loop_timer_free(s->fresh_timer);
+	loop_timer_free(s->listen.timer);
 	loop_defer_cancel(s->loop, s);
 	loop_defer(s->loop, memory_free, s);
 }

@@ -8,6 +8,7 @@
  *   session_headers    what of a request the modern wire wants to see in headers
  *   session_list       tools/list
  *   session_ask        what the server asks of us
+ *   session_listen     how that list stays fresh on the modern wire
  *   session_request    what else is asked for, by method and params
  */
 #ifndef MCP_SESSION_INT_H
@@ -41,6 +42,17 @@ struct repeat {
 	struct error refused; /* with that */
 };
 
+/* The subscription of the modern wire. */
+struct listen {
+	bool for_tools, for_prompts, for_resources; /* what the server tells of */
+	uint64_t id;                                /* of the request under way; 0: none */
+	bool acknowledged;
+	bool tools;               /* changes of the list of tools are told */
+	bool missed;              /* some may not have been */
+	int drops;                /* in a row */
+	struct loop_timer *timer; /* the acknowledgement's deadline, or the next try */
+};
+
 struct session {
 	struct loop *loop;
 	struct link *link;
@@ -64,9 +76,14 @@ struct session {
 	struct tool_list tools;    /* a complete list, until the owner takes it */
 	struct tool_list incoming; /* the one being fetched */
 	int pages;
-	bool list_again;                /* it changed while it was fetched */
-	int64_t list_changed_ms;        /* the first change that waits for a fetch; on clock_mono_ms */
-	bool list_restarted;            /* a cursor was refused once already */
+	bool list_again;         /* it changed while it was fetched */
+	int64_t list_changed_ms; /* the first change that waits for a fetch; on clock_mono_ms */
+	bool list_restarted;     /* a cursor was refused once already */
+	int64_t list_ttl_ms;     /* how long it is fresh, says the server; -1: it does not */
+	int64_t incoming_ttl_ms;
+	int list_failures;              /* in a row */
+	struct loop_timer *fresh_timer; /* its end */
+	struct listen listen;
 	uint64_t list_id;               /* request under way; 0: none */
 	struct loop_timer *list_timer;  /* debounce, or the answer's deadline after the first list */
 	struct loop_timer *alive_timer; /* next ping, or its answer's deadline */
@@ -82,8 +99,10 @@ must_check enum err wire_notify(struct session *s, const char *method, struct sl
 /* Answers one of theirs; id is raw, member "result" or "error". */
 void wire_answer(struct session *s, struct slice id, const char *member, struct slice value);
 bool wire_forget(struct session *s, uint64_t id); /* false: no such request */
+/* An id of ours that came back raw; 0: it is none. */
+uint64_t wire_id_number(struct slice raw);
 /* Under which id the server knows it now; 0: it knows nothing of it. */
-uint64_t wire_id_now(struct session *s, uint64_t id);
+uint64_t wire_id_now(const struct session *s, uint64_t id);
 /* Sends it once more, under a new id. e is set when it could not be written: the caller ends it then. */
 must_check enum err wire_repeat(struct session *s, struct request *r, struct error *e);
 /* Takes it out, hands its end on, frees it. */
@@ -134,6 +153,15 @@ void asks_drop(struct session *s); /* all of them, without answers */
 void ask_taken_back(struct session *s, struct slice raw_id);
 /* Our request that an ask belongs to; about: as the link says. */
 uint64_t ask_owner(const struct session *s, uint64_t about);
+
+/* --- session_listen.c --- */
+void listen_start(struct session *s, struct slice capabilities);
+void listen_timer_fired(void *arg);
+/* A notification on the modern wire. true: nobody else is to see it. */
+bool listen_takes(struct session *s, const struct scan_message *m);
+/* The list of tools has come, or could not be read: when to ask for it by the clock. */
+void fresh_arm(struct session *s);
+void fresh_timer_fired(void *arg);
 
 /* --- session_list.c --- */
 void list_start(struct session *s);

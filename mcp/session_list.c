@@ -24,6 +24,8 @@ static void list_failed(struct session *s, const struct error *why)
 	}
 	log_warn("the changed tool list of a server could not be read; the last one is kept",
 		 LF_STR("server", s->server), LF_STR("error", why->msg));
+	s->list_failures++;
+	fresh_arm(s);
 	modern_list_over(s, false);
 }
 
@@ -49,7 +51,10 @@ static void list_done(struct session *s)
 	s->tools = s->incoming;
 	s->incoming = (struct tool_list){0};
 	s->ready = true;
+	s->list_failures = 0;
+	s->list_ttl_ms = s->incoming_ttl_ms;
 	plans_make(s);
+	fresh_arm(s);
 	for (size_t i = 0; i < s->tools.faults_count; i++)
 		log_warn("a tool was left out", LF_STR("server", s->server),
 			 LF_STR("tool", s->tools.faults[i].name), LF_STR("error", s->tools.faults[i].reason));
@@ -71,6 +76,17 @@ static void page_refused(struct session *s, const struct error *why)
 	s->list_restarted = true;
 }
 
+/* The shortest of the pages' counts. */
+static void ttl_take(struct session *s, struct slice result)
+{
+	struct slice raw = scan_member(result, "ttlMs");
+	struct json *j = raw.len ? json_parse(raw.ptr, raw.len, 0, NULL) : NULL;
+	int64_t ms;
+	if (json_integer(j, &ms) && (s->incoming_ttl_ms < 0 || ms < s->incoming_ttl_ms))
+		s->incoming_ttl_ms = ms > 0 ? ms : 0;
+	json_free(j);
+}
+
 static void page_received(const struct answer *a, void *arg)
 {
 	struct session *s = arg;
@@ -84,6 +100,7 @@ static void page_received(const struct answer *a, void *arg)
 		list_failed(s, &e);
 		return;
 	}
+	ttl_take(s, a->result);
 	struct slice cursor = scan_member(a->result, "nextCursor");
 	if (!cursor.len || cursor.ptr[0] != '"') {
 		list_done(s);
@@ -119,6 +136,7 @@ void list_start(struct session *s)
 {
 	tool_list_release(&s->incoming);
 	s->pages = 0;
+	s->incoming_ttl_ms = -1;
 	s->list_restarted = s->list_again = false;
 	s->incoming.wants_headers = s->modern && s->link->ops->has_headers;
 	if (!s->has_tools) {

@@ -63,6 +63,8 @@ static void discover_answered(const struct answer *a, void *arg)
 	s->has_tools = !capabilities.len || scan_member(capabilities, "tools").len > 0;
 	if (!s->has_tools)
 		log_warn("the server offers no tools", LF_STR("server", s->server));
+	/* First, so that no change falls between the two. */
+	listen_start(s, capabilities);
 	list_start(s);
 }
 

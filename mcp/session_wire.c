@@ -194,7 +194,7 @@ static void request_take_out(struct session *s, struct request *r)
 		link_done(s, r->wire_id);
 }
 
-uint64_t wire_id_now(struct session *s, uint64_t id)
+uint64_t wire_id_now(const struct session *s, uint64_t id)
 {
 	const struct request *r = request_find(s, id);
 	return r ? r->wire_id : 0;
@@ -220,7 +220,7 @@ void wire_end(struct session *s, struct request *r, const struct answer *a)
 
 /* Some servers send our integer back as a string, or as 1.0; neither is ours to tolerate beyond the string.
  */
-static uint64_t id_number(struct slice raw)
+uint64_t wire_id_number(struct slice raw)
 {
 	uint64_t id = 0;
 	if (raw.len > 2 && raw.ptr[0] == '"')
@@ -276,7 +276,7 @@ static void answer_received(struct session *s, const struct scan_message *m)
 		a.rpc_error = m->error;
 		a.rpc_code = rpc_error_code(m->error);
 	}
-	request_end(s, id_number(m->id), &a);
+	request_end(s, wire_id_number(m->id), &a);
 }
 
 /* --- what the server sends by itself --- */
@@ -297,13 +297,15 @@ static void request_received(struct session *s, const struct scan_message *m, ui
 
 static void progress_received(struct session *s, struct slice params)
 {
-	struct request *r = request_find(s, id_number(scan_member(params, "progressToken")));
+	struct request *r = request_find(s, wire_id_number(scan_member(params, "progressToken")));
 	if (r && r->handler.on_progress)
 		r->handler.on_progress(params, r->handler.arg);
 }
 
 static void notification_received(struct session *s, const struct scan_message *m)
 {
+	if (s->modern && listen_takes(s, m))
+		return;
 	if (slice_eq_str(m->method, "notifications/progress"))
 		progress_received(s, m->params);
 	else if (slice_eq_str(m->method, "notifications/tools/list_changed"))
@@ -328,11 +330,11 @@ static bool broken_answer_end(struct session *s, struct slice text)
 	if (!n || head.ptr[0] != '{' || !(slice_has(head, "\"jsonrpc\"") || slice_has(tail, "\"jsonrpc\"")))
 		return false;
 	struct slice id = scan_edges(head, tail, &is_answer);
-	if (!is_answer || !id.len || !request_of_answer(s, id_number(id)))
+	if (!is_answer || !id.len || !request_of_answer(s, wire_id_number(id)))
 		return false;
 	err_set(&a.error, ERR_UPSTREAM, "the server's answer of %zu bytes is not valid JSON in UTF-8",
 		text.len);
-	request_end(s, id_number(id), &a);
+	request_end(s, wire_id_number(id), &a);
 	return true;
 }
 
@@ -379,7 +381,7 @@ void session_overlong(struct session *s, const struct frame_line *line)
 			"the server's answer of %zu bytes is over the limit of %zu for one message: raise "
 			"tools.line_bytes, or ask the tool for less",
 			line->bytes, line->bytes_max);
-		request_end(s, id_number(id), &a);
+		request_end(s, wire_id_number(id), &a);
 	} else {
 		err_set(&e, ERR_TOO_LARGE,
 			"a line of %zu bytes is over the limit and does not show which request it answers",

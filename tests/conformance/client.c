@@ -37,6 +37,11 @@ static struct mcp_auth_options auth_options(const struct json *context, const ch
 	};
 }
 
+static enum mcp_era era_of(const char *version)
+{
+	return version && strcmp(version, "2026-07-28") >= 0 ? MCP_ERA_MODERN : MCP_ERA_HANDSHAKE;
+}
+
 static struct mcp_broker *broker_open(struct loop *l, const struct mcp_server_options *server)
 {
 	struct mcp_broker_options o = {.servers = server,
@@ -129,6 +134,7 @@ int main(int argc, char **argv)
 	struct mcp_server_options server = {.id = "mock",
 					    .enabled = true,
 					    .transport = MCP_REMOTE,
+					    .era = era_of(getenv("MCP_CONFORMANCE_PROTOCOL_VERSION")),
 					    .url = argv[argc - 1],
 					    .auth = auth_options(context, scenario)};
 	r.loop = loop_new();
