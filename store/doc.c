@@ -31,6 +31,7 @@ void doc_free(struct task_doc *d)
 	free(d->prompt);
 	free(d->approval);
 	free(d->metadata);
+	free(d->output_schema);
 	free(d->plan);
 	free(d->result);
 	free(d->error);
@@ -141,6 +142,7 @@ struct task_doc *doc_parse(struct slice text, struct error *e)
 	d->prompt = doc_member(j, "prompt");
 	d->approval = doc_member(j, "approval");
 	d->metadata = doc_member(j, "metadata");
+	d->output_schema = doc_member(j, "output_schema");
 	d->result = doc_member(j, "result");
 	d->error = doc_member(j, "error");
 	d->pending = doc_member(j, "pending");
@@ -182,6 +184,8 @@ void doc_render(const struct task_doc *d, struct buf *out)
 	raw(&w, "pending", d->pending);
 	usage_render(d, &w);
 	raw(&w, "metadata", d->metadata);
+	if (d->output_schema != NULL && strcmp(d->output_schema, "null") != 0)
+		raw(&w, "output_schema", d->output_schema);
 	jw_name(&w, "last_seq");
 	jw_uint(&w, d->last_seq);
 	time_render(&w, "created_at", d->created_ms);

@@ -20,6 +20,7 @@ struct doc_step {
 struct task_doc {
 	enum task_state state;
 	char *id, *prompt, *approval, *metadata;
+	char *output_schema; /* "null": any result */
 	char *plan; /* members of the plan beside its steps, without braces; NULL: there is no plan */
 	struct doc_step *steps;
 	size_t steps_count;

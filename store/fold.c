@@ -124,6 +124,7 @@ static void fold_created(struct task_doc *d, const struct json *data)
 	doc_text_set(&d->prompt, doc_member(data, "prompt"));
 	doc_text_set(&d->approval, doc_member(data, "approval"));
 	doc_text_set(&d->metadata, doc_member(data, "metadata"));
+	doc_text_set(&d->output_schema, doc_member(data, "output_schema"));
 }
 
 static void fold_state(struct task_doc *d, const struct json *data)

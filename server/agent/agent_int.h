@@ -10,7 +10,7 @@
  * - calls.c: the tool calls of one turn; keep.c: their results, as they are kept; parts.c: the binary parts
  * of them; output.c: whether they are what their tool promises; result.c: as a model sees them
  * - doubt.c: calls that were lost with a process: made again, or left to a person
- * - writer.c: the final answer
+ * - writer.c: the final answer; answer.c: whether it is what it must be
  * - questions.c: what the planner asks a person
  * - replan.c: when a new plan is made; plan_revise.c: of the old one and an answer
  * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape; plan_edit.c: a person's
@@ -263,11 +263,12 @@ struct run {
 	enum task_state state;
 	struct id id;
 	char task_id[ID_TEXT_SIZE];
-	char fence[FENCE_SIZE];  /* marks data in prompts; nobody outside can know it */
-	char *prompt, *feedback; /* feedback of the last rejection, NULL */
-	char *asked;             /* the planner's questions while they wait for an answer; NULL */
-	struct buf answers;      /* to them and to earlier ones, each with its question */
-	bool unanswered;         /* a person has decided that there is no answer */
+	char fence[FENCE_SIZE];     /* marks data in prompts; nobody outside can know it */
+	char *prompt, *feedback;    /* feedback of the last rejection, NULL */
+	struct json *output_schema; /* the result follows it; NULL: it is text */
+	char *asked;                /* the planner's questions while they wait for an answer; NULL */
+	struct buf answers;         /* to them and to earlier ones, each with its question */
+	bool unanswered;            /* a person has decided that there is no answer */
 	bool approval_required;
 	struct plan *plan;
 	uint64_t plan_version; /* of the newest plan.created */
@@ -281,7 +282,7 @@ struct run {
 	bool watched;           /* task_watch: woken when more is durable */
 	struct llm_call *model; /* planner's or writer's */
 	char model_call_id[CALL_ID_SIZE];
-	char *rejected_answer; /* planner: what did not parse, for the repair turn */
+	char *rejected_answer; /* of planner or writer: what was wrong, for the repair turn; NULL */
 	struct error rejected_why;
 	int64_t deadline_mono_ms;
 	int64_t worked_ms, works_since_ms; /* of earlier holders of the lease; wall clock, 0: it waited */
@@ -388,6 +389,7 @@ void replan_give_up(struct run *r, struct record *completed, const char *why);
 /* planner.c, writer.c */
 void planner_start(struct run *r);
 void writer_start(struct run *r);
+void rejected_forget(struct run *r); /* there is no answer to be put right any more */
 
 /* executor.c */
 struct exec *exec_new(struct run *r, size_t step);
@@ -461,6 +463,16 @@ const char *part_suffix(const struct result_part *p); /* of a file's name */
 void parts_print(const struct json *result, const struct result_part *parts, size_t count,
 		 const char *task_id, struct buf *out);
 
+/* answer.c: the final answer */
+/* Ids that the text cites although there is no such step, appended: "s7, s9". */
+void answer_unknown_steps(const struct plan *p, const char *text, struct buf *out);
+/* What failed or was left out and is not cited by the text, as lines that can be put behind it; appended. */
+void answer_notes(const struct run *r, const char *text, struct buf *out);
+/* The value that the text is or holds, if it fits the schema; else NULL and what is wrong with it. */
+struct json *answer_json(const char *text, const struct json *schema, struct error *e);
+/* Every provider that takes schemas takes this one as strict. */
+bool answer_schema_strict(const struct json *schema);
+
 /* builtin.c: the tools of the runtime itself */
 bool builtin_is(const struct llm_tool *tool);
 /* Carries the call out and writes its end. */
@@ -506,7 +518,7 @@ void prompt_planner_system(const struct run *r, struct buf *out);
 void prompt_planner_user(struct run *r, const struct toolbox *t, struct buf *out);
 void prompt_executor_system(struct buf *out);
 void prompt_executor_user(const struct run *r, size_t step, struct buf *out);
-void prompt_writer_system(struct buf *out);
+void prompt_writer_system(const struct run *r, struct buf *out);
 void prompt_writer_user(const struct run *r, struct buf *out);
 
 /* resume.c: fills the run from document and events. Called until it is not RESUME_WAITS; the run is woken

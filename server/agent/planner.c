@@ -16,7 +16,6 @@ static void planner_retry(int attempt, int64_t wait_ms, const struct error *why,
 static void planner_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static bool answer_refused(struct run *r, const struct llm_turn *turn, struct record *completed,
 			   const struct error *why);
-static void rejected_forget(struct run *r);
 static void plan_take(struct run *r, struct plan *p, struct record *completed);
 static void plan_empty(struct run *r, struct plan *p, struct record *recs);
 
@@ -27,6 +26,12 @@ void planner_start(struct run *r)
 		.queries = {r->prompt}, .queries_count = 1, .max = exec_tools_offered_max(a)};
 	if (r->unanswered) {
 		run_fail(r, "needs-input", "the planner's questions were not answered");
+		return;
+	}
+	if (r->output_schema != NULL && agent_is_offline(a)) {
+		run_fail(r, "unsupported",
+			 "an output_schema needs a language model, and none is configured: the "
+			 "offline rules write text only");
 		return;
 	}
 	struct toolbox box;
@@ -131,7 +136,7 @@ static void planner_end(const struct llm_turn *turn, const struct error *e, void
 	plan_take(r, p, &completed);
 }
 
-static void rejected_forget(struct run *r)
+void rejected_forget(struct run *r)
 {
 	free(r->rejected_answer);
 	r->rejected_answer = NULL;
@@ -170,11 +175,11 @@ static void plan_take(struct run *r, struct plan *p, struct record *completed)
 		questions_ask(r, p, recs);
 		return;
 	}
-	if (p->steps_count == 0) {
+	if (p->steps_count == 0 && r->output_schema == NULL) {
 		plan_empty(r, p, recs);
 		return;
 	}
-	if (r->approval_required) {
+	if (r->approval_required && p->steps_count > 0) {
 		if (record_events(r, recs, types, 2, TASK_AWAITING_APPROVAL, NULL))
 			run_drop(r, false);
 		return;

@@ -72,6 +72,8 @@ static enum err document_load(struct run *r, struct error *e)
 	fence_make(r);
 	r->prompt = xstrdup(json_get_text(doc, "prompt", ""));
 	r->approval_required = strcmp(json_get_text(doc, "approval", "required"), "auto") != 0;
+	if (json_get(doc, "output_schema") != NULL)
+		r->output_schema = json_copy(json_get(doc, "output_schema"));
 	const struct json *plan = json_get(doc, "plan");
 	if (json_is(plan, JSON_OBJECT)) {
 		r->plan_version = (uint64_t)json_get_integer(plan, "version", 0);

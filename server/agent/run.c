@@ -284,6 +284,7 @@ static void run_free(void *arg)
 	free(r->prompt);
 	free(r->feedback);
 	free(r->asked);
+	json_free(r->output_schema);
 	buf_release(&r->answers);
 	free(r->replan_why);
 	free(r->rejected_answer);

@@ -1,44 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The final answer: one call without tools over the results of all steps. If it fails the task fails, but the
- * results of its steps stay in the document.
+ * The final answer: one call without tools over the results of all steps. An answer that cites steps that do
+ * not exist, or does not follow the task's output schema, is put right once; after that a note says which
+ * citations mean nothing, and what is no valid result ends the task as failed. If the answer fails the
+ * results of the steps stay in the document.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void writer_delta(struct slice text, void *arg);
 static void writer_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg);
 static void writer_end(const struct llm_turn *turn, const struct error *e, void *arg);
+static void json_take(struct run *r, const char *text, struct record *completed);
+static void text_take(struct run *r, const char *text, struct record *completed);
 static size_t results_collect(const struct run *r, struct llm_result_of *out, struct buf *failed);
 
 void writer_start(struct run *r)
 {
-	struct buf system = BUF_INIT, user = BUF_INIT, failed = BUF_INIT;
+	struct buf system = BUF_INIT, user = BUF_INIT, failed = BUF_INIT, schema = BUF_INIT;
 	struct llm_result_of results[PLAN_STEPS_MAX];
-	prompt_writer_system(&system);
+	prompt_writer_system(r, &system);
 	prompt_writer_user(r, &user);
-	struct llm_message messages[2] = {{.speaker = LLM_SYSTEM, .text = buf_cstr(&system)},
+	struct llm_message messages[4] = {{.speaker = LLM_SYSTEM, .text = buf_cstr(&system)},
 					  {.speaker = LLM_USER, .text = buf_cstr(&user)}};
+	size_t count = 2, told = 0;
+	if (r->rejected_answer != NULL) {
+		told = count;
+		messages[count++] =
+			(struct llm_message){.speaker = LLM_ASSISTANT, .text = r->rejected_answer};
+		messages[count++] = (struct llm_message){.speaker = LLM_USER, .text = r->rejected_why.msg};
+	}
+	if (r->output_schema != NULL && answer_schema_strict(r->output_schema))
+		json_print(r->output_schema, &schema);
 	struct llm_context context = {.goal = r->prompt, .plan = r->plan->tree, .results = results};
 	context.results_count = results_collect(r, results, &failed);
 	context.failed = failed.len > 0 ? buf_cstr(&failed) : NULL;
 	struct llm_request req = {.role = LLM_WRITER,
 				  .messages = messages,
-				  .messages_count = 2,
+				  .messages_count = count,
+				  .response_schema = buf_slice(&schema),
+				  .schema_name = "result",
 				  .context = &context,
 				  .deadline_mono_ms = r->deadline_mono_ms,
 				  .task_id = r->task_id};
 	struct llm_handler h = {
 		.on_delta = writer_delta, .on_retry = writer_retry, .on_end = writer_end, .arg = r};
 	run_call_name(r, r->model_call_id);
-	record_model_started(r, r->model_call_id, LLM_WRITER, NULL, messages, COUNT_OF(messages));
+	record_model_started(r, r->model_call_id, LLM_WRITER, NULL, messages + told, count - told);
 	if (!run_over(r))
 		r->model = llm_call_start(r->agent->llm, &req, h);
 	buf_release(&system);
 	buf_release(&user);
 	buf_release(&failed);
+	buf_release(&schema);
 }
 
 /* --- helpers --- */
@@ -68,19 +85,92 @@ static void writer_end(const struct llm_turn *turn, const struct error *e, void 
 			run_fail(r, record_error_code(e), e->msg);
 		return;
 	}
-	struct record recs[2];
-	record_model_completed(&recs[0], r->model_call_id, LLM_WRITER, NULL, turn);
+	struct record completed;
+	record_model_completed(&completed, r->model_call_id, LLM_WRITER, NULL, turn);
 	if (turn->refusal != NULL || *turn->text == '\0') {
-		if (record_event(r, &recs[0], EVENT_MODEL_COMPLETED))
+		if (record_event(r, &completed, EVENT_MODEL_COMPLETED))
 			run_fail(r, "refused",
 				 turn->refusal != NULL ? turn->refusal : "the model wrote an empty answer");
-		return;
+	} else if (r->output_schema != NULL) {
+		json_take(r, turn->text, &completed);
+	} else {
+		text_take(r, turn->text, &completed);
 	}
+}
+
+/* The model gets its one chance to put the answer right; false: it has had it. */
+static bool answer_refused(struct run *r, const char *text, const char *why, struct record *completed)
+{
+	if (r->rejected_answer != NULL)
+		return false;
+	log_info("the model's answer was refused", LF_STR("task_id", r->task_id), LF_STR("why", why));
+	if (!record_event(r, completed, EVENT_MODEL_COMPLETED))
+		return true;
+	r->rejected_answer = xstrdup(text);
+	err_set(&r->rejected_why, ERR_FIELD, "%s", why);
+	run_wake(r);
+	return true;
+}
+
+/* result: JSON. */
+static void task_end(struct run *r, struct record *completed, struct slice result)
+{
+	struct record recs[2] = {*completed};
 	enum event_type types[] = {EVENT_MODEL_COMPLETED, EVENT_TASK_RESULT};
+	recs[0].w.out = &recs[0].text;
 	record_begin(&recs[1]);
-	jw_kv_text(&recs[1].w, "result", turn->text);
+	jw_kv_raw(&recs[1].w, "result", result.ptr, result.len);
 	if (record_events(r, recs, types, 2, TASK_COMPLETED, NULL))
 		run_drop(r, false);
+}
+
+static void json_take(struct run *r, const char *text, struct record *completed)
+{
+	struct error e = {0};
+	struct json *value = answer_json(text, r->output_schema, &e);
+	struct buf out = BUF_INIT;
+	char *why = xasprintf("the answer does not follow the output schema: %s%s%s", e.field,
+			      e.field[0] ? ": " : "", e.msg);
+	if (value != NULL && json_print(value, &out)) {
+		task_end(r, completed, buf_slice(&out));
+	} else {
+		buf_printf(&out, "%s. Answer with the corrected JSON value only.", why);
+		if (!answer_refused(r, text, buf_cstr(&out), completed) &&
+		    record_event(r, completed, EVENT_MODEL_COMPLETED))
+			run_fail(r, "output-invalid", why);
+	}
+	free(why);
+	json_free(value);
+	buf_release(&out);
+}
+
+static void text_take(struct run *r, const char *text, struct record *completed)
+{
+	struct buf unknown = BUF_INIT, whole = BUF_INIT, result = BUF_INIT;
+	struct jw w = JW(&result);
+	if (!agent_is_offline(r->agent))
+		answer_unknown_steps(r->plan, text, &unknown);
+	if (unknown.len > 0) {
+		buf_printf(&whole,
+			   "The answer cites %s, and there is no such step. Write it again; cite only the "
+			   "steps whose results you were given.",
+			   buf_cstr(&unknown));
+		if (answer_refused(r, text, buf_cstr(&whole), completed))
+			goto out;
+	}
+	buf_reset(&whole);
+	buf_add_str(&whole, text);
+	if (unknown.len > 0)
+		buf_printf(&whole, "\n\nNote: there is no step %s; what is said of it rests on nothing.",
+			   buf_cstr(&unknown));
+	if (!agent_is_offline(r->agent))
+		answer_notes(r, text, &whole);
+	jw_text_n(&w, whole.data, whole.len);
+	task_end(r, completed, buf_slice(&result));
+out:
+	buf_release(&unknown);
+	buf_release(&whole);
+	buf_release(&result);
 }
 
 static size_t results_collect(const struct run *r, struct llm_result_of *out, struct buf *failed)

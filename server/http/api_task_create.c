@@ -7,10 +7,11 @@
 #include "base/base.h"
 #include "http/http_int.h"
 #include "http/api_int.h"
+#include "base/schema.h"
 
 #include <string.h>
 
-static const char *const create_members[] = {"prompt", "approval", "metadata", NULL};
+static const char *const create_members[] = {"prompt", "approval", "metadata", "output_schema", NULL};
 
 static enum err prompt_check(const struct http_options *o, const struct json *body, struct error *e)
 {
@@ -70,9 +71,35 @@ static enum err metadata_check(const struct http_options *o, const struct json *
 	return ERR_NONE;
 }
 
+/* Compact text of the schema that the result must follow into *out; nothing when there is none. */
+static enum err output_schema_check(const struct http_options *o, const struct json *body, struct buf *out,
+				    struct error *e)
+{
+	const struct json *given = json_get(body, "output_schema");
+	struct error why = {0};
+
+	if (!given)
+		return ERR_NONE;
+	if (!json_is(given, JSON_OBJECT))
+		return err_set_field(e, ERR_FIELD, "/output_schema",
+				     "output_schema must be a JSON Schema object, not %s",
+				     json_type_name(json_type(given)));
+	if (!json_print(given, out))
+		return err_set(e, ERR_MEMORY, "no memory for the output schema");
+	if (out->len > o->output_schema_bytes_max)
+		return err_set_field(e, ERR_FIELD, "/output_schema",
+				     "output_schema has %zu bytes as compact JSON, the most is %zu "
+				     "(limits.output_schema_bytes)",
+				     out->len, o->output_schema_bytes_max);
+	if (schema_compile_check(given, &why) != ERR_NONE)
+		return err_set_field(e, ERR_FIELD, "/output_schema", "output_schema cannot be used: %s%s%s",
+				     why.field, why.field[0] ? ": " : "", why.msg);
+	return ERR_NONE;
+}
+
 /* The object of the event task.created. */
 static void created_write(struct buf *out, const char *id, const char *prompt, const char *approval,
-			  const struct buf *metadata, const char *request)
+			  const struct buf *metadata, const struct buf *output_schema, const char *request)
 {
 	struct jw w = JW(out);
 
@@ -81,6 +108,8 @@ static void created_write(struct buf *out, const char *id, const char *prompt, c
 	jw_kv_text(&w, "prompt", prompt);
 	jw_kv_text(&w, "approval", approval);
 	jw_kv_raw(&w, "metadata", metadata->data, metadata->len);
+	if (output_schema->len > 0)
+		jw_kv_raw(&w, "output_schema", output_schema->data, output_schema->len);
 	if (request[0])
 		jw_kv_text(&w, "request", request);
 	jw_object_end(&w);
@@ -89,7 +118,7 @@ static void created_write(struct buf *out, const char *id, const char *prompt, c
 static enum err task_make(struct api_post *p, const struct json *body, struct api_made *made, struct error *e)
 {
 	const struct http_options *o = &p->request->http->options;
-	struct buf metadata = BUF_INIT, created = BUF_INIT;
+	struct buf metadata = BUF_INIT, output_schema = BUF_INIT, created = BUF_INIT;
 	char id_text[ID_TEXT_SIZE];
 	const char *approval;
 	struct id id;
@@ -99,11 +128,14 @@ static enum err task_make(struct api_post *p, const struct json *body, struct ap
 		code = approval_check(o, body, &approval, e);
 	if (code == ERR_NONE)
 		code = metadata_check(o, body, &metadata, e);
+	if (code == ERR_NONE)
+		code = output_schema_check(o, body, &output_schema, e);
 	if (code != ERR_NONE)
 		goto out;
 	id_new(&id);
 	id_format(&id, id_text);
-	created_write(&created, id_text, json_get_text(body, "prompt", ""), approval, &metadata, p->hex);
+	created_write(&created, id_text, json_get_text(body, "prompt", ""), approval, &metadata,
+		      &output_schema, p->hex);
 	api_post_begin(p, &id, 0);
 	code = created.overflow
 		       ? err_set(e, ERR_MEMORY, "no memory for the task")
@@ -113,6 +145,7 @@ static enum err task_make(struct api_post *p, const struct json *body, struct ap
 		log_debug("task accepted", LF_STR("task_id", id_text), LF_STR("request_id", p->request->id));
 out:
 	buf_release(&metadata);
+	buf_release(&output_schema);
 	buf_release(&created);
 	return code;
 }

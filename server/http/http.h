@@ -26,7 +26,7 @@ struct http_options {
 	size_t header_bytes_max, header_count_max, target_bytes_max;
 	size_t body_bytes_max;
 	int json_depth_max;
-	size_t prompt_bytes_max, metadata_bytes_max;
+	size_t prompt_bytes_max, metadata_bytes_max, output_schema_bytes_max;
 	int64_t request_ms_max;       /* absolute: first byte of a request to its last */
 	int64_t idle_ms_max;          /* keep-alive without a request */
 	int64_t send_ms_max;          /* a client that does not read */

@@ -93,6 +93,7 @@ void wire_http(const struct conf *c, struct http_options *o)
 				   .json_depth_max = (int)c->limits.json_depth,
 				   .prompt_bytes_max = (size_t)c->limits.prompt_bytes,
 				   .metadata_bytes_max = (size_t)c->limits.metadata_bytes,
+				   .output_schema_bytes_max = (size_t)c->limits.output_schema_bytes,
 				   .request_ms_max = c->limits.request_seconds * SECOND_MS,
 				   .idle_ms_max = c->limits.idle_seconds * SECOND_MS,
 				   .send_ms_max = c->limits.send_seconds * SECOND_MS,

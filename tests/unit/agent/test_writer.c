@@ -14,7 +14,8 @@ static void writer__is_shown_every_result_and_failure(void **state)
 	model_text(&w, "It is 42 [s2].");
 	task_give(&w, "what is it");
 	struct json *doc = task_end(&w);
-	assert_string_equal(json_get_text(doc, "result", ""), "It is 42 [s2].");
+	assert_string_equal(json_get_text(doc, "result", ""),
+			    "It is 42 [s2].\n\nNot completed:\n- [s1] title s1: disk on fire");
 	assert_says(model_shown(&w, 3), "disk on fire");
 	assert_says(model_shown(&w, 3), "forty-two");
 	assert_says(model_shown(&w, 3), "The answer should be: a line");
@@ -58,11 +59,130 @@ static void writer__a_model_that_fails_ends_the_task(void **state)
 	world_close(&w);
 }
 
+static void writer__citations_of_no_step_are_put_right_once(void **state)
+{
+	struct world w;
+	(void)state;
+	for (int good = 0; good < 2; good++) {
+		world_open(&w, NULL, false);
+		model_plan(&w, STEP("s1", "none"));
+		model_finish(&w, "success", "forty-two");
+		model_text(&w, "It is 42 [s7].");
+		model_text(&w, good ? "It is 42 [s1]." : "It is 42 [s7] and [s8].");
+		task_give(&w, "what is it");
+		struct json *doc = task_end(&w);
+		assert_says(model_shown(&w, 3), "cites s7, and there is no such step");
+		assert_says(model_shown(&w, 3), "It is 42 [s7].");
+		assert_string_equal(
+			json_get_text(doc, "result", ""),
+			good ? "It is 42 [s1]."
+			     : "It is 42 [s7] and [s8].\n\nNote: there is no step s7, s8; what is said of "
+			       "it rests on nothing.");
+		json_free(doc);
+		world_close(&w);
+	}
+}
+
+static const char number_schema[] =
+	"{\"type\":\"object\",\"required\":[\"n\"],\"additionalProperties\":false,"
+	"\"properties\":{\"n\":{\"type\":\"integer\"}}}";
+
+/* A task whose result follows a schema. */
+static void task_give_schema(struct world *w, const char *schema)
+{
+	char text[ID_TEXT_SIZE];
+	struct id id;
+	struct error e = {0};
+	id_new(&id);
+	id_format(&id, text);
+	char *created =
+		xasprintf("{\"task_id\":\"%s\",\"prompt\":\"p\",\"approval\":\"auto\",\"metadata\":{},"
+			  "\"output_schema\":%s}",
+			  text, schema);
+	if (task_create(w->other, &id, slice_str(created), &w->ref, &e) != ERR_NONE)
+		fail_msg("%s", e.msg);
+	free(created);
+	agent_on_work(w->agent);
+}
+
+static void writer__a_result_that_follows_a_schema(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, NULL, false);
+	model_plan(&w, STEP_AFTER("s1", "none", "", "skip") "," STEP("s2", "none"));
+	model_finish(&w, "failed", "no");
+	model_finish(&w, "success", "forty-two");
+	model_text(&w, "It is 42 [s7].");
+	model_text(&w, "```json\n{\"n\": 42}\n```");
+	task_give_schema(&w, number_schema);
+	struct json *doc = task_end(&w);
+	assert_int_equal(json_get_integer(json_get(doc, "result"), "n", 0), 42);
+	assert_non_null(json_get(doc, "output_schema"));
+	assert_says(model_shown(&w, 3), "\"json_schema\"");
+	assert_says(model_shown(&w, 3), "It must be valid by this JSON Schema");
+	assert_says(model_shown(&w, 4), "the answer does not follow the output schema");
+	json_free(doc);
+	world_close(&w);
+}
+
+static void writer__a_result_that_does_not_follow_it_is_none(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, NULL, false);
+	model_plan(&w, STEP("s1", "none"));
+	model_finish(&w, "success", "forty-two");
+	model_text(&w, "{\"n\":\"42\"}");
+	model_text(&w, "{\"n\":true}");
+	task_give_schema(&w, number_schema);
+	struct json *doc = task_end(&w);
+	assert_string_equal(json_get_text(json_get(doc, "error"), "code", ""), "output-invalid");
+	assert_says(json_get_text(json_get(doc, "error"), "message", ""), "/n");
+	assert_string_equal(json_get_text(json_at(json_get(json_get(doc, "plan"), "steps"), 0), "result", ""),
+			    "forty-two");
+	json_free(doc);
+	world_close(&w);
+}
+
+/* Not every schema is one that providers take as strict: then it stands in the prompt alone. A plan without
+ * steps has such a result, too. */
+static void writer__a_schema_no_provider_takes_and_nothing_to_do(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, NULL, false);
+	model_text(&w, "{\"steps\":[],\"final_output\":\"Four.\"}");
+	model_text(&w, "[4]");
+	task_give_schema(&w, "{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":1}}");
+	struct json *doc = task_end(&w);
+	assert_int_equal(json_count(json_get(doc, "result")), 1);
+	assert_silent(model_shown(&w, 1), "\"response_format\"");
+	assert_says(model_shown(&w, 1), "Four.");
+	json_free(doc);
+	world_close(&w);
+}
+
+static void writer__offline_writes_text_only(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, NULL, true);
+	task_give_schema(&w, number_schema);
+	assert_ended(&w, "failed", "needs a language model");
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writer__is_shown_every_result_and_failure),
 		cmocka_unit_test(writer__without_an_answer_the_results_stay),
+		cmocka_unit_test(writer__citations_of_no_step_are_put_right_once),
+		cmocka_unit_test(writer__a_result_that_follows_a_schema),
+		cmocka_unit_test(writer__a_result_that_does_not_follow_it_is_none),
+		cmocka_unit_test(writer__a_schema_no_provider_takes_and_nothing_to_do),
+		cmocka_unit_test(writer__offline_writes_text_only),
 		cmocka_unit_test(writer__a_model_that_fails_ends_the_task),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

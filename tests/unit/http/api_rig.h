@@ -139,6 +139,7 @@ static inline int api_start_as(uint32_t tasks_max, bool keeper)
 	o.json_depth_max = 16;
 	o.prompt_bytes_max = 1000;
 	o.metadata_bytes_max = 100;
+	o.output_schema_bytes_max = 100;
 	o.heartbeat_ms = 15000;
 	o.wait_ms_max = 60000;
 	o.connections_max = 64;

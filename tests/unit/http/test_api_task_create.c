@@ -24,6 +24,16 @@ static void task_create__answers_with_the_document(void **state)
 	assert_int_equal(api_text("/id")[14], '7');
 }
 
+static void task_create__keeps_the_schema_of_the_result(void **state)
+{
+	(void)state;
+	assert_int_equal(api_post("/v1/tasks", "{\"prompt\":\"x\",\"output_schema\":{\"type\": \"string\"}}"),
+			 202);
+	assert_string_equal(api_text("/output_schema/type"), "string");
+	assert_int_equal(api_post("/v1/tasks", "{\"prompt\":\"x\"}"), 202);
+	assert_null(json_pointer(api.body, "/output_schema"));
+}
+
 static void task_create__takes_defaults_from_the_options(void **state)
 {
 	(void)state;
@@ -56,7 +66,16 @@ static void task_create__refuses_bad_bodies(void **state)
 		{"{\"prompt\":\"\"}", 400, "invalid-field", "/prompt", "empty"},
 		{"{\"prompt\":\" \\n\\t\"}", 400, "invalid-field", "/prompt", "empty"},
 		{"{\"prompt\":\"a\",\"promt\":1,\"x/y\":2}", 400, "invalid-field", "/promt",
-		 "\"promt\", \"x/y\"; known here: \"prompt\", \"approval\" and \"metadata\""},
+		 "\"promt\", \"x/y\"; known here: \"prompt\", \"approval\", \"metadata\" and "
+		 "\"output_schema\""},
+		{"{\"prompt\":\"a\",\"output_schema\":true}", 400, "invalid-field", "/output_schema",
+		 "not boolean"},
+		{"{\"prompt\":\"a\",\"output_schema\":{\"type\":7}}", 400, "invalid-field", "/output_schema",
+		 "cannot be used"},
+		{"{\"prompt\":\"a\",\"output_schema\":{\"$ref\":\"http://x/y\"}}", 400, "invalid-field",
+		 "/output_schema", "cannot be used"},
+		{"{\"prompt\":\"a\",\"output_schema\":{\"title\":\"" LONG_50 LONG_50 "\"}}", 400,
+		 "invalid-field", "/output_schema", "limits.output_schema_bytes"},
 		{"{\"x/~y\":2}", 400, "invalid-field", "/x~1~0y", "x/~y"},
 		{"{\"Prompt\":\"a\"}", 400, "invalid-field", "/Prompt", "unknown field"},
 		{"{\"prompt\":\"a\",\"approval\":\"never\"}", 400, "invalid-field", "/approval", "required"},
@@ -171,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		API_TEST(task_create__answers_with_the_document),
+		API_TEST(task_create__keeps_the_schema_of_the_result),
 		API_TEST(task_create__takes_defaults_from_the_options),
 		API_TEST(task_create__refuses_bad_bodies),
 		API_TEST(task_create__bounds_the_prompt),
