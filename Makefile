@@ -187,10 +187,11 @@ bench: all fakes $(BUILD)/tests/bench/calls
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake CALLS=$(CURDIR)/$(BUILD)/tests/bench/calls node tests/bench/bench.mjs
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime node tests/bench/bench_durable.mjs
 
-# SOAK_MINUTES, SOAK_KILLS and SOAK_SEED may be given.
+# SOAK_MINUTES, SOAK_KILLS, SOAK_CALLS and SOAK_SEED may be given.
 soak: all fakes
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake node tests/bench/soak.mjs
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake node tests/bench/soak_kills.mjs
+	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake node tests/bench/soak_calls.mjs
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/agent-runtime $(DESTDIR)$(PREFIX)/lib/systemd/system

@@ -325,7 +325,9 @@ static void timer_fired(void *arg)
 		server_drain_over(s);
 	if (s->state != SERVER_STARTING)
 		return;
-	err_set(&e, ERR_TIMEOUT, "it was not ready within %lld ms (%s)", (long long)s->limits->start_ms_max,
+	err_set(&e, ERR_TIMEOUT,
+		"it was not ready within %lld ms (%s): raise tools.start_seconds if it needs longer",
+		(long long)s->limits->start_ms_max,
 		session_facts(s->session)->era      ? "tools/list is not answered"
 		: s->options->era == MCP_ERA_MODERN ? "server/discover is not answered"
 						    : "initialize is not answered");

@@ -1,45 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two hundred tasks, and everything else that opens something: afterwards the server holds what it held before.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { Server, eventually, fake, filesystem, root, slow, stream, test } from './lib/server.mjs';
+import { Server, fake, filesystem, root, slow, stream, test } from './lib/server.mjs';
+import { differences, measure, quiet } from './lib/holdings.mjs';
 import { Model, calls, finished, planned, using, written } from './lib/model.mjs';
 
-/** Of each of our processes: open descriptors, resident KiB; of all: how many, and zombies. */
-function measure(s) {
-  const { all } = s.processes();
-  const ours = [{ pid: s.pid, title: 'agent-runtime: master' }, ...all.filter((p) => p.title.startsWith('agent-runtime:'))];
-  return {
-    zombies: all.filter((p) => p.state === 'Z').length,
-    processes: all.length,
-    each: Object.fromEntries(ours.map(({ pid, title }) => [title, {
-      pid,
-      descriptors: fs.readdirSync(`/proc/${pid}/fd`).length,
-      // Without the mapping, which grows with what tasks keep: that is memory in use, not lost.
-      rss: Number(/^RssAnon:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))[1]),
-    }])),
-  };
-}
 function assertSame(before, now) {
-  assert.equal(now.zombies, 0);
-  assert.equal(now.processes, before.processes);
-  for (const [title, was] of Object.entries(before.each)) {
-    const is = now.each[title];
-    assert.equal(is.pid, was.pid, `${title} is the same process`);
-    // Connections to a model server are kept, a few more or less.
-    assert.ok(is.descriptors <= was.descriptors + 10, `${title}: ${was.descriptors} descriptors, then ${is.descriptors}`);
-    // The keeper's view of the database grows with it, up to a bound.
-    const cache = title.includes('keeper') ? 20 * 1024 : 0;
-    if (!slow) assert.ok(is.rss <= was.rss * 1.25 + 2048 + cache, `${title}: ${was.rss} KiB, then ${is.rss}`);
-  }
+  assert.deepEqual(differences(before, now, { slow }), []);
+  for (const [title, { pid }] of Object.entries(before.each)) assert.equal(now.each[title].pid, pid, `${title} is the same process`);
 }
-/** Clients keep their connections for a while: until none is left, there is nothing to compare. */
-const quiet = (s) => eventually(() => {
-  const port = s.port.toString(16).toUpperCase().padStart(4, '0');
-  return !fs.readFileSync('/proc/net/tcp', 'latin1').split('\n').some((l) => { const f = l.trim().split(/\s+/); return f[1]?.endsWith(`:${port}`) && f[3] === '01'; });
-}, 'no connection left', 15000);
 
 async function many(s, count, one) {
   const left = Array.from({ length: count }, (_, i) => i);

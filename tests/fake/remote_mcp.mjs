@@ -45,6 +45,11 @@ export class OddServer {
   }
 
   #get(q, r) {
+    // Every stream that goes on ends without anything new.
+    if (this.mode === 'cut-for-ever' && q.headers['last-event-id'] !== undefined) {
+      this.resumed = (this.resumed ?? 0) + 1;
+      return r.writeHead(200, { 'content-type': 'text/event-stream' }).end(': nothing new\n\n');
+    }
     if (q.headers['last-event-id'] === 'e1') {
       r.writeHead(200, { 'content-type': 'text/event-stream' });
       return r.end(`id: e2\ndata: ${readIt(this.cutId)}\n\n`);
@@ -64,6 +69,8 @@ export class OddServer {
         r.writeHead(200, { 'content-type': 'text/event-stream' });
         this.cutAt = performance.now();
         return r.end('id: e1\nretry: 300\ndata: \n\n');
+      case 'cut-for-ever': return r.writeHead(200, { 'content-type': 'text/event-stream' }).end('id: e1\nretry: 10\ndata: \n\n');
+      case 'cut': return r.writeHead(200, { 'content-type': 'text/event-stream' }).end(': no event\n\n');
       case 'json-batch': return json(`[${readIt(id)}]`);
       case 'junk': return json('{"jsonrpc":"2.0","id":');
       case 'page': return r.writeHead(200, { 'content-type': 'text/html' }).end('<html>hello</html>');

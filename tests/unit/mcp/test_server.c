@@ -2,6 +2,8 @@
 /* One server at a time, good and bad, as real children: states, restarts, the stop ladder, what is shown. */
 #include "tests/unit/mcp/rig.h"
 
+#include <fcntl.h>
+
 static void server__becomes_ready_and_shows_itself(void **state)
 {
 	struct rig r;
@@ -62,6 +64,34 @@ static void server__that_never_answers_initialize_is_given_up(void **state)
 	rig_start(&r);
 	rig_settle(&r);
 	assert_non_null(strstr(state_text(&r, "/servers/0/last_error"), "initialize is not answered"));
+	rig_free(&r);
+}
+
+static int descriptors_open(void)
+{
+	int n = 0;
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void server__failed_starts_leave_no_descriptor_and_no_child(void **state)
+{
+	enum { STARTS = 40 };
+	struct rig r;
+	const char *args[] = {"never-init", NULL};
+	(void)state;
+	rig_one(&r, args);
+	r.options.start_ms_max = 10;
+	r.options.stop_grace_ms = 5;
+	r.options.restart_ms_min = r.options.restart_ms_max = 1;
+	rig_start(&r);
+	rig_wait(&r, rig_state_is(&r, "backoff"));
+	int before = descriptors_open();
+	rig_wait(&r, r.exits >= STARTS && rig_state_is(&r, "backoff"));
+	assert_int_equal(descriptors_open(), before);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_true(state_number(&r, "/servers/0/restarts") >= STARTS - 1);
 	rig_free(&r);
 }
 
@@ -238,6 +268,7 @@ int main(void)
 		cmocka_unit_test(server__pages_are_followed_with_an_empty_cursor_too),
 		cmocka_unit_test(server__that_exits_at_once_is_started_again_and_its_last_words_told),
 		cmocka_unit_test(server__that_never_answers_initialize_is_given_up),
+		cmocka_unit_test(server__failed_starts_leave_no_descriptor_and_no_child),
 		cmocka_unit_test(server__of_an_unknown_version_is_refused),
 		cmocka_unit_test(server__whose_list_fails_is_not_ready),
 		cmocka_unit_test(server__bad_tools_are_left_out_alone),
