@@ -130,6 +130,7 @@ static void frame_received(struct ipc_frame *f, void *arg)
 	case IPC_REQUEST: broker_request_received(w, f); break;
 	case IPC_CALL_CANCEL: broker_call_cancelled(w, f->id); break;
 	case IPC_CALL_ANSWER: broker_answer_received(w, f); break;
+	case IPC_LIST_GET: broker_list_received(w, f); break;
 	case IPC_LOGIN: broker_login_received(w, f); break;
 	case IPC_SERVER_RESTART: broker_restart_received(w, f); break;
 	case IPC_SERVERS_GET: servers_tell(w, f->id); break;

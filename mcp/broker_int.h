@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Private to the broker files: broker.c (servers, workers, catalogue), broker_call.c (calls between them),
  * broker_ask.c (what servers ask in their course), broker_login.c (people who logged in to a server),
- * broker_reload.c (servers come and go). */
+ * broker_reload.c (servers come and go), broker_list.c (what servers list besides tools). */
 #ifndef MCP_BROKER_INT_H
 #define MCP_BROKER_INT_H
 
@@ -55,6 +55,9 @@ void broker_answer_received(struct worker *w, const struct ipc_frame *f);
 /* --- broker_login.c --- */
 void broker_login_received(struct worker *w, const struct ipc_frame *f);
 void broker_logins_forget(struct worker *w); /* the worker is gone */
+
+/* --- broker_list.c --- */
+void broker_list_received(struct worker *w, const struct ipc_frame *f);
 
 /* --- broker_reload.c --- */
 struct server *broker_server_find(const struct mcp_broker *b, const char *id); /* not one that is retired */

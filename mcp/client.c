@@ -114,6 +114,18 @@ void mcp_client_restart(struct mcp_client *c, const char *server,
 	buf_release(&body);
 }
 
+void mcp_client_list(struct mcp_client *c, const struct mcp_list_request *r,
+		     void (*fn)(struct slice text, const struct error *e, void *arg), void *arg)
+{
+	struct buf body = BUF_INIT;
+	pack_text(&body, r->server);
+	pack_u32(&body, r->list);
+	pack_text(&body, r->cursor);
+	pack_u32(&body, r->limit);
+	question_ask(c, IPC_LIST_GET, buf_slice(&body), SERVERS_MS_MAX, fn, arg);
+	buf_release(&body);
+}
+
 void mcp_client_servers_cancel(struct mcp_client *c, void *arg)
 {
 	for (struct question *w = c->questions, *next; w; w = next) {
@@ -201,6 +213,7 @@ static void frame_received(struct ipc_frame *f, void *arg)
 	case IPC_CALL_ASK_OVER: client_ask_over(c, f); break;
 	case IPC_SERVERS: question_answer(c, f->id, f->body, NULL); break;
 	case IPC_LOGIN_DONE:
+	case IPC_LIST:
 	case IPC_SERVER_RESTARTED: question_done_received(c, f); break;
 	default: log_warn("unexpected message from the supervisor", LF_STR("message", ipc_msg_name(f->msg)));
 	}

@@ -139,9 +139,24 @@ struct mcp_call *mcp_request_start(struct mcp_client *c, const struct mcp_reques
  * away. */
 void mcp_client_servers(struct mcp_client *c, void (*fn)(struct slice text, const struct error *e, void *arg),
 			void *arg);
-/* Forgets every pending answer of mcp_client_servers, mcp_client_login and mcp_client_restart with this arg.
- */
+/* Forgets every pending answer of mcp_client_servers, mcp_client_list, mcp_client_login and
+ * mcp_client_restart with this arg. */
 void mcp_client_servers_cancel(struct mcp_client *c, void *arg);
+
+/* What a server lists besides its tools. */
+enum mcp_list { MCP_RESOURCES, MCP_RESOURCE_TEMPLATES, MCP_PROMPTS };
+struct mcp_list_request {
+	const char *server;
+	enum mcp_list list;
+	const char *cursor; /* next_cursor of the page before; NULL: from the beginning */
+	unsigned limit;     /* entries of one page */
+};
+/* One page of the last list that the server told: {"server", "resources" | "resource_templates" | "prompts":
+ * [as the server sent them], "offered", "listed_at", "last_error", "quarantined", "truncated",
+ * "next_cursor"}. fn once. ERR_NOT_FOUND: no such server. ERR_UNAVAILABLE: it has never told. ERR_FIELD,
+ * ERR_GONE: the cursor. mcp_client_servers_cancel forgets it. */
+void mcp_client_list(struct mcp_client *c, const struct mcp_list_request *r,
+		     void (*fn)(struct slice text, const struct error *e, void *arg), void *arg);
 
 /* What a person brought back from logging in to a server (RFC 6749 section 4.1.2, RFC 9207); texts are NULL
  * when absent. */
@@ -260,6 +275,8 @@ struct mcp_broker_options {
 	int64_t call_idle_ms_max; /* without answer or progress */
 	int64_t call_ms_max;      /* absolute */
 	size_t line_bytes_max;    /* one line of a server's output */
+	/* Each list of resources, templates and prompts of one server; what is more is left out. */
+	size_t list_items_max, list_bytes_max;
 	size_t stderr_tail_bytes;
 	int64_t stop_grace_ms; /* between EOF, SIGTERM and SIGKILL */
 	int64_t drain_ms_max;  /* for running calls to end before their server is restarted or replaced */

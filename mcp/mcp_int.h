@@ -181,9 +181,24 @@ void secret_mask(const char *value, char *text, size_t len);
 /* The same for all secrets of a row of the registry. */
 void secrets_mask(const struct mcp_server_options *o, char *text, size_t len);
 
+/* --- faults.c: entries of lists that were left out --- */
+
+enum { FAULTS_MAX = 100, FAULT_NAME_BYTES_MAX = 256 };
+
+struct fault {
+	char *name, *reason;
+};
+struct faults {
+	struct fault *list;
+	size_t count;
+};
+void faults_add(struct faults *f, const char *name, const char *reason);
+void faults_release(struct faults *f);
+void faults_write(const struct faults *f, struct jw *w); /* "quarantined":[...] */
+
 /* --- tools.c: what tools/list brought --- */
 
-enum { TOOLS_MAX = 2000, TOOL_FAULTS_MAX = 100, TOOL_NAME_BYTES_MAX = 256 };
+enum { TOOLS_MAX = 2000, TOOL_NAME_BYTES_MAX = 256 };
 
 struct tool_entry {
 	char *name, *title, *description; /* title may be NULL */
@@ -191,21 +206,66 @@ struct tool_entry {
 	bool read_only, idempotent; /* the server's hints */
 };
 
-/* A tool that was left out, alone, and why. */
-struct tool_fault {
-	char *name, *reason;
-};
-
 struct tool_list {
 	struct tool_entry *tools;
 	size_t count, cap;
-	struct tool_fault *faults;
-	size_t faults_count;
+	struct faults faults;
 	bool wants_headers; /* x-mcp-header annotations bind: a tool with a bad one is left out */
 };
 void tool_list_release(struct tool_list *l);
 /* Adds the elements of a raw "tools" array; a bad one is quarantined. ERR_UPSTREAM when it is no array. */
 must_check enum err tool_list_add(struct tool_list *l, struct slice array, struct error *e);
+
+/* --- items.c: what the lists of resources, resource templates and prompts brought --- */
+
+enum { ITEM_KINDS = MCP_PROMPTS + 1 };
+
+struct item {
+	char *key; /* uri, uriTemplate, name: unique within the list */
+	uint64_t hash;
+	struct buf raw; /* JSON object as the server sent it */
+};
+struct item_list {
+	enum mcp_list kind; /* set by the owner */
+	struct item *items; /* in the server's order */
+	size_t count, cap, bytes;
+	struct faults faults;
+	bool truncated; /* there is more than the limits let in */
+};
+void item_list_release(struct item_list *l); /* keeps kind */
+/* Adds the entries of one page, a raw result; a bad one is quarantined. ERR_UPSTREAM: it has no such array.
+ */
+must_check enum err item_list_add(struct item_list *l, struct slice result, size_t count_max,
+				  size_t bytes_max, struct error *e);
+const struct item *item_find(const struct item_list *l, const char *key); /* or NULL */
+bool uri_has_scheme(const char *uri);                                     /* RFC 3986 section 3.1 */
+
+/* --- shelf.c: what a server lists besides tools, as it is shown --- */
+
+struct shelf_list {
+	struct item_list list; /* the last good one */
+	uint64_t version;      /* 0: there was none yet */
+	int64_t listed_wall_ms;
+	struct error error; /* why there is no newer one; code 0: nothing is wrong */
+};
+struct shelf {
+	struct shelf_list lists[ITEM_KINDS];
+};
+void shelf_init(struct shelf *s);
+void shelf_release(struct shelf *s);
+void shelf_take(struct shelf *s, enum mcp_list kind, struct item_list l);
+void shelf_fail(struct shelf *s, enum mcp_list kind, const struct error *why);
+/* One page as mcp_client_list tells it; `offered` as there. cursor NULL or "": from the beginning. ERR_FIELD:
+ * it is none of ours; ERR_GONE: the list is another one now. */
+struct shelf_page {
+	const char *server;
+	enum mcp_list kind;
+	bool offered;
+	const char *cursor;
+	size_t limit;
+};
+must_check enum err shelf_write(const struct shelf *s, const struct shelf_page *p, struct buf *out,
+				struct error *e);
 
 /* --- effect.c --- */
 
@@ -352,9 +412,14 @@ struct request_handler {
 
 struct session_ask;
 
+/* The lists of a server. Those but the first are of items. */
+enum list_kind { LIST_TOOLS, LIST_RESOURCES, LIST_TEMPLATES, LIST_PROMPTS, LIST_KINDS };
+
 struct session_events {
-	void (*on_ready)(void *arg); /* handshake and first tools/list are done */
+	void (*on_ready)(void *arg); /* handshake and first lists are done */
 	void (*on_tools)(void *arg); /* the list has changed */
+	/* Another list was read, or (why is set) could not be read. Also before on_ready. */
+	void (*on_items)(enum list_kind kind, const struct error *why, void *arg);
 	/* This connection is of no use: the caller ends it. */
 	void (*on_broken)(const struct error *why, void *arg);
 	void *arg;
@@ -365,9 +430,14 @@ struct session_events {
 	void (*on_ask_over)(const struct session_ask *a, void *arg);
 };
 
+struct session_limits {
+	int64_t list_ms_max;                   /* one page of a list, but the first of tools */
+	size_t list_items_max, list_bytes_max; /* of each list but that of tools */
+};
 /* era: MCP_ERA_MODERN; any other is the handshake. */
 struct session *session_open(struct loop *l, struct link *link, const char *server, const char *version,
-			     enum mcp_era era, int64_t list_ms_max, struct session_events events);
+			     enum mcp_era era, const struct session_limits *limits,
+			     struct session_events events);
 /* Forgets all requests, without callbacks; allowed inside its own. NULL is fine. */
 void session_close(struct session *s);
 /* about: as the link says. */
@@ -389,6 +459,12 @@ void session_request_fault(const char *method, int64_t rpc_code, struct error *e
 void session_cancel(struct session *s, uint64_t id, const char *reason);
 /* The list that on_ready or on_tools told of; the caller releases it. */
 struct tool_list session_tools_take(struct session *s);
+struct item_list session_items_take(struct session *s, enum list_kind kind); /* likewise on_items */
+/* The server declared the capability. */
+bool session_offers(const struct session *s, enum list_kind kind);
+/* Somebody looks at it: it is fetched again if the server does not tell of changes, or could not be read, and
+ * not just now. */
+void session_list_refresh(struct session *s, enum list_kind kind);
 
 struct session_facts {
 	const char *era; /* "handshake", "modern"; NULL before it is known */
@@ -480,6 +556,7 @@ struct server {
 	struct auth *auth;       /* NULL: not a remote one */
 	struct session_facts facts;
 	struct tool_list tools;  /* the last good list; kept while the server restarts */
+	struct shelf shelf;      /* what else it lists, kept likewise */
 	bool *effects_told;      /* of the operator's effects: it was warned that there is no such tool */
 	struct tool_call *calls; /* waiting and in flight, newest first */
 	size_t calls_count;

@@ -40,6 +40,7 @@ void server_init(struct server *s, struct mcp_broker *b, struct loop *l, const s
 	if (o->transport == MCP_REMOTE && o->enabled && o->url)
 		s->auth = auth_new(house, o->id, o->url, &o->auth, events);
 	s->effects_told = xcalloc(o->effects_count + 1, sizeof(*s->effects_told));
+	shelf_init(&s->shelf);
 	tail_init(&s->tail, limits->stderr_tail_bytes);
 	err_set(&s->last_error, ERR_NONE, "%s", "");
 }
@@ -54,6 +55,7 @@ void server_release(struct server *s)
 	loop_defer_cancel(s->loop, s);
 	loop_timer_free(s->timer);
 	tool_list_release(&s->tools);
+	shelf_release(&s->shelf);
 	free(s->effects_told);
 	tail_release(&s->tail);
 }
@@ -106,6 +108,18 @@ static void session_ready(void *arg)
 static void session_tools_changed(void *arg)
 {
 	tools_take(arg);
+}
+
+static void session_items_changed(enum list_kind kind, const struct error *why, void *arg)
+{
+	struct server *s = arg;
+	enum mcp_list items = (enum mcp_list)(kind - LIST_RESOURCES);
+	if (why) {
+		shelf_fail(&s->shelf, items, why);
+		return;
+	}
+	shelf_take(&s->shelf, items, session_items_take(s->session, kind));
+	broker_tools_changed(s->broker);
 }
 
 void server_lost(struct server *s, const struct error *why)
@@ -259,15 +273,21 @@ static void link_start(struct server *s, struct error *e)
 					  .on_lost = link_lost,
 					  .on_gone = link_gone,
 					  .arg = s};
-	struct session_events session_events = {session_ready, session_tools_changed, session_broken, s,
-						session_asks,  session_ask_is_over};
+	struct session_events session_events = {.on_ready = session_ready,
+						.on_tools = session_tools_changed,
+						.on_items = session_items_changed,
+						.on_broken = session_broken,
+						.arg = s,
+						.on_ask = session_asks,
+						.on_ask_over = session_ask_is_over};
+	struct session_limits session_limits = {o->start_ms_max, o->list_items_max, o->list_bytes_max};
 	s->link = s->options->transport == MCP_STDIO
 			  ? stdio_open(s->loop, s->options, &stdio, link_events, e)
 			  : http_open(s->loop, s->options, &http, s->auth, link_events);
 	if (!s->link)
 		return;
 	s->session = session_open(s->loop, s->link, s->options->id, s->limits->version, s->options->era,
-				  s->limits->start_ms_max, session_events);
+				  &session_limits, session_events);
 }
 
 /* Rows that no later try would start either. */

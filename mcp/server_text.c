@@ -28,19 +28,6 @@ static void info_write(const struct session_facts *f, struct jw *w)
 	jw_object_end(w);
 }
 
-static void faults_write(const struct tool_list *l, struct jw *w)
-{
-	jw_name(w, "quarantined");
-	jw_array(w);
-	for (size_t i = 0; i < l->faults_count; i++) {
-		jw_object(w);
-		jw_kv_text(w, "name", l->faults[i].name);
-		jw_kv_text(w, "reason", l->faults[i].reason);
-		jw_object_end(w);
-	}
-	jw_array_end(w);
-}
-
 static void tail_write(const struct server *s, struct jw *w)
 {
 	struct buf text = BUF_INIT;
@@ -82,7 +69,7 @@ void server_write(const struct server *s, struct jw *w)
 	jw_kv_text(w, "protocol_version", f->protocol_version[0] ? f->protocol_version : NULL);
 	info_write(f, w);
 	jw_kv_int(w, "tools", (int64_t)s->tools.count);
-	faults_write(&s->tools, w);
+	faults_write(&s->tools.faults, w);
 	jw_kv_int(w, "restarts", s->starts ? (int64_t)s->starts - 1 : 0);
 	jw_kv_text(w, "last_error", s->last_error.msg[0] ? s->last_error.msg : NULL);
 	tail_write(s, w);

@@ -45,7 +45,8 @@ static void broken_at_start(void *arg)
 }
 
 struct session *session_open(struct loop *l, struct link *link, const char *server, const char *version,
-			     enum mcp_era era, int64_t list_ms_max, struct session_events events)
+			     enum mcp_era era, const struct session_limits *limits,
+			     struct session_events events)
 {
 	struct session *s = xcalloc(1, sizeof(*s));
 	struct error e;
@@ -53,10 +54,10 @@ struct session *session_open(struct loop *l, struct link *link, const char *serv
 	s->link = link;
 	s->server = server;
 	s->version = version;
-	s->list_ms_max = list_ms_max;
+	s->limits = *limits;
 	s->events = events;
 	s->modern = era == MCP_ERA_MODERN;
-	s->list_timer = loop_timer_new(l, list_timer_fired, s);
+	lists_init(s);
 	s->alive_timer = loop_timer_new(l, alive_timer_fired, s);
 	s->fresh_timer = loop_timer_new(l, fresh_timer_fired, s);
 	s->listen.timer = loop_timer_new(l, listen_timer_fired, s);
@@ -70,6 +71,10 @@ static void memory_free(void *arg)
 	struct session *s = arg;
 	tool_list_release(&s->tools);
 	tool_list_release(&s->incoming);
+	for (int i = 0; i < ITEM_KINDS; i++) {
+		item_list_release(&s->items[i]);
+		item_list_release(&s->items_incoming[i]);
+	}
 	plans_release(s);
 	free(s);
 }
@@ -83,7 +88,7 @@ void session_close(struct session *s)
 	while (s->requests)
 		wire_forget(s, s->requests->id);
 	asks_drop(s);
-	loop_timer_free(s->list_timer);
+	lists_release(s);
 	loop_timer_free(s->alive_timer);
 	loop_timer_free(s->fresh_timer);
 	loop_timer_free(s->listen.timer);

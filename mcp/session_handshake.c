@@ -28,15 +28,12 @@ static void initialize_answered(const struct answer *a, void *arg)
 		session_break(s, &e);
 		return;
 	}
-	s->has_tools = scan_member(scan_member(a->result, "capabilities"), "tools").len > 0;
-	if (!s->has_tools)
-		log_warn("the server offers no tools", LF_STR("server", s->server));
 	if (s->link->ops->version)
 		s->link->ops->version(s->link, s->facts.protocol_version);
 	if (wire_notify(s, "notifications/initialized", (struct slice){0}, &e) != ERR_NONE)
 		session_break(s, &e);
 	else
-		list_start(s);
+		lists_begin(s, scan_member(a->result, "capabilities"));
 }
 
 enum err initialize_send(struct session *s, struct error *e)

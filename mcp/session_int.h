@@ -6,7 +6,7 @@
  *   session_handshake  initialize and ping of the handshake wire
  *   session_modern     server/discover of the modern wire, and its answers that are none yet
  *   session_headers    what of a request the modern wire wants to see in headers
- *   session_list       tools/list
+ *   session_list       the lists of the server: tools, resources, templates, prompts
  *   session_ask        what the server asks of us
  *   session_listen     how that list stays fresh on the modern wire
  *   session_request    what else is asked for, by method and params
@@ -20,6 +20,8 @@ enum {
 	PAGES_MAX = 200,
 	LIST_DEBOUNCE_MS = 200,
 	LIST_DELAY_MS_MAX = 2000,
+	LIST_FRESH_MS = 5000, /* so long a list is as good as a new one */
+	LISTS_WAIT_MS = 2000, /* how long other lists hold up a server that has told its tools */
 	PING_EVERY_MS = 60000,
 	PING_ANSWER_MS = 30000
 };
@@ -53,11 +55,29 @@ struct listen {
 	struct loop_timer *timer; /* the acknowledgement's deadline, or the next try */
 };
 
+/* One list of the server's: the fetch under way, and when there will be another. */
+struct list_fetch {
+	struct session *session;
+	enum list_kind kind;
+	bool offered;       /* the server declared the capability */
+	bool tells;         /* that it tells of changes, too */
+	bool failed;        /* the last fetch */
+	int64_t over_ms;    /* when that ended; on clock_mono_ms */
+	bool over;          /* the first fetch has ended, well or not */
+	int pages;          /* so far */
+	bool again;         /* it changed while it was fetched */
+	bool restarted;     /* a cursor was refused once already */
+	int64_t changed_ms; /* the first change that waits for a fetch; on clock_mono_ms */
+	uint64_t id;        /* request under way; 0: none */
+	struct loop_timer
+		*timer; /* debounce, or the answer's deadline; LIST_TOOLS: how long others are waited for */
+};
+
 struct session {
 	struct loop *loop;
 	struct link *link;
 	const char *server, *version; /* borrowed: registry id; our own version */
-	int64_t list_ms_max;
+	struct session_limits limits;
 	struct session_events events;
 	struct session_facts facts;
 	struct request *requests;
@@ -71,21 +91,15 @@ struct session {
 	size_t plans_count;
 
 	bool ready, closed;
-	bool has_tools; /* the server declared the capability */
-
 	struct tool_list tools;    /* a complete list, until the owner takes it */
 	struct tool_list incoming; /* the one being fetched */
-	int pages;
-	bool list_again;         /* it changed while it was fetched */
-	int64_t list_changed_ms; /* the first change that waits for a fetch; on clock_mono_ms */
-	bool list_restarted;     /* a cursor was refused once already */
-	int64_t list_ttl_ms;     /* how long it is fresh, says the server; -1: it does not */
-	int64_t incoming_ttl_ms;
+	struct item_list items[ITEM_KINDS], items_incoming[ITEM_KINDS]; /* the same of other lists */
+	struct list_fetch lists[LIST_KINDS];
+	/* Of the list of tools: how long it is fresh, says the server; -1: it does not. */
+	int64_t list_ttl_ms, incoming_ttl_ms;
 	int list_failures;              /* in a row */
 	struct loop_timer *fresh_timer; /* its end */
 	struct listen listen;
-	uint64_t list_id;               /* request under way; 0: none */
-	struct loop_timer *list_timer;  /* debounce, or the answer's deadline after the first list */
 	struct loop_timer *alive_timer; /* next ping, or its answer's deadline */
 	uint64_t ping_id;
 	bool heard; /* something came since the timer was set */
@@ -164,8 +178,14 @@ void fresh_arm(struct session *s);
 void fresh_timer_fired(void *arg);
 
 /* --- session_list.c --- */
-void list_start(struct session *s);
-void list_note_changed(struct session *s);
-void list_timer_fired(void *arg);
+void lists_init(struct session *s);
+void lists_release(struct session *s); /* timers only */
+/* The first of each that `capabilities`, a raw object, names; then the session is ready. */
+void lists_begin(struct session *s, struct slice capabilities);
+void list_fetch(struct session *s, enum list_kind kind); /* now, from the beginning */
+/* The lists whose changes the server tells from now on: a raw object of the modern wire, empty: none. */
+void lists_told(struct session *s, struct slice granted);
+/* It has changed: it is fetched in a quiet moment, if the server has such a list. */
+void list_note_changed(struct session *s, enum list_kind kind);
 
 #endif

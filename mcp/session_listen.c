@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a list of tools stays fresh on the modern wire (MCP 2026-07-28, Subscriptions; Caching).
+ * How the lists stay fresh on the modern wire (MCP 2026-07-28, Subscriptions; Caching).
  *
  * Where the server says that it tells of changes, one subscriptions/listen is under way all the time: a
  * request whose end means that nothing more is told. Its first message is the acknowledgement, which may
  * grant less than was asked for; what comes under another subscription's id, or before that, is not ours. A
  * stream that is dropped is opened again, later each time; one that the server ends properly, after a while.
- * Since changes may have been missed meanwhile, the list is fetched once it is acknowledged again.
+ * Since changes may have been missed meanwhile, the lists are fetched once it is acknowledged again.
  *
- * Without such a grant the server's ttlMs counts: the list is fetched anew when it is over, though never more
- * often than once a minute, at a moment that chance moves, and less often while that fails.
+ * Without such a grant the ttlMs of the list of tools counts: it is fetched anew when it is over, though
+ * never more often than once a minute, at a moment that chance moves, and less often while that fails.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -50,7 +50,7 @@ void fresh_arm(struct session *s)
 
 void fresh_timer_fired(void *arg)
 {
-	list_note_changed(arg);
+	list_note_changed(arg, LIST_TOOLS);
 }
 
 /* --- the subscription --- */
@@ -60,6 +60,7 @@ static void listen_lost(struct session *s)
 	s->listen.id = 0;
 	s->listen.missed = true;
 	s->listen.acknowledged = s->listen.tools = false;
+	lists_told(s, (struct slice){0});
 	if (s->ready)
 		fresh_arm(s);
 }
@@ -156,8 +157,9 @@ static void acknowledged(struct session *s, struct slice params)
 	s->listen.drops = 0;
 	s->listen.tools = slice_eq_str(scan_member(granted, "toolsListChanged"), "true");
 	loop_timer_set(s->listen.timer, -1);
-	if (s->listen.missed)
-		list_note_changed(s);
+	lists_told(s, granted);
+	for (int k = 0; s->listen.missed && k < LIST_KINDS; k++)
+		list_note_changed(s, (enum list_kind)k);
 	s->listen.missed = false;
 	if (s->ready)
 		fresh_arm(s);

@@ -60,12 +60,9 @@ static void discover_answered(const struct answer *a, void *arg)
 	}
 	struct slice capabilities = scan_member(a->result, "capabilities");
 	s->facts.era = "modern";
-	s->has_tools = !capabilities.len || scan_member(capabilities, "tools").len > 0;
-	if (!s->has_tools)
-		log_warn("the server offers no tools", LF_STR("server", s->server));
 	/* First, so that no change falls between the two. */
 	listen_start(s, capabilities);
-	list_start(s);
+	lists_begin(s, capabilities.len ? capabilities : SLICE_LIT("{\"tools\":{}}"));
 }
 
 enum err discover_send(struct session *s, struct error *e)
@@ -101,8 +98,8 @@ static bool headers_taken(struct session *s, struct request *r, const struct ans
 		return false;
 	r->repeat->headers_tried = r->repeat->awaits_list = true;
 	r->repeat->refused = a->error;
-	if (!s->list_id)
-		list_start(s);
+	if (!s->lists[LIST_TOOLS].id)
+		list_fetch(s, LIST_TOOLS);
 	return true;
 }
 

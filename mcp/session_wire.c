@@ -309,9 +309,15 @@ static void notification_received(struct session *s, const struct scan_message *
 	if (slice_eq_str(m->method, "notifications/progress"))
 		progress_received(s, m->params);
 	else if (slice_eq_str(m->method, "notifications/tools/list_changed"))
-		list_note_changed(s);
+		list_note_changed(s, LIST_TOOLS);
 	else if (slice_eq_str(m->method, "notifications/cancelled"))
 		ask_taken_back(s, scan_member(m->params, "requestId"));
+	else if (slice_eq_str(m->method, "notifications/prompts/list_changed"))
+		list_note_changed(s, LIST_PROMPTS);
+	else if (slice_eq_str(m->method, "notifications/resources/list_changed")) {
+		list_note_changed(s, LIST_RESOURCES);
+		list_note_changed(s, LIST_TEMPLATES);
+	}
 }
 
 static bool slice_has(struct slice s, const char *text)

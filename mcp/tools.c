@@ -24,23 +24,9 @@ void tool_list_release(struct tool_list *l)
 {
 	for (size_t i = 0; i < l->count; i++)
 		entry_release(&l->tools[i]);
-	for (size_t i = 0; i < l->faults_count; i++) {
-		free(l->faults[i].name);
-		free(l->faults[i].reason);
-	}
+	faults_release(&l->faults);
 	free(l->tools);
-	free(l->faults);
 	*l = (struct tool_list){0};
-}
-
-static void fault_add(struct tool_list *l, const char *name, const char *reason)
-{
-	size_t n = utf8_cut(name, strlen(name), TOOL_NAME_BYTES_MAX);
-	if (l->faults_count == TOOL_FAULTS_MAX)
-		return;
-	if (!l->faults)
-		l->faults = xcalloc(TOOL_FAULTS_MAX, sizeof(*l->faults));
-	l->faults[l->faults_count++] = (struct tool_fault){xstrndup(name, n), xstrdup(reason)};
 }
 
 static bool name_is_taken(const struct tool_list *l, const char *name)
@@ -124,7 +110,7 @@ static void tool_add(struct tool_list *l, struct slice raw)
 		}
 		entry_fill(&l->tools[l->count++], tool, raw);
 	} else {
-		fault_add(l, json_get_text(tool, "name", "?"), e.msg);
+		faults_add(&l->faults, json_get_text(tool, "name", "?"), e.msg);
 	}
 	json_free(tool);
 }

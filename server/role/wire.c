@@ -287,6 +287,8 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 					 .asks_max = (size_t)c->tools.asks_max,
 					 .ask_bytes_max = (size_t)c->tools.ask_bytes,
 					 .line_bytes_max = (size_t)c->tools.line_bytes,
+					 .list_items_max = (size_t)c->tools.list_items_max,
+					 .list_bytes_max = (size_t)c->tools.list_bytes,
 					 .stderr_tail_bytes = (size_t)c->tools.stderr_bytes,
 					 .stop_grace_ms = c->tools.stop_grace_ms,
 					 .drain_ms_max = c->tools.drain_seconds * SECOND_MS,

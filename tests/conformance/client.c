@@ -50,6 +50,8 @@ static struct mcp_broker *broker_open(struct loop *l, const struct mcp_server_op
 				       .call_idle_ms_max = CALL_MS_MAX,
 				       .call_ms_max = CALL_MS_MAX,
 				       .line_bytes_max = MESSAGE_BYTES_MAX,
+				       .list_items_max = 5000,
+				       .list_bytes_max = 4 << 20,
 				       .stderr_tail_bytes = 1024,
 				       .stop_grace_ms = 500,
 				       .restart_ms_min = 100,

@@ -95,6 +95,8 @@ static inline void rig_init(struct rig *r)
 		.call_idle_ms_max = 15000,
 		.call_ms_max = 30000,
 		.line_bytes_max = 8 << 20,
+		.list_items_max = 5000,
+		.list_bytes_max = 4 << 20,
 		.stderr_tail_bytes = 4096,
 		.stop_grace_ms = 300,
 		.restart_ms_min = 20,

@@ -23,6 +23,7 @@ struct world {
 	char version[16];   /* that the link was told */
 	uint64_t cancelled; /* what the link was told so of */
 	enum mcp_era era;
+	int items_told[LIST_KINDS]; /* well or not */
 	int ready, tools_changed, broken, ends, progress;
 	bool takes_asks;         /* as the next world_open is to be */
 	struct session_ask *ask; /* the last one; NULL once it is over */
@@ -66,6 +67,14 @@ static inline void told_ready(void *arg)
 static inline void told_tools(void *arg)
 {
 	((struct world *)arg)->tools_changed++;
+}
+
+static inline void told_items(enum list_kind kind, const struct error *why, void *arg)
+{
+	struct world *w = arg;
+	w->items_told[kind]++;
+	if (why)
+		w->why = *why;
 }
 
 static inline void told_broken(const struct error *why, void *arg)
@@ -119,8 +128,12 @@ static inline void world_pass(struct world *w, int64_t ms)
 
 static inline void world_open(struct world *w)
 {
-	struct session_events events = {
-		.on_ready = told_ready, .on_tools = told_tools, .on_broken = told_broken, .arg = w};
+	struct session_events events = {.on_ready = told_ready,
+					.on_tools = told_tools,
+					.on_items = told_items,
+					.on_broken = told_broken,
+					.arg = w};
+	struct session_limits limits = {5000, 4, 1000};
 	struct world asked = *w;
 	if (asked.takes_asks) {
 		events.on_ask = told_ask;
@@ -135,7 +148,7 @@ static inline void world_open(struct world *w)
 	log_init("test", LOG_OFF, LOG_FORMAT_JSON);
 	clock_fake_set(w->now_ms * 1000, w->now_ms);
 	w->loop = loop_new();
-	w->session = session_open(w->loop, &w->link, "srv", "1.2", w->era, 5000, events);
+	w->session = session_open(w->loop, &w->link, "srv", "1.2", w->era, &limits, events);
 }
 
 static inline void world_close(struct world *w)

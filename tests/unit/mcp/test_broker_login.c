@@ -24,6 +24,8 @@ static struct auth *waiting(struct auth_rig *r)
 	static const struct mcp_broker_options limits = {.start_ms_max = 15000,
 							 .call_ms_max = 15000,
 							 .line_bytes_max = 1 << 20,
+							 .list_items_max = 5000,
+							 .list_bytes_max = 4 << 20,
 							 .stderr_tail_bytes = 1000,
 							 .restart_ms_min = 60000,
 							 .restart_ms_max = 60000,

@@ -1,47 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests from the client half through the broker to a server and back: they share all with tool calls. */
-#include "tests/unit/mcp/rig.h"
-
-static const char *shelf_path(void)
-{
-	static char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 40);
-	assert_true(n > 0);
-	path[n] = '\0';
-	strcpy(strrchr(path, '/'), "/../../fake/resource_mcp");
-	return path;
-}
-
-static void shelf_init(struct rig *r)
-{
-	static const char *const args[] = {"shelf", NULL};
-	rig_init(r);
-	rig_add(r, "shelf", shelf_path(), args);
-}
-
-static struct mcp_call *request(struct rig *r, const char *server, const char *method, const char *params,
-				int64_t timeout_ms, struct outcome *o)
-{
-	struct mcp_request q = {server, method, slice_str(params), NULL, timeout_ms};
-	struct mcp_call_handler h = {.on_progress = outcome_progress, .on_end = outcome_end, .arg = o};
-	*o = (struct outcome){0};
-	struct mcp_call *call = mcp_request_start(r->client, &q, h);
-	assert_int_equal(o->ends, 0);
-	return call;
-}
-
-static void request_wait(struct rig *r, const char *method, const char *params, struct outcome *o)
-{
-	request(r, "shelf", method, params, 0, o);
-	rig_wait(r, o->ends);
-}
+#include "tests/unit/mcp/shelf_rig.h"
 
 static void request__result_comes_back_whole(void **state)
 {
 	struct rig r;
 	struct outcome o;
 	(void)state;
-	shelf_init(&r);
+	shelf_init(&r, "shelf");
 	rig_start(&r);
 	/* It waits for the server to start, as calls do. */
 	request_wait(&r, "resources/read", "{\"uri\":\"shelf://2\"}", &o);
@@ -57,12 +23,12 @@ static void request__errors_say_what_they_are(void **state)
 	struct rig r;
 	struct outcome o;
 	(void)state;
-	shelf_init(&r);
+	shelf_init(&r, "broken");
 	rig_start(&r);
 	request_wait(&r, "resources/read", "{\"uri\":\"shelf://9\"}", &o);
 	assert_int_equal(o.error.code, ERR_NOT_FOUND);
 	assert_non_null(strstr(o.error.msg, "Resource not found"));
-	request_wait(&r, "completion/complete", "{}", &o);
+	request_wait(&r, "resources/templates/list", "{}", &o);
 	assert_int_equal(o.error.code, ERR_UNSUPPORTED);
 	request_wait(&r, "tools/call", "{}", &o);
 	assert_int_equal(o.error.code, ERR_UNSUPPORTED);
@@ -80,7 +46,7 @@ static void request__ends_by_its_time_limit_and_by_cancel(void **state)
 	struct rig r;
 	struct outcome slow, o;
 	(void)state;
-	shelf_init(&r);
+	shelf_init(&r, "shelf");
 	rig_start(&r);
 	request(&r, "shelf", "resources/read", "{\"uri\":\"shelf://slow\"}", 50, &slow);
 	rig_wait(&r, slow.ends);
@@ -101,7 +67,7 @@ static void request__counts_among_the_calls_of_its_server(void **state)
 	struct rig r;
 	struct outcome o[3];
 	(void)state;
-	shelf_init(&r);
+	shelf_init(&r, "shelf");
 	r.options.calls_per_server_max = 2;
 	rig_start(&r);
 	rig_settle(&r);

@@ -38,10 +38,10 @@ static void headers__a_bad_annotation_leaves_its_tool_out_where_headers_are_sent
 				"good", "R") "]}}");
 		struct tool_list l = session_tools_take(w.session);
 		assert_int_equal(l.count, http ? 1 : 2);
-		assert_int_equal(l.faults_count, http ? 1 : 0);
+		assert_int_equal(l.faults.count, http ? 1 : 0);
 		if (http) {
-			assert_string_equal(l.faults[0].name, "bad");
-			assert_non_null(strstr(l.faults[0].reason, "x-mcp-header"));
+			assert_string_equal(l.faults.list[0].name, "bad");
+			assert_non_null(strstr(l.faults.list[0].reason, "x-mcp-header"));
 		}
 		tool_list_release(&l);
 		world_close(&w);

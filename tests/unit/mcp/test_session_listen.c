@@ -6,10 +6,12 @@
 
 #define TELLS                                                                             \
 	"{\"id\":1,\"result\":{\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{" \
-	"\"tools\":{\"listChanged\":true},\"prompts\":{\"listChanged\":true},\"resources\":{}}}}"
-#define LISTEN(id)                                 \
-	MODERN_REQUEST(id, "subscriptions/listen", \
-		       "\"notifications\":{\"toolsListChanged\":true,\"promptsListChanged\":true},")
+	"\"tools\":{\"listChanged\":true}}}}"
+#define TELLS_PROMPTS                                                                     \
+	"{\"id\":1,\"result\":{\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{" \
+	"\"tools\":{},\"prompts\":{\"listChanged\":true}}}}"
+#define LISTEN(id) \
+	MODERN_REQUEST(id, "subscriptions/listen", "\"notifications\":{\"toolsListChanged\":true},")
 #define NOTE(method, id, more)                                                           \
 	"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/" method "\",\"params\":{" more \
 	"\"_meta\":{\"io.modelcontextprotocol/subscriptionId\":" id "}}}"
@@ -63,6 +65,33 @@ static void listen__changes_are_fetched_when_they_are_of_this_subscription(void 
 	say(&w, CHANGED("2"));
 	world_pass(&w, 300);
 	assert_true(list_was_sent(&w));
+	world_close(&w);
+}
+
+static void listen__tells_of_other_lists_too(void **state)
+{
+	struct world w;
+	(void)state;
+	modern_open(&w, false);
+	buf_reset(&w.sent);
+	say(&w, TELLS_PROMPTS);
+	sent_is(&w, MODERN_REQUEST("2", "subscriptions/listen",
+				   "\"notifications\":{\"promptsListChanged\":true},")
+			    MODERN_REQUEST("3", "tools/list", "") MODERN_REQUEST("4", "prompts/list", ""));
+	say(&w, LISTED("3", ""));
+	say(&w, "{\"id\":4,\"result\":{\"resultType\":\"complete\",\"prompts\":[]}}");
+	assert_int_equal(w.ready, 1);
+	session_list_refresh(w.session, LIST_PROMPTS);
+	sent_is(&w, "");
+	say(&w, NOTE("subscriptions/acknowledged", "2", "\"notifications\":{\"promptsListChanged\":true},"));
+	say(&w, NOTE("prompts/list_changed", "2", ""));
+	world_pass(&w, 300);
+	sent_is(&w, MODERN_REQUEST("5", "prompts/list", ""));
+	say(&w, "{\"id\":5,\"result\":{\"resultType\":\"complete\",\"prompts\":[]}}");
+	/* Its changes are told: looking at it does not ask for it. */
+	world_pass(&w, 100000);
+	session_list_refresh(w.session, LIST_PROMPTS);
+	sent_is(&w, "");
 	world_close(&w);
 }
 
@@ -219,6 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(listen__is_not_asked_of_a_server_that_tells_nothing),
 		cmocka_unit_test(listen__changes_are_fetched_when_they_are_of_this_subscription),
+		cmocka_unit_test(listen__tells_of_other_lists_too),
 		cmocka_unit_test(listen__while_it_tells_of_tools_the_clock_does_not_count),
 		cmocka_unit_test(listen__that_grants_no_tools_leaves_it_to_the_clock),
 		cmocka_unit_test(listen__that_is_dropped_is_opened_again_later_each_time),

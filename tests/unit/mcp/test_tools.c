@@ -58,9 +58,9 @@ static void tool_list_add__leaves_out_each_bad_tool_alone(void **state)
 			   bad[i].tool);
 		assert_int_equal(tool_list_add(&l, buf_slice(&text), &e), ERR_NONE);
 		assert_int_equal(l.count, 2);
-		assert_int_equal(l.faults_count, 1);
-		if (!strstr(l.faults[0].reason, bad[i].reason))
-			fail_msg("\"%s\" does not say \"%s\"", l.faults[0].reason, bad[i].reason);
+		assert_int_equal(l.faults.count, 1);
+		if (!strstr(l.faults.list[0].reason, bad[i].reason))
+			fail_msg("\"%s\" does not say \"%s\"", l.faults.list[0].reason, bad[i].reason);
 		buf_release(&text);
 		tool_list_release(&l);
 	}
@@ -101,8 +101,8 @@ static void tool_list_add__is_bounded(void **state)
 	buf_add_char(&text, ']');
 	assert_int_equal(tool_list_add(&l, buf_slice(&text), &e), ERR_NONE);
 	assert_int_equal(l.count, TOOLS_MAX);
-	assert_int_equal(l.faults_count, TOOL_FAULTS_MAX);
-	assert_non_null(strstr(l.faults[0].reason, "more than"));
+	assert_int_equal(l.faults.count, FAULTS_MAX);
+	assert_non_null(strstr(l.faults.list[0].reason, "more than"));
 	buf_release(&text);
 	tool_list_release(&l);
 }
@@ -119,7 +119,7 @@ static void tool_list_add__long_name_is_refused_and_cut_in_the_report(void **sta
 	buf_add_str(&text, "\"," SCHEMA "}]");
 	assert_int_equal(tool_list_add(&l, buf_slice(&text), &e), ERR_NONE);
 	assert_int_equal(l.count, 0);
-	assert_int_equal(strlen(l.faults[0].name), TOOL_NAME_BYTES_MAX);
+	assert_int_equal(strlen(l.faults.list[0].name), TOOL_NAME_BYTES_MAX);
 	buf_release(&text);
 	tool_list_release(&l);
 }
