@@ -138,8 +138,9 @@ conformance: $(BUILD)/tests/conformance/client
 
 # --- end to end: Node's test runner against the real binary, real MCP servers, real Chromium ---
 E2E ?= tests/e2e/*.test.mjs
-e2e: all fakes
+e2e: all fakes $(BUILD)/tests/bench/llm_turn
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake \
+		LLM_TURN=$(CURDIR)/$(BUILD)/tests/bench/llm_turn \
 		node --test --test-concurrency=2 $(E2E)
 
 lint: all
@@ -162,6 +163,8 @@ FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 60
 FUZZ_ROOM_parse := http
 FUZZ_ROOM_chat  := llm
+FUZZ_ROOM_responses := llm
+FUZZ_ROOM_messages := llm
 FUZZ_ROOM_mcp   := mcp
 define FUZZ_RULES
 $$(BUILD)/tests/fuzz/replay_$1: $$(BUILD)/obj/tests/fuzz/fuzz_$1.o $$(BUILD)/obj/tests/fuzz/replay_main.o $$(call libs_of,$$(FUZZ_ROOM_$1))
@@ -180,11 +183,16 @@ compare: $(BUILD)/tests/fuzz/parse_driver
 fuzz:
 	$(Q)tests/fuzz/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
 
+# Our decoders of model APIs as a program: for the bench, and for the tests that hold them beside the official SDKs.
+$(BUILD)/tests/bench/llm_turn: $(BUILD)/obj/tests/bench/llm_turn.o $(call libs_of,llm)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/tests/bench/calls: $(BUILD)/obj/tests/bench/calls.o $(call libs_of,mcp)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-bench: all fakes $(BUILD)/tests/bench/calls
-	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake CALLS=$(CURDIR)/$(BUILD)/tests/bench/calls node tests/bench/bench.mjs
+bench: all fakes $(BUILD)/tests/bench/calls $(BUILD)/tests/bench/llm_turn
+	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake CALLS=$(CURDIR)/$(BUILD)/tests/bench/calls \
+		LLM_TURN=$(CURDIR)/$(BUILD)/tests/bench/llm_turn node tests/bench/bench.mjs
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime node tests/bench/bench_durable.mjs
 
 # SOAK_MINUTES, SOAK_KILLS, SOAK_CALLS and SOAK_SEED may be given.

@@ -17,7 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXCERPT_BYTES = 120 };
+/* Deeper than any answer, and shallow enough to go back within a request. */
+enum { EXCERPT_BYTES = 120, DEPTH_MAX = JSON_DEPTH_MAX / 2 };
 
 static sse_reader_fn event_take;
 
@@ -115,8 +116,13 @@ static enum err no_json(const struct llm_decode *d, const char *event, struct sl
 
 static enum err value_take(struct llm_decode *d, const char *event, struct slice *s, struct error *e)
 {
-	size_t n = llm_value_len(*s);
-	struct json *j = n > 0 ? json_parse(s->ptr, n, JSON_DEPTH_MAX, NULL) : NULL;
+	size_t n = d->wire->peek != NULL ? d->wire->peek(d, event, *s) : 0;
+	if (n > 0) {
+		*s = skip(*s, n);
+		return ERR_NONE;
+	}
+	n = llm_value_len(*s);
+	struct json *j = n > 0 ? json_parse(s->ptr, n, DEPTH_MAX, NULL) : NULL;
 	if (j == NULL) {
 		struct slice bad = *s;
 		*s = skip(*s, s->len);

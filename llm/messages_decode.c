@@ -59,6 +59,8 @@ static void raw_begin(struct llm_decode *d, struct llm_part_buf *p, const struct
 static enum err block_begin(struct llm_decode *d, int64_t index, const struct json *block, struct error *e)
 {
 	const char *type = json_get_text(block, "type", "");
+	if (!json_is(block, JSON_OBJECT))
+		return ERR_NONE;
 	enum llm_part_kind kind = strcmp(type, "text") == 0       ? LLM_PART_TEXT
 				  : strcmp(type, "tool_use") == 0 ? LLM_PART_CALL
 								  : LLM_PART_RAW;
@@ -98,6 +100,31 @@ static enum err piece_take(struct llm_decode *d, int64_t index, const struct jso
 		turn_buf_add_reasoning(&d->turn, thinking);
 	}
 	return grown->overflow || p->signature.overflow ? over_bytes(e) : llm_decode_check(d, e);
+}
+
+/* The short cut for pieces of texts and arguments. */
+size_t messages_peek(struct llm_decode *d, const char *event, struct slice s)
+{
+	static const struct slice names[] = {SLICE_LIT("type"), SLICE_LIT("index"), SLICE_LIT("delta")};
+	static const struct slice pieces[] = {SLICE_LIT("text"), SLICE_LIT("partial_json")};
+	struct slice v[COUNT_OF(names)], piece[COUNT_OF(pieces)];
+	int64_t index;
+	if (strcmp(event, "error") == 0)
+		return 0;
+	size_t n = llm_peek_object(s, names, COUNT_OF(names), v);
+	if (n == 0 || !slice_eq_str(v[0], "\"content_block_delta\"") || !llm_peek_index(v[1], &index) ||
+	    llm_peek_object(v[2], pieces, COUNT_OF(pieces), piece) == 0)
+		return 0;
+	struct llm_part_buf *p = turn_buf_find_part(&d->turn, index);
+	if (p == NULL || p->kind == LLM_PART_RAW)
+		return 0;
+	if (p->kind == LLM_PART_CALL)
+		return llm_peek_text(piece[1], &call_of(d, p)->arguments) ? n : 0;
+	size_t before = d->turn.text.len;
+	if (!llm_peek_text(piece[0], &d->turn.text))
+		return 0;
+	p->bytes += d->turn.text.len - before;
+	return n;
 }
 
 /* Puts the pieces of a block that goes back as it came into it. Thinking that nobody signed is worth nothing.

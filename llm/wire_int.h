@@ -182,6 +182,9 @@ struct llm_wire {
 	/* Appends the request's body. ERR_TOO_LARGE when it does not fit into memory's bound. */
 	enum err (*encode)(const struct llm_options *o, const struct llm_request *r, struct buf *out,
 			   struct error *e);
+	/* Takes the value at the beginning of `s` if it is one of the many that carry a piece of text, and
+	 * says how long it was; 0: it is left to `take`. A short cut that decides nothing (peek.c). */
+	size_t (*peek)(struct llm_decode *d, const char *event, struct slice s);
 	/* One JSON value of the answer, whose event was called so ("message" when it had no name). Sets
 	 * d->done at the answer's own end. */
 	enum err (*take)(struct llm_decode *d, const char *event, const struct json *value, struct error *e);
@@ -246,6 +249,17 @@ enum err llm_decode_check(const struct llm_decode *d, struct error *e);
  * nesting only. */
 size_t llm_value_len(struct slice s);
 
+/* --- peek.c: a few members of a JSON text, without a tree --- */
+
+/* Walks over the object that `s` begins with and finds the values of `names`, as they are written; absent
+ * ones are empty. Returns the object's length; 0 when anything about it is unusual. */
+size_t llm_peek_object(struct slice s, const struct slice *names, size_t count, struct slice *values);
+bool llm_peek_is_null(struct slice value); /* or absent */
+/* Of values found by llm_peek_object. Appends a string's text; false, and nothing appended, when the value is
+ * none or out's limit, which must be set, may not hold it. */
+bool llm_peek_text(struct slice value, struct buf *out);
+bool llm_peek_index(struct slice value, int64_t *out); /* false: no whole number */
+
 /* --- encode.c: what encoders share --- */
 
 /* The arguments of a call as the text of a JSON object, appended: what the model wrote, or, where that is no
@@ -270,6 +284,7 @@ must_check enum err llm_encode_end(const struct buf *out, struct error *e);
 
 must_check enum err chat_encode(const struct llm_options *o, const struct llm_request *r, struct buf *out,
 				struct error *e);
+size_t chat_peek(struct llm_decode *d, const char *event, struct slice s);
 enum err chat_take(struct llm_decode *d, const char *event, const struct json *value, struct error *e);
 enum err chat_finish(struct llm_decode *d, struct error *e);
 
@@ -280,6 +295,7 @@ must_check enum err chat_calls_add(struct llm_turn_buf *t, const struct json *fr
 
 must_check enum err responses_encode(const struct llm_options *o, const struct llm_request *r,
 				     struct buf *out, struct error *e);
+size_t responses_peek(struct llm_decode *d, const char *event, struct slice s);
 enum err responses_take(struct llm_decode *d, const char *event, const struct json *value, struct error *e);
 enum err responses_finish(struct llm_decode *d, struct error *e);
 
@@ -287,6 +303,7 @@ enum err responses_finish(struct llm_decode *d, struct error *e);
 
 must_check enum err messages_encode(const struct llm_options *o, const struct llm_request *r, struct buf *out,
 				    struct error *e);
+size_t messages_peek(struct llm_decode *d, const char *event, struct slice s);
 enum err messages_take(struct llm_decode *d, const char *event, const struct json *value, struct error *e);
 enum err messages_finish(struct llm_decode *d, struct error *e);
 

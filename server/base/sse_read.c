@@ -118,38 +118,48 @@ static enum err line_take(struct sse_reader *s, struct slice line, struct error 
 	return ERR_NONE; /* comments have an empty name; unknown fields are ignored */
 }
 
+static enum err over_line(const struct sse_reader *s, struct error *e)
+{
+	return err_set(e, ERR_UPSTREAM, "a line of the server's stream is over %zu bytes", s->line.max);
+}
+
+/* The rest of a line; one that came in one piece is not copied first. */
 static enum err line_end(struct sse_reader *s, struct slice rest, struct error *e)
 {
+	if (s->line.len == 0)
+		return rest.len > s->line.max ? over_line(s, e) : line_take(s, rest, e);
 	if (!buf_add_slice(&s->line, rest))
-		return err_set(e, ERR_UPSTREAM, "a line of the server's stream is over %zu bytes",
-			       s->line.max);
+		return over_line(s, e);
 	enum err rc = line_take(s, buf_slice(&s->line), e);
 	buf_reset(&s->line);
 	return rc;
 }
 
+/* The next end of a line, CR or LF; NULL when there is none. */
+static const char *line_end_find(struct slice s)
+{
+	const char *lf = memchr(s.ptr, '\n', s.len);
+	const char *cr = memchr(s.ptr, '\r', lf != NULL ? (size_t)(lf - s.ptr) : s.len);
+	return cr != NULL ? cr : lf;
+}
+
 enum err sse_reader_feed(struct sse_reader *s, struct slice bytes, struct error *e)
 {
-	size_t start = 0;
-	for (size_t i = 0; i < bytes.len; i++) {
-		char c = bytes.ptr[i];
-		bool belongs = c == '\n' && s->after_cr;
-		s->after_cr = c == '\r';
-		if (belongs) {
-			start = i + 1;
-			continue;
-		}
-		if (c != '\n' && c != '\r')
-			continue;
-		enum err rc = line_end(s, (struct slice){bytes.ptr + start, i - start}, e);
+	while (bytes.len > 0) {
+		if (s->after_cr && bytes.ptr[0] == '\n')
+			bytes = (struct slice){bytes.ptr + 1, bytes.len - 1};
+		s->after_cr = false;
+		const char *end = bytes.len > 0 ? line_end_find(bytes) : NULL;
+		if (end == NULL)
+			break;
+		struct slice line = {bytes.ptr, (size_t)(end - bytes.ptr)};
+		s->after_cr = *end == '\r';
+		bytes = (struct slice){end + 1, bytes.len - line.len - 1};
+		enum err rc = line_end(s, line, e);
 		if (rc != ERR_NONE)
 			return rc;
-		start = i + 1;
 	}
-	if (!buf_add(&s->line, bytes.ptr + start, bytes.len - start))
-		return err_set(e, ERR_UPSTREAM, "a line of the server's stream is over %zu bytes",
-			       s->line.max);
-	return ERR_NONE;
+	return buf_add_slice(&s->line, bytes) ? ERR_NONE : over_line(s, e);
 }
 
 enum err sse_reader_finish(struct sse_reader *s, struct error *e)

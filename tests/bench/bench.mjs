@@ -9,6 +9,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { nodeWords as nodeStreamWords, startModel, Subscribers } from './lib/fanout.mjs';
 import { ask, Connection } from './lib/http.mjs';
+import { APIS, longAnswer } from './lib/model_streams.mjs';
 import { binary, needPrograms, nginxWords, nodeWords, serviceWords, startNginx, startService, wrk } from './lib/peers.mjs';
 import { cpuMicros, family, freePort, memory, start, stop, stopAll, until } from './lib/proc.mjs';
 import { median, print, quantile, row } from './lib/table.mjs';
@@ -19,6 +20,7 @@ const READ_ROUNDS = 6, READ_SECONDS = 3;
 const SUBMIT_WARM = 30, SUBMIT_ROUNDS = 300;
 const READY_ROUNDS = 20;
 const CALL_ROUNDS = 5;
+const ANSWER_BYTES = 10e6, DECODE_ROUNDS = 7;
 const SUBSCRIBERS = 1000, FANOUT_EVENTS = 50, FANOUT_EVERY_MS = 60;
 
 const run = promisify(execFile);
@@ -197,10 +199,23 @@ async function toolCalls() {
   }
 }
 
+/** A recorded answer of each model API, made long, through its decoder; beside the official SDK's own reading of the same bytes. MB for
+ *  each second of CPU. */
+async function decoding(dir) {
+  for (const api of APIS) {
+    const file = path.join(dir, `${api}.sse`);
+    fs.writeFileSync(file, longAnswer(api, ANSWER_BYTES));
+    const { stdout } = await run('sh', ['-c', '"$0" "$1" "$2" <"$3"', process.env.LLM_TURN, api, String(DECODE_ROUNDS), file]);
+    const ours = median(JSON.parse(stdout).mb_s);
+    const theirs = JSON.parse((await run(process.execPath, [path.join(here, 'decode_sdk.mjs'), api, file])).stdout).mb_s;
+    row(`decoding ${ANSWER_BYTES / 1e6} MB of ${api}`, ours, theirs, 'MB/s', { name: 'official SDK', digits: 0, target: '>= 200 MB/s', met: ours >= 200 });
+  }
+}
+
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'agent-runtime-bench-'));
 try {
-  const parts = [reads, submits, fanout, ready, idle, toolCalls].filter(({ name }) => process.argv.length < 3 || process.argv.includes(name));
-  needPrograms(parts.every((part) => part === toolCalls) ? ['taskset'] : undefined);
+  const parts = [reads, submits, fanout, ready, idle, toolCalls, decoding].filter(({ name }) => process.argv.length < 3 || process.argv.includes(name));
+  needPrograms(parts.every((part) => part === toolCalls || part === decoding) ? ['taskset'] : undefined);
   for (const part of parts) {
     console.error(`bench: ${part.name} ...`);
     await part(dir);
