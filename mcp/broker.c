@@ -22,16 +22,16 @@
 static void catalog_make(struct mcp_broker *b)
 {
 	size_t count = 0, at = 0;
-	for (size_t i = 0; i < b->servers_count; i++)
-		count += b->servers[i]->tools.count;
+	for (size_t i = 0; i < b->pools_count; i++)
+		count += b->pools[i]->tools.count;
 	struct catalog_source *sources = xcalloc(count + 1, sizeof(*sources));
-	for (size_t i = 0; i < b->servers_count; i++) {
-		const struct server *s = b->servers[i];
-		for (size_t k = 0; k < s->tools.count && server_offers_tools(s); k++)
+	for (size_t i = 0; i < b->pools_count; i++) {
+		const struct pool *p = b->pools[i];
+		for (size_t k = 0; k < p->tools.count && pool_offers_tools(p); k++)
 			sources[at++] = (struct catalog_source){
-				.server = s->options->id,
-				.tool = &s->tools.tools[k],
-				.effect = tool_effect_of(s->options, &s->tools.tools[k])};
+				.server = p->options->id,
+				.tool = &p->tools.tools[k],
+				.effect = tool_effect_of(p->options, &p->tools.tools[k])};
 	}
 	count = at;
 	catalog_name(sources, count);
@@ -64,8 +64,8 @@ static void catalog_tell(struct worker *w)
 
 static bool all_settled(const struct mcp_broker *b)
 {
-	for (size_t i = 0; i < b->servers_count; i++) {
-		if (!b->servers[i]->settled)
+	for (size_t i = 0; i < b->pools_count; i++) {
+		if (!b->pools[i]->settled)
 			return false;
 	}
 	return true;
@@ -125,12 +125,14 @@ static void frame_received(struct ipc_frame *f, void *arg)
 	case IPC_HELLO:
 		w->greeted = true;
 		catalog_tell(w);
+		broker_tasks_ask(w);
 		break;
 	case IPC_CALL: broker_call_received(w, f); break;
 	case IPC_REQUEST: broker_request_received(w, f); break;
 	case IPC_CALL_CANCEL: broker_call_cancelled(w, f->id); break;
 	case IPC_CALL_ANSWER: broker_answer_received(w, f); break;
 	case IPC_LIST_GET: broker_list_received(w, f); break;
+	case IPC_TASK_ENDED: broker_task_ended_received(w, f); break;
 	case IPC_LOGIN: broker_login_received(w, f); break;
 	case IPC_SERVER_RESTART: broker_restart_received(w, f); break;
 	case IPC_SERVERS_GET: servers_tell(w, f->id); break;
@@ -188,6 +190,21 @@ void broker_auth_open(struct mcp_broker *b, const struct mcp_rows *rows, const s
 	}
 }
 
+bool broker_is_stopping(const struct mcp_broker *b)
+{
+	return b->stopping;
+}
+
+struct loop *broker_loop(const struct mcp_broker *b)
+{
+	return b->loop;
+}
+
+const struct mcp_broker_options *broker_limits(const struct mcp_broker *b)
+{
+	return &b->options;
+}
+
 struct auth_house *broker_auth_house(struct mcp_broker *b)
 {
 	return b->auth;
@@ -201,7 +218,7 @@ struct mcp_broker *mcp_broker_new(struct loop *l, const struct mcp_broker_option
 	b->options = *o;
 	run_folder_open(o->run_folder);
 	b->options.auth = (struct mcp_auth_common){0}; /* it need not live as long */
-	b->servers = xcalloc(1, sizeof(struct server *));
+	b->pools = xcalloc(1, sizeof(struct pool *));
 	catalog_make(b);
 	publish_later(b);
 	mcp_broker_reload(b, &rows, &o->auth);
@@ -210,18 +227,20 @@ struct mcp_broker *mcp_broker_new(struct loop *l, const struct mcp_broker_option
 
 void mcp_broker_child_exited(struct mcp_broker *b, int pid, int status)
 {
-	for (size_t i = 0; i < b->servers_count; i++) {
-		struct link *l = b->servers[i]->link;
-		if (l && l->ops->child_exited(l, pid, status))
-			return;
+	for (size_t i = 0; i < b->pools_count; i++) {
+		for (size_t k = 0; k < b->pools[i]->count; k++) {
+			struct link *l = b->pools[i]->instances[k]->link;
+			if (l && l->ops->child_exited(l, pid, status))
+				return;
+		}
 	}
 }
 
 static void stop_check(void *arg)
 {
 	struct mcp_broker *b = arg;
-	for (size_t i = 0; i < b->servers_count; i++) {
-		if (!server_is_gone(b->servers[i]))
+	for (size_t i = 0; i < b->pools_count; i++) {
+		if (!pool_is_gone(b->pools[i]))
 			return;
 	}
 	if (!b->on_stopped)
@@ -231,7 +250,7 @@ static void stop_check(void *arg)
 	fn(b->on_stopped_arg);
 }
 
-void broker_server_gone(struct mcp_broker *b)
+void broker_pool_gone(struct mcp_broker *b)
 {
 	loop_defer(b->loop, b->stopping ? stop_check : broker_retired_sweep, b);
 }
@@ -243,8 +262,8 @@ void mcp_broker_stop(struct mcp_broker *b, loop_fn *fn, void *arg)
 	b->stopping = true;
 	b->on_stopped = fn;
 	b->on_stopped_arg = arg;
-	for (size_t i = 0; i < b->servers_count; i++)
-		server_stop(b->servers[i]);
+	for (size_t i = 0; i < b->pools_count; i++)
+		pool_stop(b->pools[i]);
 	loop_defer(b->loop, stop_check, b);
 }
 
@@ -258,13 +277,13 @@ void mcp_broker_free(struct mcp_broker *b)
 		loop_defer_cancel(b->loop, w);
 		worker_free(w);
 	}
-	for (size_t i = 0; i < b->servers_count; i++)
-		broker_server_free(b->servers[i]);
+	for (size_t i = 0; i < b->pools_count; i++)
+		pool_free(b->pools[i]);
 	auth_house_free(b->auth);
 	loop_defer_cancel(b->loop, b);
 	run_folder_close();
 	buf_release(&b->catalog);
-	free(b->servers);
+	free(b->pools);
 	free(b);
 }
 
@@ -290,8 +309,8 @@ void mcp_broker_servers_text(struct mcp_broker *b, struct buf *out)
 	jw_object(&w);
 	jw_name(&w, "servers");
 	jw_array(&w);
-	for (size_t i = 0; i < b->servers_count; i++)
-		server_write(b->servers[i], &w);
+	for (size_t i = 0; i < b->pools_count; i++)
+		pool_write(b->pools[i], &w);
 	jw_array_end(&w);
 	jw_object_end(&w);
 }

@@ -69,20 +69,20 @@ static int64_t at_most(uint64_t asked_ms, int64_t limit_ms)
 	return asked_ms && asked_ms < (uint64_t)limit_ms ? (int64_t)asked_ms : limit_ms;
 }
 
-static void call_start(struct worker *w, uint64_t id, struct server *s, struct tool_call *c,
+static void call_start(struct worker *w, uint64_t id, struct pool *p, struct tool_call *c,
 		       uint64_t timeout_ms)
 {
 	const struct mcp_broker_options *o = &w->broker->options;
 	c->worker = w;
 	c->worker_id = id;
 	c->total_ms = at_most(timeout_ms, o->call_ms_max);
-	int64_t idle_ms = s->options->call_idle_ms ? s->options->call_idle_ms : o->call_idle_ms_max;
+	int64_t idle_ms = p->options->call_idle_ms ? p->options->call_idle_ms : o->call_idle_ms_max;
 	c->idle_ms = at_most((uint64_t)c->total_ms, idle_ms);
 	c->worker_next = w->calls;
 	if (w->calls)
 		w->calls->worker_prev = c;
 	w->calls = c;
-	server_call(s, c);
+	pool_call(p, c);
 }
 
 /* What is wrong with the arguments of a call or the params of a request. */
@@ -103,10 +103,10 @@ void broker_request_received(struct worker *w, const struct ipc_frame *f)
 	struct slice params = unpack_slice(&u);
 	uint64_t timeout_ms = unpack_u64(&u);
 	const char *method = name ? session_method(name) : NULL;
-	struct server *s = server ? broker_server_find(w->broker, server) : NULL;
+	struct pool *p = server ? broker_pool_find(w->broker, server) : NULL;
 	if (!unpack_end(&u) || !server || !name) {
 		worker_cut(w, "its REQUEST cannot be read");
-	} else if (!s) {
+	} else if (!p) {
 		call_refuse(w, f->id, ERR_NOT_FOUND, "no server of that name is in the registry");
 	} else if (!method) {
 		call_refuse(w, f->id, ERR_UNSUPPORTED, "that method is none that tool servers are asked");
@@ -118,7 +118,7 @@ void broker_request_received(struct worker *w, const struct ipc_frame *f)
 		c->tool = xstrdup(method);
 		c->task_id = xstrdup(task_id);
 		buf_add_slice(&c->arguments, params.len ? params : SLICE_LIT("{}"));
-		call_start(w, f->id, s, c, timeout_ms);
+		call_start(w, f->id, p, c, timeout_ms);
 	}
 }
 
@@ -132,10 +132,10 @@ void broker_call_received(struct worker *w, const struct ipc_frame *f)
 	uint64_t timeout_ms = unpack_u64(&u);
 	bool want_progress = unpack_u32(&u) != 0;
 	const char *key = unpack_text(&u);
-	struct server *s = server ? broker_server_find(w->broker, server) : NULL;
+	struct pool *p = server ? broker_pool_find(w->broker, server) : NULL;
 	if (!unpack_end(&u) || !server || !tool) {
 		worker_cut(w, "its CALL cannot be read");
-	} else if (!s) {
+	} else if (!p) {
 		call_refuse(w, f->id, ERR_NOT_FOUND, "no server of that name is in the registry");
 	} else if (arguments_check(arguments, "arguments of a tool call", &e) != ERR_NONE) {
 		call_refuse(w, f->id, e.code, e.msg);
@@ -146,7 +146,7 @@ void broker_call_received(struct worker *w, const struct ipc_frame *f)
 		c->want_progress = want_progress;
 		c->idempotency_key = xstrdup(key);
 		buf_add_slice(&c->arguments, arguments.len ? arguments : SLICE_LIT("{}"));
-		call_start(w, f->id, s, c, timeout_ms);
+		call_start(w, f->id, p, c, timeout_ms);
 	}
 }
 

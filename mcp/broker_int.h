@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Private to the broker files: broker.c (servers, workers, catalogue), broker_call.c (calls between them),
  * broker_ask.c (what servers ask in their course), broker_login.c (people who logged in to a server),
- * broker_reload.c (servers come and go), broker_list.c (what servers list besides tools). */
+ * broker_reload.c (servers come and go), broker_list.c (what servers list besides tools), broker_start.c
+ * (starts take turns), broker_task.c (the ends of tasks). */
 #ifndef MCP_BROKER_INT_H
 #define MCP_BROKER_INT_H
 
@@ -24,8 +25,10 @@ struct mcp_broker {
 	struct loop *loop;
 	struct mcp_broker_options options;
 	struct auth_house *auth; /* NULL: there are no remote servers */
-	struct server **servers; /* as in the registry, then those that are retired but not gone yet */
-	size_t servers_count;
+	struct pool **pools;     /* as in the registry, then those that are retired but not gone yet */
+	size_t pools_count;
+	size_t starting;                         /* local servers */
+	struct server *start_first, *start_last; /* those that wait to be */
 	struct worker *workers;
 	struct buf catalog; /* {"tools":[...]} */
 	uint64_t version;
@@ -52,6 +55,10 @@ struct tool_call *broker_call_find(const struct worker *w, uint64_t id); /* by t
 /* --- broker_ask.c --- */
 void broker_answer_received(struct worker *w, const struct ipc_frame *f);
 
+/* --- broker_task.c --- */
+void broker_task_ended_received(struct worker *w, const struct ipc_frame *f);
+void broker_tasks_ask(struct worker *w);
+
 /* --- broker_login.c --- */
 void broker_login_received(struct worker *w, const struct ipc_frame *f);
 void broker_logins_forget(struct worker *w); /* the worker is gone */
@@ -60,9 +67,8 @@ void broker_logins_forget(struct worker *w); /* the worker is gone */
 void broker_list_received(struct worker *w, const struct ipc_frame *f);
 
 /* --- broker_reload.c --- */
-struct server *broker_server_find(const struct mcp_broker *b, const char *id); /* not one that is retired */
+struct pool *broker_pool_find(const struct mcp_broker *b, const char *id); /* not one that is retired */
 void broker_restart_received(struct worker *w, const struct ipc_frame *f);
-void broker_server_free(struct server *s);
 void broker_retired_sweep(void *broker); /* frees those that are gone */
 
 #endif

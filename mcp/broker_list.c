@@ -8,25 +8,25 @@
 #include "mcp/broker_int.h"
 #include "ipc/ipc.h"
 
-static enum err page_write(struct server *s, struct shelf_page *p, struct buf *out, struct error *e)
+static enum err page_write(const struct pool *pool, struct shelf_page *p, struct buf *out, struct error *e)
 {
-	const struct shelf_list *l = &s->shelf.lists[p->kind];
+	const struct shelf_list *l = &pool->shelf.lists[p->kind];
 	enum list_kind kind = (enum list_kind)(LIST_RESOURCES + p->kind);
-	bool ready = s->state == SERVER_READY;
-	p->offered = ready ? session_offers(s->session, kind) : l->version > 0;
-	if (!l->version && !ready)
-		return err_set(e, ERR_UNAVAILABLE, "server %s has not told it yet (%s)%s%s", s->options->id,
-			       server_state_name(s->state), s->last_error.msg[0] ? ": " : "",
-			       s->last_error.msg);
-	if (ready)
+	const struct server *s = pool_common(pool);
+	const struct error *why = pool_last_error(pool);
+	p->offered = s ? session_offers(s->session, kind) : l->version > 0;
+	if (!l->version && !s)
+		return err_set(e, ERR_UNAVAILABLE, "server %s has not told it yet (%s)%s%s",
+			       pool->options->id, pool_state_name(pool), why->msg[0] ? ": " : "", why->msg);
+	if (s)
 		session_list_refresh(s->session, kind);
 	if (!l->version && p->offered && l->error.code)
-		return err_set(e, l->error.code, "server %s could not tell it: %s", s->options->id,
+		return err_set(e, l->error.code, "server %s could not tell it: %s", pool->options->id,
 			       l->error.msg);
 	if (!l->version && p->offered)
 		return err_set(e, ERR_UNAVAILABLE, "server %s has not told it yet: it is being asked",
-			       s->options->id);
-	return shelf_write(&s->shelf, p, out, e);
+			       pool->options->id);
+	return shelf_write(&pool->shelf, p, out, e);
 }
 
 void broker_list_received(struct worker *w, const struct ipc_frame *f)
@@ -38,15 +38,15 @@ void broker_list_received(struct worker *w, const struct ipc_frame *f)
 	struct buf text = BUF_INIT, body = BUF_INIT;
 	p.cursor = unpack_text(&u);
 	p.limit = unpack_u32(&u);
-	struct server *s = p.server ? broker_server_find(w->broker, p.server) : NULL;
+	struct pool *pool = p.server ? broker_pool_find(w->broker, p.server) : NULL;
 	if (!unpack_end(&u) || !p.server || kind >= ITEM_KINDS) {
 		worker_cut(w, "its LIST_GET cannot be read");
 		return;
 	}
 	p.kind = (enum mcp_list)kind;
-	if (!s)
+	if (!pool)
 		err_set(&e, ERR_NOT_FOUND, "no server of that name is in the registry");
-	else if (page_write(s, &p, &text, &e) != ERR_NONE)
+	else if (page_write(pool, &p, &text, &e) != ERR_NONE)
 		buf_reset(&text);
 	pack_u32(&body, e.code);
 	pack_text(&body, e.code ? e.msg : "");

@@ -46,9 +46,12 @@ static void login_ended(const struct error *e, void *arg)
 static struct server *server_find(const struct mcp_broker *b, const char *state)
 {
 	struct server *found = NULL;
-	for (size_t i = 0; i < b->servers_count; i++) {
-		if (b->servers[i]->auth && auth_login_is(b->servers[i]->auth, state))
-			found = b->servers[i];
+	for (size_t i = 0; i < b->pools_count; i++) {
+		for (size_t k = 0; k < b->pools[i]->count; k++) {
+			struct server *s = b->pools[i]->instances[k];
+			if (s->auth && auth_login_is(s->auth, state))
+				found = s;
+		}
 	}
 	return found;
 }

@@ -4,9 +4,9 @@
  * there are, and only those whose row is another are touched; and one server is started anew because a person
  * asks for it. How a server leaves is server_restart.c; here it is decided which ones do.
  *
- * A server that is no longer in the registry is retired: it is not found by name any more and its tools are
- * not offered, but it stays on the list until its calls and its child are gone. Should its name come back
- * before that, the same server takes the new row.
+ * A pool whose server is no longer in the registry is retired: it is not found by name any more and its tools
+ * are not offered, but it stays on the list until its calls and its child are gone. Should its name come back
+ * before that, the same pool takes the new row.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -15,43 +15,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct server *server_named(const struct mcp_broker *b, const char *id)
+static struct pool *pool_named(const struct mcp_broker *b, const char *id)
 {
-	for (size_t i = 0; i < b->servers_count; i++) {
-		if (strcmp(b->servers[i]->options->id, id) == 0)
-			return b->servers[i];
+	for (size_t i = 0; i < b->pools_count; i++) {
+		if (strcmp(b->pools[i]->options->id, id) == 0)
+			return b->pools[i];
 	}
 	return NULL;
 }
 
-struct server *broker_server_find(const struct mcp_broker *b, const char *id)
+struct pool *broker_pool_find(const struct mcp_broker *b, const char *id)
 {
-	struct server *s = server_named(b, id);
-	return s && !s->retired ? s : NULL;
-}
-
-void broker_server_free(struct server *s)
-{
-	struct row_set *set = s->row_set, *next_set = s->next_set;
-	broker_logins_end(s->broker, s);
-	server_release(s);
-	row_set_drop(next_set);
-	row_set_drop(set);
-	free(s);
+	struct pool *p = pool_named(b, id);
+	return p && !p->retired ? p : NULL;
 }
 
 void broker_retired_sweep(void *broker)
 {
 	struct mcp_broker *b = broker;
-	size_t kept = 0, count = b->servers_count;
+	size_t kept = 0, count = b->pools_count;
 	for (size_t i = 0; i < count; i++) {
-		struct server *s = b->servers[i];
-		if (s->retired && !s->again && server_is_gone(s))
-			broker_server_free(s);
+		struct pool *p = b->pools[i];
+		if (p->retired && !p->count)
+			pool_free(p);
 		else
-			b->servers[kept++] = s;
+			b->pools[kept++] = p;
 	}
-	b->servers_count = kept;
+	b->pools_count = kept;
 }
 
 /* --- the registry was read again --- */
@@ -60,10 +50,10 @@ struct changes {
 	size_t added, replaced, retired, kept;
 };
 
-static bool row_is(const struct server *s, const struct mcp_server_options *row)
+static bool row_is(const struct pool *p, const struct mcp_server_options *row)
 {
-	const struct mcp_server_options *now = s->next ? s->next : s->options;
-	return !s->retired && now->fingerprint && row->fingerprint &&
+	const struct mcp_server_options *now = p->options;
+	return !p->retired && now->fingerprint && row->fingerprint &&
 	       strcmp(now->fingerprint, row->fingerprint) == 0;
 }
 
@@ -76,51 +66,42 @@ static bool row_named(const struct mcp_rows *rows, const char *id)
 	return false;
 }
 
-static struct server *server_add(struct mcp_broker *b, const struct mcp_server_options *row,
-				 struct row_set *set)
-{
-	struct server *s = xmalloc(sizeof(*s));
-	server_init(s, b, b->loop, row, &b->options, b->auth);
-	s->row_set = row_set_hold(set);
-	return s;
-}
-
 /* In the order of the rows; behind them what is in none. New ones are not started yet. */
-static void servers_arrange(struct mcp_broker *b, const struct mcp_rows *rows, struct row_set *set)
+static void pools_arrange(struct mcp_broker *b, const struct mcp_rows *rows, struct row_set *set)
 {
-	struct server **list = xcalloc(rows->count + b->servers_count + 1, sizeof(struct server *));
+	struct pool **list = xcalloc(rows->count + b->pools_count + 1, sizeof(struct pool *));
 	size_t n = 0;
 	for (size_t i = 0; i < rows->count; i++) {
-		struct server *s = server_named(b, rows->rows[i].id);
-		list[n++] = s ? s : server_add(b, &rows->rows[i], set);
+		struct pool *p = pool_named(b, rows->rows[i].id);
+		list[n++] = p ? p : pool_new(b, &rows->rows[i], set);
 	}
-	for (size_t i = 0; i < b->servers_count; i++) {
-		if (!row_named(rows, b->servers[i]->options->id))
-			list[n++] = b->servers[i];
+	for (size_t i = 0; i < b->pools_count; i++) {
+		if (!row_named(rows, b->pools[i]->options->id))
+			list[n++] = b->pools[i];
 	}
-	free(b->servers);
-	b->servers = list;
-	b->servers_count = n;
+	free(b->pools);
+	b->pools = list;
+	b->pools_count = n;
 }
 
-static struct changes servers_change(struct mcp_broker *b, const struct mcp_rows *rows, struct row_set *set)
+static struct changes pools_change(struct mcp_broker *b, const struct mcp_rows *rows, struct row_set *set)
 {
 	struct changes c = {0};
-	for (size_t i = 0; i < b->servers_count; i++) {
-		struct server *s = b->servers[i];
+	for (size_t i = 0; i < b->pools_count; i++) {
+		struct pool *p = b->pools[i];
 		const struct mcp_server_options *row = i < rows->count ? &rows->rows[i] : NULL;
 		if (!row) {
-			c.retired += !s->retired;
-			if (!s->retired)
-				server_retire(s);
-		} else if (s->options == row) {
+			c.retired += !p->retired;
+			if (!p->retired)
+				pool_retire(p);
+		} else if (p->options == row) {
 			c.added++;
-			server_start(s);
-		} else if (row_is(s, row)) {
+			pool_start(p);
+		} else if (row_is(p, row)) {
 			c.kept++;
 		} else {
 			c.replaced++;
-			server_replace(s, row, set);
+			pool_replace(p, row, set);
 		}
 	}
 	return c;
@@ -131,8 +112,8 @@ void mcp_broker_reload(struct mcp_broker *b, const struct mcp_rows *rows, const 
 	struct row_set *set = row_set_new(rows);
 	if (!b->stopping) {
 		broker_auth_open(b, rows, auth);
-		servers_arrange(b, rows, set);
-		struct changes c = servers_change(b, rows, set);
+		pools_arrange(b, rows, set);
+		struct changes c = pools_change(b, rows, set);
 		log_info("tool registry applied", LF_INT("added", c.added), LF_INT("replaced", c.replaced),
 			 LF_INT("removed", c.retired), LF_INT("unchanged", c.kept));
 	}
@@ -145,14 +126,14 @@ void broker_restart_received(struct worker *w, const struct ipc_frame *f)
 {
 	struct unpack u = UNPACK(f->body);
 	const char *id = unpack_text(&u);
-	struct server *s = id && unpack_end(&u) ? broker_server_find(w->broker, id) : NULL;
+	struct pool *p = id && unpack_end(&u) ? broker_pool_find(w->broker, id) : NULL;
 	struct error e = {0};
 	struct buf text = BUF_INIT, body = BUF_INIT;
 	struct jw j = JW(&text);
-	if (!s)
+	if (!p)
 		err_set(&e, ERR_NOT_FOUND, "no server of that name is in the registry");
-	else if (server_restart(s, &e) == ERR_NONE)
-		server_write(s, &j);
+	else if (pool_restart(p, &e) == ERR_NONE)
+		pool_write(p, &j);
 	pack_u32(&body, e.code);
 	pack_text(&body, e.code ? e.msg : "");
 	pack_slice(&body, buf_slice(&text));

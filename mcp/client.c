@@ -200,6 +200,36 @@ void mcp_client_on_change(struct mcp_client *c, loop_fn *fn, void *arg)
 	c->on_change_arg = arg;
 }
 
+/* --- the ends of tasks --- */
+
+void mcp_client_task_ended(struct mcp_client *c, const char *task_id)
+{
+	struct buf body = BUF_INIT;
+	struct error e;
+	if (!c->channel)
+		return; /* whoever comes next has no instances */
+	pack_text(&body, task_id);
+	if (ipc_send(c->channel, IPC_TASK_ENDED, 0, buf_slice(&body), -1, &e) != ERR_NONE)
+		log_warn("the end of a task could not be told: its tool servers stay until they are idle",
+			 LF_STR("task_id", task_id), LF_STR("error", e.msg));
+	buf_release(&body);
+}
+
+void mcp_client_on_task_asked(struct mcp_client *c, bool (*is_over)(const char *task_id, void *arg),
+			      void *arg)
+{
+	c->is_over = is_over;
+	c->is_over_arg = arg;
+}
+
+static void task_asked_received(struct mcp_client *c, const struct ipc_frame *f)
+{
+	struct unpack u = UNPACK(f->body);
+	const char *task_id = unpack_text(&u);
+	if (unpack_end(&u) && task_id && c->is_over && c->is_over(task_id, c->is_over_arg))
+		mcp_client_task_ended(c, task_id);
+}
+
 /* --- the connection --- */
 
 static void frame_received(struct ipc_frame *f, void *arg)
@@ -211,6 +241,7 @@ static void frame_received(struct ipc_frame *f, void *arg)
 	case IPC_CALL_DONE: client_call_done(c, f); break;
 	case IPC_CALL_ASK: client_asked(c, f); break;
 	case IPC_CALL_ASK_OVER: client_ask_over(c, f); break;
+	case IPC_TASK_ASKED: task_asked_received(c, f); break;
 	case IPC_SERVERS: question_answer(c, f->id, f->body, NULL); break;
 	case IPC_LOGIN_DONE:
 	case IPC_LIST:

@@ -33,6 +33,8 @@ struct mcp_client {
 	bool settled;
 	loop_fn *on_change;
 	void *on_change_arg;
+	bool (*is_over)(const char *task_id, void *arg);
+	void *is_over_arg;
 	struct mcp_call *calls;
 	struct question *questions;
 	uint64_t id_last; /* of calls and of questions */

@@ -6,6 +6,7 @@
  * shorter than eight bytes is left, because it would be found everywhere. Pure.
  */
 #include "base/base.h"
+#include "mcp/auth.h"
 #include "mcp/mcp_int.h"
 
 #include <string.h>
@@ -52,4 +53,12 @@ void secrets_mask(const struct mcp_server_options *o, char *text, size_t len)
 		secret_mask(o->headers[i].value, text, len);
 	secret_mask(o->auth.token, text, len);
 	secret_mask(o->auth.client_secret, text, len);
+}
+
+void server_mask(const struct server *s, struct error *e)
+{
+	size_t len = strlen(e->msg);
+	secrets_mask(s->options, e->msg, len);
+	if (s->auth)
+		auth_mask(s->auth, e->msg, len);
 }

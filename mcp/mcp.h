@@ -71,7 +71,7 @@ struct mcp_call_request {
 	const char *server;
 	const char *tool;       /* the server's own name */
 	struct slice arguments; /* JSON object text; copied */
-	const char *task_id;    /* for logs */
+	const char *task_id;    /* for logs, and whose instance it is where the server's scope is MCP_TASK */
 	int64_t timeout_ms;     /* 0: the server's own */
 	bool want_progress;
 	/* NULL: none. Told to the server in the request's _meta; the same for each sending of one call. */
@@ -139,6 +139,13 @@ struct mcp_call *mcp_request_start(struct mcp_client *c, const struct mcp_reques
  * away. */
 void mcp_client_servers(struct mcp_client *c, void (*fn)(struct slice text, const struct error *e, void *arg),
 			void *arg);
+/* This task makes no more calls, whoever made them: its instances of servers whose scope is MCP_TASK end. May
+ * be told more than once, and of tasks that had none. Never fails: what gets lost is asked for later. */
+void mcp_client_task_ended(struct mcp_client *c, const char *task_id);
+/* Says of tasks that have instances whether they are over; asked for whenever a (new) supervisor or worker
+ * meets the other. One function; without one none is. */
+void mcp_client_on_task_asked(struct mcp_client *c, bool (*is_over)(const char *task_id, void *arg),
+			      void *arg);
 /* Forgets every pending answer of mcp_client_servers, mcp_client_list, mcp_client_login and
  * mcp_client_restart with this arg. */
 void mcp_client_servers_cancel(struct mcp_client *c, void *arg);
@@ -176,6 +183,9 @@ void mcp_client_restart(struct mcp_client *c, const char *server,
 /* --- broker half --- */
 
 enum mcp_transport { MCP_STDIO, MCP_REMOTE };
+/* Who works with one instance of a server (a process, or a session of a remote one): everybody, or one task,
+ * for as long as it lives. */
+enum mcp_scope { MCP_SHARED, MCP_TASK };
 /* Which wire is spoken: with a handshake (revisions up to 2025-11-25) or without (2026-07-28 on).
  * MCP_ERA_DEFAULT: the handshake to local servers, what the server answers to of remote ones. */
 enum mcp_era { MCP_ERA_DEFAULT, MCP_ERA_HANDSHAKE, MCP_ERA_MODERN, MCP_ERA_AUTO };
@@ -263,6 +273,12 @@ struct mcp_server_options {
 	const struct mcp_tool_effect *effects; /* the operator's word, before any annotation */
 	size_t effects_count;
 	struct mcp_sandbox sandbox; /* MCP_STDIO */
+	enum mcp_scope scope;
+	size_t instances_max;    /* MCP_TASK: processes at once, spares included; 0: no limit */
+	size_t warm;             /* MCP_TASK: spares that are kept ready; at most instances_max */
+	int64_t idle_stop_ms;    /* an instance without a call for so long is stopped; 0: never */
+	int64_t lifetime_ms_max; /* an older one is replaced between calls; 0: none */
+	int64_t start_ms;        /* from spawn to the first tools/list; 0: the broker's */
 	/* Stands for all of the row, secrets included: rows with the same one are the same. NULL: like no
 	 * other. */
 	const char *fingerprint;
@@ -286,6 +302,7 @@ struct mcp_broker_options {
 	int64_t input_ms_max; /* for an answer to come */
 	size_t asks_open_max, asks_max;
 	size_t ask_bytes_max; /* one of them */
+	size_t starts_max;    /* local servers that are starting at the same time; others wait; 0: no limit */
 	size_t frame_bytes_max, queue_bytes_max;
 	const char *version; /* ours, for clientInfo */
 	struct mcp_auth_common auth;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of this room share. Three layers in the supervisor, each knowing only the one below:
+ * What the files of this room share. Layers in the supervisor, each knowing only the one below:
  *
  *   broker   workers, routing of calls, the catalogue of all servers
- *   server   one row of the registry: states, restarts, its calls and their time-outs
+ *   pool     one row of the registry: its tools, and its instances: one for all, or one for each task
+ *   server   one instance: states, restarts, its calls and their time-outs
  *   session  JSON-RPC of one connection: ids, handshake, tools/list, tools/call, what the server asks
  *   link     bytes of one connection: a child's pipes (stdio.c) or HTTP (http_*.c), behind a table of
  * functions
@@ -213,6 +214,8 @@ struct tool_list {
 	bool wants_headers; /* x-mcp-header annotations bind: a tool with a bad one is left out */
 };
 void tool_list_release(struct tool_list *l);
+/* The same tools, in the same order, with the same schemas. */
+bool tool_list_same(const struct tool_list *a, const struct tool_list *b);
 /* Adds the elements of a raw "tools" array; a bad one is quarantined. ERR_UPSTREAM when it is no array. */
 must_check enum err tool_list_add(struct tool_list *l, struct slice array, struct error *e);
 
@@ -341,7 +344,8 @@ struct link_ops {
 	void (*done)(struct link *l, uint64_t id);            /* nobody waits for that answer any more */
 	/* The same before it came, where that is how the modern wire cancels a request. */
 	void (*cancel)(struct link *l, uint64_t id);
-	bool has_headers; /* link_message.headers are sent */
+	bool has_headers;                               /* link_message.headers are sent */
+	const char *(*stop_step)(const struct link *l); /* the last rung of the stop ladder; static */
 };
 
 /* First member of each kind of link. */
@@ -457,6 +461,8 @@ const char *session_method(const char *name);
 void session_request_fault(const char *method, int64_t rpc_code, struct error *e);
 /* Forgets the request (on_end is not called) and tells the server. */
 void session_cancel(struct session *s, uint64_t id, const char *reason);
+/* A call had no answer in its time: is anybody there? on_broken follows if not. */
+void session_doubt(struct session *s);
 /* The list that on_ready or on_tools told of; the caller releases it. */
 struct tool_list session_tools_take(struct session *s);
 struct item_list session_items_take(struct session *s, enum list_kind kind); /* likewise on_items */
@@ -505,10 +511,12 @@ struct session_ask {
 void session_ask_answer(struct session_ask *a, struct slice result);
 void session_ask_refuse(struct session_ask *a, int code, const char *message);
 
-/* --- server.c, server_call.c, server_text.c --- */
+/* --- server.c, server_call.c --- */
 
 enum server_state {
-	SERVER_STOPPED,
+	SERVER_STOPPED, /* disabled, retired, or the service ends */
+	SERVER_IDLE,    /* nobody needs it: the next call starts it */
+	SERVER_WAITING, /* its start waits for room: other instances, or other starts, come first */
 	SERVER_STARTING,
 	SERVER_READY,
 	SERVER_BACKOFF,
@@ -518,6 +526,7 @@ enum server_state {
 };
 
 struct row_set;
+struct pool;
 
 struct worker;
 struct server;
@@ -546,7 +555,8 @@ struct tool_call {
 };
 
 struct server {
-	struct mcp_broker *broker;
+	struct pool *pool;
+	char *task_id; /* whose it is; NULL: everybody's, or a spare */
 	struct loop *loop;
 	const struct mcp_server_options *options;
 	const struct mcp_broker_options *limits;
@@ -555,36 +565,36 @@ struct server {
 	struct session *session; /* from start to lost */
 	struct auth *auth;       /* NULL: not a remote one */
 	struct session_facts facts;
-	struct tool_list tools;  /* the last good list; kept while the server restarts */
-	struct shelf shelf;      /* what else it lists, kept likewise */
-	bool *effects_told;      /* of the operator's effects: it was warned that there is no such tool */
 	struct tool_call *calls; /* waiting and in flight, newest first */
 	size_t calls_count;
-	struct loop_timer *timer; /* starting: the deadline; backoff: the next start */
+	struct loop_timer *timer; /* starting: the deadline; backoff: the next start; ready: server_rest.c */
 	struct tail tail;
 	struct error last_error;
-	bool settled;          /* was ready or failed once */
 	bool halted;           /* told to stop: does not start again */
 	bool renew;            /* the server has only forgotten us: starts again at once */
 	const char *transport; /* of the last link; NULL before the first */
 	int failures;          /* in a row, without a long enough ready time between */
-	/* server_restart.c. Once the link is gone: start anew at once, or end when it is retired. */
-	bool again;
-	bool retired;                          /* not in the registry any more */
-	struct row_set *row_set;               /* holds options; NULL: nothing to hold */
-	const struct mcp_server_options *next; /* what it is to be then; NULL: what it is */
-	struct row_set *next_set;
-	uint64_t starts, calls_total, junk_lines_before, late_before;
-	int64_t started_wall_ms, ready_mono_ms;
+	/* broker_start.c */
+	bool starting; /* is counted among those that start */
+	bool queued;   /* waits to be: is in the list */
+	struct server *gate_next;
+	/* server_restart.c. Once the link is gone: start anew at once, rest, or end when it is retired. */
+	bool again, rest, task_over;
+	const char *leaving;     /* why, static; NULL: it does not */
+	bool retired;            /* takes no more calls, and does not come back */
+	bool changed;            /* it is to be what the pool's row is, then */
+	struct row_set *row_set; /* holds options */
+	int pid;                 /* of the last start */
+	int64_t started_wall_ms, started_mono_ms, ready_mono_ms;
+	int64_t called_mono_ms; /* when it last had a call, or became ready */
 };
 
-/* house NULL: there are no remote servers. */
 struct auth_house;
-void server_init(struct server *s, struct mcp_broker *b, struct loop *l, const struct mcp_server_options *o,
-		 const struct mcp_broker_options *limits, struct auth_house *house);
+/* Of the pool's row as it is now. */
+void server_init(struct server *s, struct pool *p);
 void server_release(struct server *s); /* its calls must be gone */
 void server_start(struct server *s);
-void server_stop(struct server *s); /* ladder; broker_server_gone follows when there was a child */
+void server_stop(struct server *s); /* ladder; pool_tend_later follows when there was a child */
 bool server_is_gone(const struct server *s);
 /* The connection is of no use from here on: its calls end, its child is asked to go. */
 void server_lost(struct server *s, const struct error *why);
@@ -592,7 +602,13 @@ const char *server_state_name(enum server_state state);
 /* Hides what the server was given in confidence, and may have handed back, from an error that people will
  * see. */
 void server_mask(const struct server *s, struct error *e);
-void server_write(const struct server *s, struct jw *w);
+int64_t server_start_ms(const struct server *s); /* its limit */
+void server_start_admitted(struct server *s);    /* broker_start.c: it may now */
+
+/* --- server_rest.c --- */
+
+void server_rest_check(struct server *s); /* is ready: looks when it will be idle, or too old */
+void server_call_gone(struct server *s);  /* one of its calls has ended */
 
 /* --- server_restart.c --- */
 
@@ -600,16 +616,16 @@ void server_write(const struct server *s, struct jw *w);
 struct row_set *row_set_new(const struct mcp_rows *rows);
 struct row_set *row_set_hold(struct row_set *set);
 void row_set_drop(struct row_set *set); /* NULL is fine */
-/* ERR_CONFLICT: it is disabled, or is being stopped already. */
-must_check enum err server_restart(struct server *s, struct error *e);
-/* The row it is to be from now on; at once, or after its running calls. */
-void server_replace(struct server *s, const struct mcp_server_options *row, struct row_set *set);
-void server_retire(struct server *s);             /* broker_server_gone follows */
-bool server_offers_tools(const struct server *s); /* to new calls, as the registry is now */
-bool server_comes_back(const struct server *s);   /* is stopped to be started: its new calls wait */
-void server_drain_check(struct server *s);        /* one of its calls has ended */
-void server_drain_over(struct server *s);         /* its calls have ended, or their time is over */
-void server_renew_later(struct server *s);        /* its link is gone */
+/* It is to be what the pool's row is now; at once, or after its running calls. */
+void server_replace(struct server *s);
+/* why is static. drain_ms: for its running calls; < 0: as long as they take. pool_tend follows. */
+void server_retire(struct server *s, const char *why, int64_t drain_ms);
+void server_renew(struct server *s, const char *why, int64_t drain_ms); /* ends, and starts anew */
+void server_rest(struct server *s);             /* ends, and starts with the next call */
+bool server_comes_back(const struct server *s); /* is stopped to be started: its new calls wait */
+void server_drain_over(struct server *s);       /* its calls have ended, or their time is over */
+void server_renew_later(struct server *s);      /* its link is gone */
+bool server_calls_running(const struct server *s);
 
 /* --- server_call.c --- */
 
@@ -622,6 +638,7 @@ void server_calls_end(struct server *s, const struct error *why); /* all, but th
 void call_cancel(struct tool_call *c, const char *reason);        /* nobody waits for it any more */
 void call_clocks_stop(struct tool_call *c);
 void call_clocks_go(struct tool_call *c);
+void call_take(struct tool_call *c); /* one that was not sent, back from its server, for another */
 void call_end(struct tool_call *c, const struct answer *a, bool sent); /* tells the worker, frees */
 
 /* --- server_ask.c --- */
@@ -632,11 +649,94 @@ void server_ask_over(struct server *s, const struct session_ask *a);
 /* From the worker; one that crossed the end of the ask is ignored. */
 void call_answer(struct tool_call *c, uint64_t number, const struct ask_reply *answer);
 
-/* --- broker.c: what servers tell it --- */
+/* --- pool.c, pool_task.c, pool_text.c --- */
+
+/* How the last instance that ended did. */
+struct instance_end {
+	int64_t wall_ms; /* 0: none has */
+	int pid;
+	char *task_id;
+	struct error why, how; /* what ended it; what its process did */
+	const char *stop_step; /* static; NULL: there is no ladder */
+};
+
+/* One row of the registry. */
+struct pool {
+	struct mcp_broker *broker;
+	struct loop *loop;
+	const struct mcp_server_options *options; /* as the registry is now */
+	struct row_set *row_set;                  /* holds them */
+	const struct mcp_broker_options *limits;
+	struct server **instances; /* in the order they were made; MCP_SHARED: one, or it is retired */
+	size_t count;
+	struct tool_list tools; /* the last good list; kept while there is no instance */
+	struct shelf shelf;     /* what else the server lists, kept likewise */
+	bool *effects_told;     /* of the operator's effects: it was warned that there is no such tool */
+	bool tools_known, settled /* was ready or failed once */, retired /* not in the registry any more */;
+	bool tend_due;
+	size_t calls_count; /* of all instances */
+	uint64_t starts, calls_total, junk_lines, late_answers;
+	/* MCP_TASK: a start that failed lets none follow for a while. */
+	int failures;
+	int64_t retry_mono_ms;
+	struct loop_timer *timer;
+	struct error last_error;
+	struct session_facts facts; /* of the instance that was ready last */
+	const char *transport;
+	struct instance_end last_end;
+};
+
+struct pool *pool_new(struct mcp_broker *b, const struct mcp_server_options *row, struct row_set *set);
+void pool_free(struct pool *p); /* the calls of its instances must be gone */
+void pool_start(struct pool *p);
+void pool_stop(struct pool *p);          /* broker_pool_gone follows */
+bool pool_is_gone(const struct pool *p); /* no instance has anything left running */
+/* Takes the call; it may end before this returns. */
+void pool_call(struct pool *p, struct tool_call *c);
+must_check enum err pool_restart(struct pool *p, struct error *e); /* as server_restart */
+void pool_replace(struct pool *p, const struct mcp_server_options *row, struct row_set *set);
+void pool_retire(struct pool *p);
+bool pool_offers_tools(const struct pool *p);
+void pool_write(const struct pool *p, struct jw *w); /* as GET /v1/servers shows it */
+const char *pool_state_name(const struct pool *p);
+const struct error *pool_last_error(const struct pool *p); /* code ERR_NONE: there is none */
+/* One that is ready and belongs to no single task; NULL: there is none. */
+struct server *pool_common(const struct pool *p);
+void pool_task_ended(struct pool *p, const char *task_id);
+size_t pool_running(const struct pool *p); /* instances that are not gone */
+/* What instances tell it. */
+void pool_settle(struct pool *p);
+void pool_ready(struct pool *p, struct server *s); /* with its tools */
+void pool_tools_changed(struct pool *p, struct server *s);
+void pool_items_take(struct pool *p, const struct server *s, enum mcp_list kind, struct item_list l);
+void pool_items_failed(struct pool *p, const struct server *s, enum mcp_list kind, const struct error *why);
+void pool_instance_ended(struct pool *p, struct server *s, const struct error *why);
+void pool_start_failed(struct pool *p, const struct error *why);
+/* Something has ended, or begun: spares, starts that wait and what is gone are seen to at the bottom of the
+ * loop. */
+void pool_tend_later(struct pool *p);
+int64_t pool_backoff_ms(const struct mcp_broker_options *o, int failures);
+
+struct server *pool_add(struct pool *p, const char *task_id);
+
+/* --- pool_task.c: MCP_TASK only --- */
+void pool_task_call(struct pool *p, struct tool_call *c);
+void pool_task_tend(struct pool *p);
+bool pool_may_start(const struct pool *p, const struct server *s);
+
+/* --- broker_start.c --- */
+/* false: it waits its turn, server_start_admitted follows. */
+bool broker_start_enter(struct mcp_broker *b, struct server *s);
+void broker_start_leave(struct mcp_broker *b, struct server *s); /* it is ready, gone, or does not wish to */
+
+/* --- broker.c: what pools tell it --- */
 
 void broker_tools_changed(struct mcp_broker *b);
 void broker_settled_changed(struct mcp_broker *b);
-void broker_server_gone(struct mcp_broker *b);
+void broker_pool_gone(struct mcp_broker *b);
+bool broker_is_stopping(const struct mcp_broker *b);
+struct loop *broker_loop(const struct mcp_broker *b);
+const struct mcp_broker_options *broker_limits(const struct mcp_broker *b);
 struct auth_house *broker_auth_house(struct mcp_broker *b);           /* NULL: there are no remote servers */
 void broker_logins_end(struct mcp_broker *b, const struct server *s); /* its auth is about to go */
 void broker_call_progress(struct tool_call *c, struct slice progress, struct slice total,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One row of the registry: its states, its start, its restarts. There is at most one child and one session at
- * a time, because a start happens only in a state in which the one before is gone. Whatever ends a
- * connection comes through server_lost; the child's end comes through link_gone, and only then a new start is
- * planned, later each time (exponential, with jitter), until it was ready for long enough.
+ * One instance of a server: its states, its start, its restarts. There is at most one child and one session
+ * at a time, because a start happens only in a state in which the one before is gone. Whatever ends a
+ * connection comes through server_lost; the child's end comes through link_gone. Only then a new start is
+ * planned, later each time (exponential, with jitter), until it was ready for long enough; an instance of one
+ * task is not started again, its pool makes another one for the next call.
  *
- * STOPPED -> STARTING -> READY; from both of these -> STOPPING -> BACKOFF -> STARTING, or -> STOPPED when
- * halted. FAILED is for rows that cannot be started at all. DRAINING, between READY and STOPPING, and a start
- * without back-off are those of server_restart.c.
+ * STOPPED -> (WAITING ->) STARTING -> READY; from both of these -> STOPPING -> BACKOFF -> STARTING, or ->
+ * STOPPED when halted. FAILED is for rows that cannot be started at all. DRAINING, between READY and
+ * STOPPING, a start without back-off, and IDLE are those of server_restart.c.
  */
 #include "base/base.h"
 #include "mcp/auth.h"
@@ -24,53 +25,44 @@ static void login_over(void *arg);
 
 const char *server_state_name(enum server_state state)
 {
-	static const char *const names[] = {"stopped", "starting", "ready",   "backoff",
-					    "failed",  "stopping", "draining"};
+	static const char *const names[] = {"stopped", "idle",   "waiting",  "starting", "ready",
+					    "backoff", "failed", "stopping", "draining"};
 	ensure((size_t)state < COUNT_OF(names));
 	return names[state];
 }
 
-void server_init(struct server *s, struct mcp_broker *b, struct loop *l, const struct mcp_server_options *o,
-		 const struct mcp_broker_options *limits, struct auth_house *house)
+void server_init(struct server *s, struct pool *p)
 {
 	struct auth_events events = {NULL, login_over, s};
-	*s = (struct server){.broker = b, .loop = l, .options = o, .limits = limits};
-	s->settled = !o->enabled;
-	s->timer = loop_timer_new(l, timer_fired, s);
+	const struct mcp_server_options *o = p->options;
+	*s = (struct server){.pool = p, .loop = p->loop, .options = o, .limits = p->limits};
+	s->row_set = row_set_hold(p->row_set);
+	s->timer = loop_timer_new(s->loop, timer_fired, s);
 	if (o->transport == MCP_REMOTE && o->enabled && o->url)
-		s->auth = auth_new(house, o->id, o->url, &o->auth, events);
-	s->effects_told = xcalloc(o->effects_count + 1, sizeof(*s->effects_told));
-	shelf_init(&s->shelf);
-	tail_init(&s->tail, limits->stderr_tail_bytes);
+		s->auth = auth_new(broker_auth_house(p->broker), o->id, o->url, &o->auth, events);
+	tail_init(&s->tail, s->limits->stderr_tail_bytes);
 	err_set(&s->last_error, ERR_NONE, "%s", "");
 }
 
 void server_release(struct server *s)
 {
 	ensure(!s->calls);
+	broker_start_leave(s->pool->broker, s);
+	broker_logins_end(s->pool->broker, s);
 	session_close(s->session);
 	if (s->link)
 		s->link->ops->free(s->link);
 	auth_free(s->auth);
 	loop_defer_cancel(s->loop, s);
 	loop_timer_free(s->timer);
-	tool_list_release(&s->tools);
-	shelf_release(&s->shelf);
-	free(s->effects_told);
 	tail_release(&s->tail);
+	free(s->task_id);
+	row_set_drop(s->row_set);
 }
 
 bool server_is_gone(const struct server *s)
 {
 	return !s->link;
-}
-
-static void settle(struct server *s)
-{
-	if (s->settled)
-		return;
-	s->settled = true;
-	broker_settled_changed(s->broker);
 }
 
 /* --- the session's events --- */
@@ -80,46 +72,39 @@ static void facts_keep(struct server *s)
 	s->facts = *session_facts(s->session);
 }
 
-static void tools_take(struct server *s)
-{
-	tool_list_release(&s->tools);
-	s->tools = session_tools_take(s->session);
-	tool_effects_check(s->options, &s->tools, s->effects_told);
-	facts_keep(s);
-	broker_tools_changed(s->broker);
-}
-
 static void session_ready(void *arg)
 {
 	struct server *s = arg;
 	s->state = SERVER_READY;
-	s->ready_mono_ms = clock_mono_ms();
-	loop_timer_set(s->timer, -1);
-	tools_take(s);
+	s->called_mono_ms = clock_mono_ms();
+	broker_start_leave(s->pool->broker, s);
+	facts_keep(s);
+	pool_ready(s->pool, s);
+	s->ready_mono_ms = s->called_mono_ms;
 	log_info("tool server is ready", LF_STR("server", s->options->id),
 		 LF_STR("transport", s->link->ops->transport(s->link)),
 		 LF_INT("pid", s->link->ops->pid(s->link)),
-		 LF_STR("protocol_version", s->facts.protocol_version), LF_INT("tools", s->tools.count),
-		 LF_INT("ms", clock_wall_ms() - s->started_wall_ms));
-	settle(s);
+		 LF_STR("protocol_version", s->facts.protocol_version), LF_INT("tools", s->pool->tools.count),
+		 LF_INT("ms", clock_mono_ms() - s->started_mono_ms));
 	server_calls_dispatch(s);
+	server_rest_check(s);
 }
 
 static void session_tools_changed(void *arg)
 {
-	tools_take(arg);
+	struct server *s = arg;
+	facts_keep(s);
+	pool_tools_changed(s->pool, s);
 }
 
 static void session_items_changed(enum list_kind kind, const struct error *why, void *arg)
 {
 	struct server *s = arg;
 	enum mcp_list items = (enum mcp_list)(kind - LIST_RESOURCES);
-	if (why) {
-		shelf_fail(&s->shelf, items, why);
-		return;
-	}
-	shelf_take(&s->shelf, items, session_items_take(s->session, kind));
-	broker_tools_changed(s->broker);
+	if (why)
+		pool_items_failed(s->pool, s, items, why);
+	else
+		pool_items_take(s->pool, s, items, session_items_take(s->session, kind));
 }
 
 void server_lost(struct server *s, const struct error *why)
@@ -127,8 +112,8 @@ void server_lost(struct server *s, const struct error *why)
 	if (!s->session)
 		return;
 	facts_keep(s);
-	s->junk_lines_before += s->facts.junk_lines;
-	s->late_before += s->facts.late_answers;
+	s->pool->junk_lines += s->facts.junk_lines;
+	s->pool->late_answers += s->facts.late_answers;
 	s->facts.junk_lines = s->facts.late_answers = 0;
 	session_close(s->session);
 	s->session = NULL;
@@ -138,13 +123,16 @@ void server_lost(struct server *s, const struct error *why)
 	if (s->state == SERVER_READY && clock_mono_ms() - s->ready_mono_ms >= s->limits->restart_ms_max)
 		s->failures = 0;
 	s->failures++;
-	s->state = SERVER_STOPPING;
 	s->last_error = *why;
 	server_mask(s, &s->last_error);
+	if (s->state == SERVER_STARTING && !s->again && !s->halted)
+		pool_start_failed(s->pool, &s->last_error);
+	s->state = SERVER_STOPPING;
 	loop_timer_set(s->timer, -1);
+	broker_start_leave(s->pool->broker, s);
 	server_calls_end(s, &s->last_error);
 	if (!s->again)
-		settle(s);
+		pool_settle(s->pool);
 	s->link->ops->stop(s->link);
 }
 
@@ -214,41 +202,45 @@ static void link_lost(const struct error *why, void *arg)
 	server_lost(s, &e);
 }
 
-static int64_t backoff_ms(const struct server *s)
+int64_t pool_backoff_ms(const struct mcp_broker_options *o, int failures)
 {
-	int shift = s->failures > 1 ? s->failures - 1 : 0;
-	int64_t ms = s->limits->restart_ms_min << (shift < BACKOFF_SHIFT_MAX ? shift : BACKOFF_SHIFT_MAX);
-	if (ms > s->limits->restart_ms_max)
-		ms = s->limits->restart_ms_max;
+	int shift = failures > 1 ? failures - 1 : 0;
+	int64_t ms = o->restart_ms_min << (shift < BACKOFF_SHIFT_MAX ? shift : BACKOFF_SHIFT_MAX);
+	if (ms > o->restart_ms_max)
+		ms = o->restart_ms_max;
 	/* Between 75 and 125 percent: servers that died together do not all come back together. */
 	return ms - ms / 4 + (ms > 1 ? (int64_t)(random_u64() % (uint64_t)(ms / 2 + 1)) : 0);
 }
 
 static void backoff_begin(struct server *s)
 {
-	int64_t ms = backoff_ms(s);
-	s->state = SERVER_BACKOFF;
-	if (s->auth && auth_login_url(s->auth)) {
-		settle(s); /* no try would help before login_over */
+	int64_t ms = pool_backoff_ms(s->limits, s->failures);
+	pool_settle(s->pool);
+	if (s->options->scope == MCP_TASK) {
+		s->state = SERVER_STOPPED; /* its pool has the pause, and makes others */
+		pool_tend_later(s->pool);
 		return;
 	}
+	s->state = SERVER_BACKOFF;
+	if (s->auth && auth_login_url(s->auth))
+		return; /* no try would help before login_over */
 	loop_timer_set(s->timer, ms);
 	log_warn("tool server failed: it is started again after a while", LF_STR("server", s->options->id),
 		 LF_STR("error", s->last_error.msg), LF_INT("ms", ms), LF_INT("failures", s->failures));
-	settle(s);
 }
 
 static void link_gone(const struct error *why, void *arg)
 {
 	struct server *s = arg;
 	ensure(s->link);
-	if (s->halted)
-		log_info("tool server stopped", LF_STR("server", s->options->id), LF_STR("how", why->msg));
+	log_info("tool server ended", LF_STR("server", s->options->id), LF_STR("how", why->msg),
+		 LF_STR("why", s->leaving ? s->leaving : s->last_error.msg));
+	pool_instance_ended(s->pool, s, why);
 	s->link->ops->free(s->link);
 	s->link = NULL;
 	if (s->halted) {
 		s->state = SERVER_STOPPED;
-		broker_server_gone(s->broker);
+		pool_tend_later(s->pool);
 		return;
 	}
 	if (s->again)
@@ -280,7 +272,7 @@ static void link_start(struct server *s, struct error *e)
 						.arg = s,
 						.on_ask = session_asks,
 						.on_ask_over = session_ask_is_over};
-	struct session_limits session_limits = {o->start_ms_max, o->list_items_max, o->list_bytes_max};
+	struct session_limits session_limits = {server_start_ms(s), o->list_items_max, o->list_bytes_max};
 	s->link = s->options->transport == MCP_STDIO
 			  ? stdio_open(s->loop, s->options, &stdio, link_events, e)
 			  : http_open(s->loop, s->options, &http, s->auth, link_events);
@@ -288,6 +280,11 @@ static void link_start(struct server *s, struct error *e)
 		return;
 	s->session = session_open(s->loop, s->link, s->options->id, s->limits->version, s->options->era,
 				  &session_limits, session_events);
+}
+
+int64_t server_start_ms(const struct server *s)
+{
+	return s->options->start_ms ? s->options->start_ms : s->limits->start_ms_max;
 }
 
 /* Rows that no later try would start either. */
@@ -306,53 +303,79 @@ static bool cannot_start(struct server *s)
 
 void server_start(struct server *s)
 {
-	struct error e = {0};
 	ensure(!s->link && !s->session && !s->halted);
 	s->renew = false;
-	if (!s->options->enabled)
+	if (!s->options->enabled) {
+		s->state = SERVER_STOPPED;
 		return;
+	}
 	if (cannot_start(s)) {
 		s->state = SERVER_FAILED;
 		log_warn("tool server cannot be started", LF_STR("server", s->options->id),
 			 LF_STR("error", s->last_error.msg));
+		pool_start_failed(s->pool, &s->last_error);
 		server_calls_end(s, &s->last_error);
-		settle(s);
+		pool_settle(s->pool);
 		return;
 	}
+	s->state = SERVER_WAITING;
+	if (pool_may_start(s->pool, s) && broker_start_enter(s->pool->broker, s))
+		server_start_admitted(s);
+}
+
+void server_start_admitted(struct server *s)
+{
+	struct error e = {0};
+	int64_t settle_ms = s->limits->start_ms_max;
 	s->state = SERVER_STARTING;
-	s->starts++;
+	s->ready_mono_ms = 0;
+	s->pool->starts++;
 	s->started_wall_ms = clock_wall_ms();
+	s->started_mono_ms = clock_mono_ms();
 	link_start(s, &e);
 	if (s->link) {
-		loop_timer_set(s->timer, s->limits->start_ms_max);
+		s->pid = s->link->ops->pid(s->link);
+		loop_timer_set(s->timer, server_start_ms(s) < settle_ms ? server_start_ms(s) : settle_ms);
 		return;
 	}
 	s->failures++;
 	s->last_error = e;
+	broker_start_leave(s->pool->broker, s);
+	pool_start_failed(s->pool, &e);
 	server_calls_end(s, &e);
 	backoff_begin(s);
+}
+
+/* One that may take longer than others holds nobody up who waits for all of them. */
+static void start_late(struct server *s)
+{
+	struct error e;
+	int64_t left = s->started_mono_ms + server_start_ms(s) - clock_mono_ms();
+	if (left > 0) {
+		pool_settle(s->pool);
+		loop_timer_set(s->timer, left);
+		return;
+	}
+	err_set(&e, ERR_TIMEOUT, "it was not ready within %lld ms (%s): raise %s if it needs longer",
+		(long long)server_start_ms(s),
+		session_facts(s->session)->era      ? "tools/list is not answered"
+		: s->options->era == MCP_ERA_MODERN ? "server/discover is not answered"
+						    : "initialize is not answered",
+		s->options->start_ms ? "start_seconds in its registry entry" : "tools.start_seconds");
+	last_words_add(s, &e);
+	server_lost(s, &e);
 }
 
 static void timer_fired(void *arg)
 {
 	struct server *s = arg;
-	struct error e;
-	if (s->state == SERVER_BACKOFF) {
-		server_start(s);
-		return;
+	switch (s->state) {
+	case SERVER_BACKOFF: server_start(s); break;
+	case SERVER_DRAINING: server_drain_over(s); break;
+	case SERVER_STARTING: start_late(s); break;
+	case SERVER_READY: server_rest_check(s); break;
+	default: break;
 	}
-	if (s->state == SERVER_DRAINING)
-		server_drain_over(s);
-	if (s->state != SERVER_STARTING)
-		return;
-	err_set(&e, ERR_TIMEOUT,
-		"it was not ready within %lld ms (%s): raise tools.start_seconds if it needs longer",
-		(long long)s->limits->start_ms_max,
-		session_facts(s->session)->era      ? "tools/list is not answered"
-		: s->options->era == MCP_ERA_MODERN ? "server/discover is not answered"
-						    : "initialize is not answered");
-	last_words_add(s, &e);
-	server_lost(s, &e);
 }
 
 /* It works now, or another person must be asked: a start shows. */
@@ -369,7 +392,9 @@ void server_stop(struct server *s)
 	struct error e;
 	s->halted = true;
 	s->again = false;
+	s->leaving = "the service is being stopped";
 	loop_timer_set(s->timer, -1);
+	broker_start_leave(s->pool->broker, s);
 	err_set(&e, ERR_UNAVAILABLE, "the tool servers are being stopped");
 	if (s->session) {
 		server_lost(s, &e);

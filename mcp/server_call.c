@@ -12,7 +12,9 @@
 #include "base/base.h"
 #include "mcp/mcp_int.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void calls_list_add(struct server *s, struct tool_call *c)
 {
@@ -23,9 +25,10 @@ static void calls_list_add(struct server *s, struct tool_call *c)
 		s->calls->prev = c;
 	s->calls = c;
 	s->calls_count++;
+	s->pool->calls_count++;
 }
 
-static void call_free(struct tool_call *c)
+static void call_leave(struct tool_call *c)
 {
 	struct server *s = c->server;
 	ensure(!c->asks);
@@ -34,9 +37,19 @@ static void call_free(struct tool_call *c)
 		if (c->next)
 			c->next->prev = c->prev;
 		s->calls_count--;
-		server_drain_check(s);
+		s->pool->calls_count--;
 	}
+	c->server = NULL;
 	loop_timer_free(c->timer);
+	c->timer = NULL;
+}
+
+static void call_free(struct tool_call *c)
+{
+	struct server *s = c->server;
+	call_leave(c);
+	if (s)
+		server_call_gone(s);
 	buf_release(&c->arguments);
 	free(c->tool);
 	free(c->task_id);
@@ -64,6 +77,12 @@ void call_cancel(struct tool_call *c, const char *reason)
 	call_free(c);
 }
 
+void call_take(struct tool_call *c)
+{
+	ensure(!c->request_id);
+	call_leave(c);
+}
+
 /* --- time --- */
 
 static int64_t call_left_ms(const struct tool_call *c)
@@ -89,15 +108,35 @@ void call_clocks_go(struct tool_call *c)
 	loop_timer_set(c->timer, call_left_ms(c));
 }
 
+/* Why the server is not ready yet. */
+static enum err never_sent(const struct tool_call *c, struct error *e)
+{
+	const struct server *s = c->server;
+	err_set(e, ERR_TIMEOUT, "%s of server %s was not sent within %lld ms: ", c->tool, s->options->id,
+		(long long)c->total_ms);
+	size_t n = strlen(e->msg);
+	char *more = e->msg + n;
+	if (s->state != SERVER_WAITING)
+		snprintf(more, sizeof(e->msg) - n, "the server is still %s", server_state_name(s->state));
+	else if (s->queued)
+		snprintf(more, sizeof(e->msg) - n, "%zu other servers are being started, the limit (%s)",
+			 s->limits->starts_max, "tools.starts_max");
+	else {
+		e->code = ERR_FULL;
+		snprintf(more, sizeof(e->msg) - n,
+			 "other tasks have all %zu instances of it (max_instances in its registry entry)",
+			 s->options->instances_max);
+	}
+	return e->code;
+}
+
 static void call_timed_out(struct tool_call *c)
 {
 	struct error e;
 	const char *server = c->server->options->id;
 	bool total = clock_mono_ms() >= c->started_ms + c->total_ms;
 	if (!c->request_id)
-		err_set(&e, ERR_TIMEOUT,
-			"%s of server %s was not sent within %lld ms: the server is still %s", c->tool,
-			server, (long long)c->total_ms, server_state_name(c->server->state));
+		never_sent(c, &e);
 	else if (total)
 		err_set(&e, ERR_TIMEOUT,
 			"%s of server %s did not end within %lld ms (absolute time limit of a call)", c->tool,
@@ -106,9 +145,11 @@ static void call_timed_out(struct tool_call *c)
 		err_set(&e, ERR_TIMEOUT,
 			"%s of server %s gave neither answer nor progress for %lld ms (idle time limit)",
 			c->tool, server, (long long)c->idle_ms);
-	if (c->request_id)
+	if (c->request_id) {
 		session_cancel(c->server->session, c->request_id,
 			       total ? "absolute time limit" : "idle time limit");
+		session_doubt(c->server->session);
+	}
 	call_fail(c, &e);
 }
 
@@ -186,29 +227,36 @@ static enum err call_admit(const struct server *s, struct error *e)
 		return err_set(e, ERR_UNAVAILABLE, "server %s is disabled in the registry", s->options->id);
 	if (s->halted)
 		return err_set(e, ERR_UNAVAILABLE, "the tool servers are being stopped");
-	if (s->state != SERVER_READY && s->state != SERVER_STARTING && !server_comes_back(s))
+	if (s->state != SERVER_READY && s->state != SERVER_STARTING && s->state != SERVER_IDLE &&
+	    s->state != SERVER_WAITING && !server_comes_back(s))
 		return err_set(e, ERR_UNAVAILABLE, "server %s is not available (%s): %s", s->options->id,
 			       server_state_name(s->state), s->last_error.msg);
-	if (s->calls_count >= s->limits->calls_per_server_max)
-		return err_set(e, ERR_FULL, "server %s has %zu calls in flight and waiting, its limit",
-			       s->options->id, s->calls_count);
+	if (s->pool->calls_count >= s->limits->calls_per_server_max)
+		return err_set(e, ERR_FULL,
+			       "server %s has %zu calls in flight and waiting, its limit "
+			       "(tools.calls_per_server_max)",
+			       s->options->id, s->pool->calls_count);
 	return ERR_NONE;
 }
 
 void server_call(struct server *s, struct tool_call *c)
 {
 	struct error e;
-	c->started_ms = c->heard_ms = clock_mono_ms();
+	c->heard_ms = clock_mono_ms();
+	c->started_ms = c->started_ms ? c->started_ms : c->heard_ms;
 	if (call_admit(s, &e) != ERR_NONE) {
 		call_fail(c, &e);
 		return;
 	}
-	s->calls_total++;
+	s->pool->calls_total++;
+	s->called_mono_ms = c->heard_ms;
 	calls_list_add(s, c);
 	c->timer = loop_timer_new(s->loop, timer_fired, c);
 	loop_timer_set(c->timer, call_left_ms(c));
 	if (s->state == SERVER_READY)
 		call_send(s, c);
+	else if (s->state == SERVER_IDLE)
+		server_start(s);
 }
 
 /* The oldest call that was not sent, or NULL. The newest stands first. */

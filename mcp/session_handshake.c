@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is of the handshake wire alone (MCP 2025-11-25 down to 2024-11-05): initialize and
- * notifications/initialized at the beginning, and a ping when it has been quiet for long.
+ * notifications/initialized at the beginning.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -53,41 +53,5 @@ enum err initialize_send(struct session *s, struct error *e)
 	struct request_handler h = {.on_end = initialize_answered, .arg = s};
 	uint64_t id = wire_request(s, "initialize", buf_slice(&params), h, e);
 	buf_release(&params);
-	loop_timer_set(s->alive_timer, PING_EVERY_MS);
 	return id ? ERR_NONE : e->code;
-}
-
-/* --- is it still there? --- */
-
-static void ping_answered(const struct answer *a, void *arg)
-{
-	struct session *s = arg;
-	s->ping_id = 0;
-	/* An error of the server's is an answer too; none at all is not. */
-	if (a->error.code && a->error.code != ERR_UPSTREAM) {
-		session_break(s, &a->error);
-		return;
-	}
-	loop_timer_set(s->alive_timer, PING_EVERY_MS);
-}
-
-/* Asks only when it was quiet and owes nothing: a server may well be deaf while it works on a call. */
-void alive_timer_fired(void *arg)
-{
-	struct session *s = arg;
-	struct error e;
-	if (s->ping_id && !s->heard) {
-		err_set(&e, ERR_TIMEOUT, "no answer to a ping within %d ms", PING_ANSWER_MS);
-		session_break(s, &e);
-		return;
-	}
-	if (s->ping_id)
-		wire_forget(s, s->ping_id);
-	s->ping_id = 0;
-	if (!s->heard && !s->requests && s->ready) {
-		struct request_handler h = {.on_end = ping_answered, .arg = s};
-		s->ping_id = wire_request(s, "ping", (struct slice){0}, h, &e);
-	}
-	s->heard = false;
-	loop_timer_set(s->alive_timer, s->ping_id ? PING_ANSWER_MS : PING_EVERY_MS);
 }

@@ -3,12 +3,13 @@
  *
  *   session            life of a connection, and its face
  *   session_wire       requests, answers, ids; what is sent goes through here whichever the wire
- *   session_handshake  initialize and ping of the handshake wire
+ *   session_handshake  initialize of the handshake wire
  *   session_modern     server/discover of the modern wire, and its answers that are none yet
  *   session_headers    what of a request the modern wire wants to see in headers
  *   session_list       the lists of the server: tools, resources, templates, prompts
  *   session_ask        what the server asks of us
  *   session_listen     how that list stays fresh on the modern wire
+ *   session_doubt      is anybody there?
  *   session_request    what else is asked for, by method and params
  */
 #ifndef MCP_SESSION_INT_H
@@ -22,7 +23,6 @@ enum {
 	LIST_DELAY_MS_MAX = 2000,
 	LIST_FRESH_MS = 5000, /* so long a list is as good as a new one */
 	LISTS_WAIT_MS = 2000, /* how long other lists hold up a server that has told its tools */
-	PING_EVERY_MS = 60000,
 	PING_ANSWER_MS = 30000
 };
 
@@ -100,9 +100,9 @@ struct session {
 	int list_failures;              /* in a row */
 	struct loop_timer *fresh_timer; /* its end */
 	struct listen listen;
-	struct loop_timer *alive_timer; /* next ping, or its answer's deadline */
+	struct loop_timer *alive_timer; /* a ping's deadline */
 	uint64_t ping_id;
-	bool heard; /* something came since the timer was set */
+	bool heard; /* something came since the ping */
 };
 
 /* --- session_wire.c --- */
@@ -133,7 +133,6 @@ void fact_copy(struct slice object, const char *name, char *out, size_t size);
 
 /* --- session_handshake.c --- */
 must_check enum err initialize_send(struct session *s, struct error *e);
-void alive_timer_fired(void *arg);
 
 /* --- session_modern.c --- */
 must_check enum err discover_send(struct session *s, struct error *e);
@@ -176,6 +175,9 @@ bool listen_takes(struct session *s, const struct scan_message *m);
 /* The list of tools has come, or could not be read: when to ask for it by the clock. */
 void fresh_arm(struct session *s);
 void fresh_timer_fired(void *arg);
+
+/* --- session_doubt.c --- */
+void alive_timer_fired(void *arg);
 
 /* --- session_list.c --- */
 void lists_init(struct session *s);

@@ -338,12 +338,19 @@ static const char *stdio_transport(const struct link *l)
 	return "stdio";
 }
 
+static const char *stdio_stop_step(const struct link *l)
+{
+	static const char *const names[] = {"none", "eof", "sigterm", "sigkill"};
+	return names[((const struct stdio *)l)->stage];
+}
+
 static const struct link_ops stdio_ops = {.send = stdio_send,
 					  .stop = stdio_stop,
 					  .free = stdio_free,
 					  .pid = stdio_pid,
 					  .child_exited = stdio_child_exited,
-					  .transport = stdio_transport};
+					  .transport = stdio_transport,
+					  .stop_step = stdio_stop_step};
 
 struct link *stdio_open(struct loop *l, const struct mcp_server_options *o, const struct stdio_limits *limits,
 			struct link_events events, struct error *e)

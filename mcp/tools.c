@@ -20,6 +20,34 @@ static void entry_release(struct tool_entry *t)
 	buf_release(&t->output_schema);
 }
 
+static bool text_same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool bytes_same(const struct buf *a, const struct buf *b)
+{
+	return a->len == b->len && (!a->len || memcmp(a->data, b->data, a->len) == 0);
+}
+
+static bool entry_same(const struct tool_entry *a, const struct tool_entry *b)
+{
+	return text_same(a->name, b->name) && text_same(a->title, b->title) &&
+	       text_same(a->description, b->description) && bytes_same(&a->input_schema, &b->input_schema) &&
+	       bytes_same(&a->output_schema, &b->output_schema) && a->read_only == b->read_only &&
+	       a->idempotent == b->idempotent;
+}
+
+bool tool_list_same(const struct tool_list *a, const struct tool_list *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (!entry_same(&a->tools[i], &b->tools[i]))
+			return false;
+	return true;
+}
+
 void tool_list_release(struct tool_list *l)
 {
 	for (size_t i = 0; i < l->count; i++)

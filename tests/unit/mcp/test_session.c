@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The life of a session: handshake, what breaks it, pings. */
+/* The life of a session: handshake, what breaks it. */
 #include "tests/unit/mcp/session_world.h"
 
 static void session__shakes_hands_and_lists(void **state)
@@ -67,39 +67,6 @@ static void session__that_cannot_write_breaks_later_not_at_once(void **state)
 	world_close(&w);
 }
 
-static void session__pings_when_quiet_and_breaks_without_answer(void **state)
-{
-	struct world w = {0};
-	(void)state;
-	world_ready(&w);
-	world_pass(&w, 60000); /* heard something in this period */
-	sent_is(&w, "");
-	world_pass(&w, 60000);
-	sent_is(&w, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"ping\"}\n");
-	say(&w, "{\"id\":3,\"result\":{}}");
-	world_pass(&w, 60000);
-	world_pass(&w, 60000);
-	sent_is(&w, "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"ping\"}\n");
-	world_pass(&w, 30000);
-	assert_int_equal(w.broken, 1);
-	assert_non_null(strstr(w.why.msg, "ping"));
-	world_close(&w);
-}
-
-static void session__does_not_ping_while_it_owes_an_answer(void **state)
-{
-	struct world w = {0};
-	(void)state;
-	world_ready(&w);
-	call(&w, "{}");
-	buf_reset(&w.sent);
-	for (int i = 0; i < 5; i++)
-		world_pass(&w, 60000);
-	sent_is(&w, "");
-	assert_int_equal(w.broken, 0);
-	world_close(&w);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -107,8 +74,6 @@ int main(void)
 		cmocka_unit_test(session__without_tools_is_ready_at_once),
 		cmocka_unit_test(session__breaks_on_a_refused_or_foreign_handshake),
 		cmocka_unit_test(session__that_cannot_write_breaks_later_not_at_once),
-		cmocka_unit_test(session__pings_when_quiet_and_breaks_without_answer),
-		cmocka_unit_test(session__does_not_ping_while_it_owes_an_answer),
 	};
 	return cmocka_run_group_tests_name("session", tests, NULL, NULL);
 }
