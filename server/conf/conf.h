@@ -22,6 +22,47 @@ enum conf_backend { CONF_BACKEND_SQLITE, CONF_BACKEND_MEMORY };
 enum conf_json_format { CONF_FORMAT_SCHEMA, CONF_FORMAT_OBJECT, CONF_FORMAT_NONE };
 enum conf_approval { CONF_APPROVAL_REQUIRED, CONF_APPROVAL_AUTO };
 
+struct conf_env_pair {
+	const char *name, *value;
+};
+
+/* --- model providers --- */
+
+enum { CONF_PROVIDERS_MAX = 32, CONF_PROVIDER_NAME_MAX = 48, CONF_ROLES = 3 };
+
+/* A price in millionths of the currency's unit per million tokens; -1: not known. */
+struct conf_prices {
+	int64_t input, cached, output;
+};
+
+/* One entry of llm.providers; texts are never NULL, and numbers are settled: what the entry does not say is
+ * as the option of the same name in `llm` says. */
+struct conf_provider {
+	const char *name; /* [A-Za-z0-9_-], unique */
+	enum conf_llm_api api;
+	const char *base_url, *model, *ca_file, *proxy;
+	const char *key; /* a secret; "": none */
+	struct conf_env_pair *headers; /* of each request; the values are secrets */
+	size_t headers_count;
+	int64_t connect_seconds, first_byte_seconds, idle_seconds, call_seconds;
+	int64_t retries_max, max_output_tokens;
+	int64_t json_format; /* enum conf_json_format */
+	/* Of all workers together; 0: no limit. */
+	int64_t max_concurrency, requests_per_minute, tokens_per_minute;
+	struct conf_prices prices;
+};
+
+struct conf_providers {
+	struct conf_provider *list; /* 1 or more once loaded */
+	size_t count;
+	/* Planner, executor, writer: indexes into list, in the order in which they are asked. */
+	size_t roles[CONF_ROLES][CONF_PROVIDERS_MAX], roles_count[CONF_ROLES];
+	bool listed; /* llm.providers was given; else the one provider is made of the flat options */
+	/* Names of the variables that hold keys and headers, each once. */
+	char **variables;
+	size_t variables_count;
+};
+
 /* All options, as conf->server.port, conf->limits.body_bytes and so on; texts are never NULL and owned by the
  * conf. After conf_load llm.api is never CONF_LLM_AUTO; server.workers is 0 for auto. Read-only once loaded.
  */
@@ -37,6 +78,7 @@ struct conf {
 	}                \
 	section;
 #include "conf/options.def"
+	struct conf_providers providers;
 	const char *path; /* the file that was read; NULL when there was none */
 };
 
@@ -67,10 +109,6 @@ enum { CONF_TOOL_EFFECTS_MAX = 2000 }; /* of one server */
 struct conf_tool_effect {
 	const char *tool;
 	enum conf_effect effect;
-};
-
-struct conf_env_pair {
-	const char *name, *value;
 };
 
 /* How requests to a remote server are authorized. */

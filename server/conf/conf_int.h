@@ -50,6 +50,34 @@ const struct conf_node *conf_node_find(const struct conf_node *map, const char *
 enum err conf_error_at(const struct conf_tree *t, struct conf_place at, struct error *e, const char *fmt, ...)
 	printf_like(4);
 
+/* --- expand.c: ${NAME}, texts in files, headers --- */
+
+enum { CONF_SECRET_BYTES_MAX = 8 << 10 };
+/* Appends what the variable holds, or is an error. */
+typedef enum err conf_value_fn(const struct conf_node *n, struct slice name, struct buf *out, void *arg,
+			       struct error *e);
+/* Appends the text of a scalar with its variables replaced. */
+must_check enum err conf_expand(const struct conf_tree *t, const struct conf_node *n, conf_value_fn *value,
+				void *arg, struct buf *out, struct error *e);
+/* Appends what a file holds, without white space at its end; n is the node that names it. */
+must_check enum err conf_secret_read(const struct conf_tree *t, const struct conf_node *n, const char *path,
+				     struct buf *out, struct error *e);
+bool conf_header_name_ok(const char *s);
+bool conf_header_value_ok(const char *s); /* no line break, at most CONF_SECRET_BYTES_MAX */
+
+/* --- providers.c: llm.providers and llm.roles --- */
+
+/* From the section `llm` of the file. */
+must_check enum err conf_providers_read(struct conf *c, const struct conf_tree *t,
+					const struct conf_node *section, conf_env_fn *env, void *env_arg,
+					struct error *e);
+/* The flat options become the one provider when there is no list; what a provider does not say is as they
+ * say. */
+must_check enum err conf_providers_settle(struct conf *c, struct error *e);
+void conf_providers_release(struct conf *c);
+void conf_providers_forget(struct conf *c); /* keys and headers */
+void conf_providers_print(const struct conf *c, struct buf *out);
+
 /* --- options.c: the table --- */
 
 enum conf_option_kind { OPTION_INT, OPTION_AUTO, OPTION_TEXT, OPTION_URL, OPTION_SECRET, OPTION_ENUM };

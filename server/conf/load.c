@@ -69,6 +69,12 @@ static enum err member_apply(struct conf *c, const struct conf_tree *t, const ch
 	return ERR_NONE;
 }
 
+/* Read by providers.c, and no options of the table. */
+static bool is_of_providers(const struct conf_node *section, const struct conf_node *n)
+{
+	return !strcmp(section->key, "llm") && (!strcmp(n->key, "providers") || !strcmp(n->key, "roles"));
+}
+
 static enum err section_apply(struct conf *c, const struct conf_tree *t, const struct conf_node *section,
 			      struct error *e)
 {
@@ -86,14 +92,15 @@ static enum err section_apply(struct conf *c, const struct conf_tree *t, const s
 		return conf_error_at(t, section->place, e, "%s must be a map of options, is %s", section->key,
 				     conf_node_kind_name(section));
 	for (const struct conf_node *n = section->first; n; n = n->next) {
-		enum err rc = member_apply(c, t, section->key, n, e);
+		enum err rc = is_of_providers(section, n) ? ERR_NONE
+							  : member_apply(c, t, section->key, n, e);
 		if (rc)
 			return rc;
 	}
 	return ERR_NONE;
 }
 
-static enum err file_apply(struct conf *c, const char *path, struct error *e)
+static enum err file_apply(struct conf *c, const char *path, conf_env_fn *env, void *env_arg, struct error *e)
 {
 	struct conf_tree t;
 	enum err rc = conf_tree_read(path, &t, e);
@@ -106,6 +113,9 @@ static enum err file_apply(struct conf *c, const char *path, struct error *e)
 	}
 	for (const struct conf_node *n = t.root->first; n && !rc; n = n->next)
 		rc = section_apply(c, &t, n, e);
+	const struct conf_node *llm = conf_node_find(t.root, "llm");
+	if (!rc && llm && llm->kind == CONF_MAP)
+		rc = conf_providers_read(c, &t, llm, env, env_arg, e);
 out:
 	conf_tree_release(&t);
 	return rc;
@@ -166,9 +176,12 @@ static enum err conf_settle(struct conf *c, struct error *e)
 	bool elsewhere = strcmp(c->openai.base_url, url->def_text) != 0;
 	if (c->llm.api == CONF_LLM_AUTO)
 		c->llm.api = *c->openai.api_key || elsewhere ? CONF_LLM_CHAT : CONF_LLM_OFFLINE;
-	if (c->llm.api == CONF_LLM_MESSAGES && !elsewhere)
-		return conf_option_assign(c, url, "https://api.anthropic.com", false, e);
-	return ERR_NONE;
+	if (c->llm.api == CONF_LLM_MESSAGES && !elsewhere) {
+		enum err rc = conf_option_assign(c, url, "https://api.anthropic.com", false, e);
+		if (rc)
+			return rc;
+	}
+	return conf_providers_settle(c, e);
 }
 
 enum err conf_load(const char *path, const char *const *sets, size_t sets_count, conf_env_fn *env,
@@ -182,7 +195,7 @@ enum err conf_load(const char *path, const char *const *sets, size_t sets_count,
 		conf_option_default(c, &conf_options[i]);
 	if (!path)
 		path = file_find(env, env_arg);
-	enum err rc = path ? file_apply(c, path, e) : ERR_NONE;
+	enum err rc = path ? file_apply(c, path, env, env_arg, e) : ERR_NONE;
 	if (!rc)
 		rc = env_apply(c, env, env_arg, e);
 	for (size_t i = 0; i < sets_count && !rc; i++)
@@ -204,6 +217,7 @@ void conf_free(struct conf *c)
 		return;
 	for (size_t i = 0; i < conf_options_count; i++)
 		conf_option_release(c, &conf_options[i]);
+	conf_providers_release(c);
 	free((char *)(uintptr_t)c->path);
 	free(c);
 }
@@ -213,6 +227,7 @@ void conf_forget_secrets(struct conf *c)
 	for (size_t i = 0; i < conf_options_count; i++)
 		if (conf_options[i].kind == OPTION_SECRET)
 			conf_option_default(c, &conf_options[i]);
+	conf_providers_forget(c);
 }
 
 static void value_print(const struct conf *c, const struct conf_option *o, struct buf *out)
@@ -245,5 +260,8 @@ void conf_print_effective(const struct conf *c, struct buf *out)
 		buf_printf(out, "  %s: ", o->name);
 		value_print(c, o, out);
 		buf_add_char(out, '\n');
+		bool last = i + 1 == conf_options_count || strcmp(section, conf_options[i + 1].section) != 0;
+		if (last && !strcmp(section, "llm") && c->providers.listed)
+			conf_providers_print(c, out);
 	}
 }

@@ -13,26 +13,11 @@
 #include <string.h>
 #include <strings.h>
 
-enum { HEADERS_MAX = 32, HEADER_BYTES_MAX = 8 << 10, TIMEOUT_SECONDS_MAX = 24 * 3600 };
+enum { HEADERS_MAX = 32, TIMEOUT_SECONDS_MAX = 24 * 3600 };
 
 static const char *const REMOTE_KEYS[] = {"headers", "tls", "proxy", "allow_http"};
 
 /* --- headers --- */
-
-static bool is_token(const char *s)
-{
-	return *s && !s[strspn(s, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-				  "ABCDEFGHIJKLMNOPQRSTUVWXYZ")];
-}
-
-static bool is_value(const char *s)
-{
-	for (; *s; s++) {
-		if (((unsigned char)*s < ' ' && *s != '\t') || *s == 0x7f)
-			return false;
-	}
-	return true;
-}
 
 static enum err name_check(const struct registry_read *r, const struct conf_node *n, struct error *e)
 {
@@ -40,7 +25,7 @@ static enum err name_check(const struct registry_read *r, const struct conf_node
 					   "host",           "connection",    "transfer-encoding",
 					   "mcp-session-id", "last-event-id", "mcp-protocol-version",
 					   "mcp-method",     "mcp-name",      "expect"};
-	if (!is_token(n->key))
+	if (!conf_header_name_ok(n->key))
 		return conf_error_at(&r->tree, n->key_place, e, "\"%.60s\" cannot name a header", n->key);
 	for (size_t i = 0; i < COUNT_OF(OURS); i++) {
 		if (strcasecmp(n->key, OURS[i]) == 0)
@@ -57,7 +42,6 @@ static enum err file_read_text(struct registry_read *r, const struct conf_node *
 	const struct conf_node *file = registry_member(n, "file");
 	const char *path = NULL;
 	struct buf text = BUF_INIT;
-	struct error why;
 	enum err rc = registry_keys_check(r, n, "a header", KEYS, COUNT_OF(KEYS), e);
 	if (!rc && !file)
 		rc = conf_error_at(&r->tree, n->place, e, "a header is a text, or {file: path}");
@@ -66,10 +50,7 @@ static enum err file_read_text(struct registry_read *r, const struct conf_node *
 	*out = "";
 	if (rc || !s->enabled)
 		return rc;
-	if (file_read(path, HEADER_BYTES_MAX, &text, &why) != ERR_NONE)
-		rc = conf_error_at(&r->tree, file->place, e, "header %s: %s", n->key, why.msg);
-	while (text.len && strchr(" \t\r\n", text.data[text.len - 1]))
-		text.len--;
+	rc = conf_secret_read(&r->tree, file, path, &text, e);
 	if (!rc)
 		*out = registry_keep(r, buf_slice(&text));
 	if (text.data)
@@ -98,10 +79,10 @@ static enum err headers_read(struct registry_read *r, const struct conf_node *ma
 						 : registry_text(r, n, s, &p->value, e);
 		if (rc)
 			return rc;
-		if (!is_value(p->value) || strlen(p->value) > HEADER_BYTES_MAX)
+		if (!conf_header_value_ok(p->value))
 			return conf_error_at(&r->tree, n->place, e,
 					     "the value of header %s is over %d bytes or holds a line break",
-					     n->key, HEADER_BYTES_MAX);
+					     n->key, CONF_SECRET_BYTES_MAX);
 		p->name = registry_keep(r, slice_str(n->key));
 		s->remote.headers_count++;
 	}

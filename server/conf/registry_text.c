@@ -3,9 +3,8 @@
  * Texts of the registry: replacing ${NAME}, and owning what results until the registry is freed, when all is
  * wiped.
  *
- * ${NAME} is the only form; "$$" before a brace writes a literal "${". One that is not set is an error,
- * except in a disabled entry, where it stays as it is written. ${REGISTRY_DIR} is always set. What a variable
- * holds is not looked at again, so a value cannot smuggle in another ${...}.
+ * A variable that is not set is an error, except in a disabled entry, where it stays as it is written.
+ * ${REGISTRY_DIR} is always set.
  */
 #include "base/base.h"
 #include "conf/registry_int.h"
@@ -87,14 +86,6 @@ enum err registry_folder(struct registry_read *r, const char *path, struct error
 	return ERR_NONE;
 }
 
-/* Bytes of the name in "${NAME}" at s, 0 when it is not of that form. */
-static size_t variable_len(const char *s)
-{
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
-	size_t n = strspn(s + 2, letters);
-	return n && s[2 + n] == '}' && strspn(s + 2, "0123456789") == 0 ? n : 0;
-}
-
 static void variable_note(struct registry_read *r, const char *name)
 {
 	struct conf_registry *reg = r->out;
@@ -107,10 +98,16 @@ static void variable_note(struct registry_read *r, const char *name)
 	reg->variables[reg->variables_count++] = text_keep(r, slice_str(name));
 }
 
-static enum err variable_add(struct registry_read *r, const struct conf_node *n,
-			     const struct conf_tool_server *s, struct slice name, struct buf *out,
+struct expanding {
+	struct registry_read *read;
+	const struct conf_tool_server *server;
+};
+
+static enum err variable_add(const struct conf_node *n, struct slice name, struct buf *out, void *arg,
 			     struct error *e)
 {
+	struct registry_read *r = ((struct expanding *)arg)->read;
+	const struct conf_tool_server *s = ((struct expanding *)arg)->server;
 	char *text = slice_dup(name);
 	const char *value = slice_eq_str(name, "REGISTRY_DIR") ? r->folder : r->env(text, r->env_arg);
 	enum err rc = ERR_NONE;
@@ -129,32 +126,6 @@ static enum err variable_add(struct registry_read *r, const struct conf_node *n,
 	return rc;
 }
 
-static enum err expand(struct registry_read *r, const struct conf_node *n, const struct conf_tool_server *s,
-		       struct buf *out, struct error *e)
-{
-	for (const char *p = n->text; *p;) {
-		if (p[0] == '$' && p[1] == '$' && p[2] == '{') {
-			buf_add_str(out, "${");
-			p += 3;
-		} else if (p[0] == '$' && p[1] == '{') {
-			size_t len = variable_len(p);
-			if (!len)
-				return conf_error_at(
-					&r->tree, n->place, e,
-					"\"${\" must begin a variable, as ${HOME}; write $${ for itself");
-			enum err rc = variable_add(r, n, s, (struct slice){p + 2, len}, out, e);
-			if (rc)
-				return rc;
-			p += len + 3;
-		} else {
-			buf_add_char(out, *p++);
-		}
-	}
-	return out->overflow
-		       ? conf_error_at(&r->tree, n->place, e, "longer than %d bytes", EXPANDED_BYTES_MAX)
-		       : ERR_NONE;
-}
-
 enum err registry_text(struct registry_read *r, const struct conf_node *n, const struct conf_tool_server *s,
 		       const char **out, struct error *e)
 {
@@ -163,7 +134,7 @@ enum err registry_text(struct registry_read *r, const struct conf_node *n, const
 				     n->key ? " " : "", conf_node_kind_name(n));
 	struct buf b = BUF_LIMIT(EXPANDED_BYTES_MAX);
 	buf_grow(&b, CREDENTIAL_BYTES); /* so that it does not move and leave a copy behind */
-	enum err rc = expand(r, n, s, &b, e);
+	enum err rc = conf_expand(&r->tree, n, variable_add, &(struct expanding){r, s}, &b, e);
 	if (!rc)
 		*out = registry_keep(r, buf_slice(&b));
 	if (b.data)

@@ -55,6 +55,7 @@ static void sample_print(struct buf *b)
 	buf_printf(b, "  # %s (%s)\n  %s: ", doc, words, #name); \
 	buf_add_slice(b, conf_word(words, def));                 \
 	buf_add_char(b, '\n');
+#define OPT_NOTE(section, line) buf_printf(b, "  # %s\n", line);
 #include "conf/options.def"
 }
 

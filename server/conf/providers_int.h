@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to the files of model providers: what an entry holds, as data. */
+#ifndef CONF_PROVIDERS_INT_H
+#define CONF_PROVIDERS_INT_H
+
+#include "conf/conf_int.h"
+
+enum { NOT_GIVEN = -1, PROVIDER_NUMBERS = 9, PROVIDER_PRICES = 3 };
+
+/* A number of an entry: where, whether within `timeouts`, and what is allowed. */
+struct provider_number {
+	const char *key;
+	size_t offset;
+	bool timeout;
+	int64_t min, max;
+};
+extern const struct provider_number provider_numbers[PROVIDER_NUMBERS];
+extern const char *const provider_price_names[PROVIDER_PRICES];
+extern const char *const provider_roles[CONF_ROLES];
+
+int64_t *provider_number_at(struct conf_provider *p, const struct provider_number *n);
+int64_t *provider_price_at(struct conf_prices *p, size_t i);
+void provider_begin(struct conf_provider *p); /* nothing is given yet */
+
+#endif
