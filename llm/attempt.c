@@ -20,10 +20,10 @@ void llm_on_retry_due(void *arg)
 }
 
 /* The attempt failed with *why. Its last act may call on_retry: c may be gone afterwards. */
-static void attempt_failed(struct llm_call *c, const struct llm_fault *f, const struct fetch_head *head,
+static void attempt_failed(struct llm_try *c, const struct llm_fault *f, const struct fetch_head *head,
 			   const struct error *why)
 {
-	const struct llm_options *o = &c->llm->options;
+	const struct llm_options *o = &c->provider->options;
 	int64_t wait_ms = 0;
 	struct llm_retry_case rc = {
 		.why = why,
@@ -38,7 +38,7 @@ static void attempt_failed(struct llm_call *c, const struct llm_fault *f, const 
 		.random = (uint32_t)random_u64(),
 	};
 	if (!llm_retry_decide(&rc, &wait_ms, &c->e)) {
-		llm_call_over(c);
+		llm_try_over(c);
 		return;
 	}
 	log_info("model call will be tried again", LF_STR("task_id", c->task_id),
@@ -52,32 +52,32 @@ static void attempt_failed(struct llm_call *c, const struct llm_fault *f, const 
 }
 
 /* What the decoder or the transport says, in a person's words with the address. */
-static void attempt_failed_within(struct llm_call *c, const struct fetch_head *head, const struct error *e)
+static void attempt_failed_within(struct llm_try *c, const struct fetch_head *head, const struct error *e)
 {
 	struct error why = *e;
 	struct llm_fault f = c->decode.fault;
 	if (c->decode.faulted) {
-		llm_fault_mask(&f, c->llm->options.api_key);
-		(void)llm_fault_word(&f, head, c->llm->shown, &why);
-	} else if (strstr(why.msg, c->llm->shown) == NULL) {
-		err_prefix(&why, "%s", c->llm->shown);
+		llm_fault_mask(&f, c->provider->options.api_key);
+		(void)llm_fault_word(&f, head, c->provider->shown, &why);
+	} else if (strstr(why.msg, c->provider->shown) == NULL) {
+		err_prefix(&why, "%s", c->provider->shown);
 	}
-	llm_error_mask(&why, c->llm->options.api_key); /* it may quote the answer */
+	llm_error_mask(&why, c->provider->options.api_key); /* it may quote the answer */
 	attempt_failed(c, &f, head, &why);
 }
 
-static void attempt_refused(struct llm_call *c, const struct fetch_head *head)
+static void attempt_refused(struct llm_try *c, const struct fetch_head *head)
 {
 	struct error why = {0};
 	struct llm_fault f = {.status = head->status};
 	llm_fault_from_body(buf_slice(&c->refused), &f);
-	llm_fault_mask(&f, c->llm->options.api_key);
-	(void)llm_fault_word(&f, head, c->llm->shown, &why);
+	llm_fault_mask(&f, c->provider->options.api_key);
+	(void)llm_fault_word(&f, head, c->provider->shown, &why);
 	attempt_failed(c, &f, head, &why);
 }
 
 /* The connection is over. A cut or a silence after the answer's own end is none. */
-static bool attempt_is_whole(struct llm_call *c, const struct fetch_news *n, struct error *e)
+static bool attempt_is_whole(struct llm_try *c, const struct fetch_news *n, struct error *e)
 {
 	bool may_be = n->e->code == ERR_NONE || n->e->code == ERR_LOST || n->e->code == ERR_TIMEOUT;
 	if (may_be && n->head->status != 0 && llm_decode_finish(&c->decode, e) == ERR_NONE)
@@ -87,7 +87,7 @@ static bool attempt_is_whole(struct llm_call *c, const struct fetch_news *n, str
 	return false;
 }
 
-void llm_text_pass(struct llm_call *c)
+void llm_text_pass(struct llm_try *c)
 {
 	size_t from = c->passed_bytes, to = c->decode.turn.text.len;
 	if (c->handler.on_delta == NULL || to == from)
@@ -96,7 +96,7 @@ void llm_text_pass(struct llm_call *c)
 	c->handler.on_delta((struct slice){c->decode.turn.text.data + from, to - from}, c->handler.arg);
 }
 
-static void on_answer(struct llm_call *c, const struct fetch_news *n)
+static void on_answer(struct llm_try *c, const struct fetch_news *n)
 {
 	struct error e = {0};
 	bool ended = n->over, well = true;
@@ -119,14 +119,14 @@ static void on_answer(struct llm_call *c, const struct fetch_news *n)
 		if (c->exchange != NULL)
 			fetch_forget(c->exchange); /* its connection is good for the next call */
 		c->exchange = NULL;
-		llm_call_over(c);
+		llm_try_over(c);
 	}
 	llm_text_pass(c);
 }
 
 static void on_news(const struct fetch_news *n, void *arg)
 {
-	struct llm_call *c = arg;
+	struct llm_try *c = arg;
 	if (n->over)
 		c->exchange = NULL;
 	if (n->head->status < 300) {
@@ -139,9 +139,9 @@ static void on_news(const struct fetch_news *n, void *arg)
 		attempt_refused(c, n->head);
 }
 
-void llm_attempt_start(struct llm_call *c)
+void llm_attempt_start(struct llm_try *c)
 {
-	struct llm *m = c->llm;
+	struct llm_provider *m = c->provider;
 	c->state = CALL_SENT;
 	c->attempts++;
 	buf_reset(&c->refused);

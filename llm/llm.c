@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls of a language model, from start to the one end: waiting for room, sending, decoding, trying again,
- * cancelling.
+ * One provider and what is asked of it, from start to the one end: waiting for room, sending, decoding,
+ * trying again, cancelling. Which provider is asked, and which is next, is router.c's matter.
  *
- *   QUEUED --room--> SENT --fails, may be tried again--> WAITING --time--> SENT
+ *   READY --begin--> QUEUED --room--> SENT --fails, may be tried again--> WAITING --time--> SENT
  *      any state --answer, failure, deadline--> OVER --bottom of the loop--> on_end, freed
  *
- * A call holds one of `concurrency_max` places from SENT to OVER, also while it waits for a retry: a server
+ * A try holds one of `concurrency_max` places from SENT to OVER, also while it waits for a retry: a server
  * that asks us to slow down gets no further calls in its place. Callers' functions are called last, when
  * everything else is in order, since they may cancel this call or free the whole llm; on_end always comes
  * from loop_defer. Between on_end and its return, cancelling the same call does nothing.
@@ -22,53 +22,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- texts --- */
-
-const char *llm_role_text(enum llm_role r)
-{
-	static const char *const text[] = {"planner", "executor", "writer"};
-	ensure((size_t)r < COUNT_OF(text));
-	return text[r];
-}
-
-static const char *const stop_texts[] = {"end", "tool", "length", "refusal", "filter", "pause"};
-
-const char *llm_stop_text(enum llm_stop s)
-{
-	ensure((size_t)s < COUNT_OF(stop_texts));
-	return stop_texts[s];
-}
-
-enum llm_stop llm_stop_of(const char *text)
-{
-	for (size_t i = 0; i < COUNT_OF(stop_texts); i++) {
-		if (strcmp(stop_texts[i], text) == 0)
-			return (enum llm_stop)i;
-	}
-	return LLM_STOP_END;
-}
-
-const char *llm_provider(const struct llm *m)
-{
-	return m->options.api == LLM_OFFLINE ? "offline" : "openai";
-}
-
-const char *llm_model(const struct llm *m)
-{
-	return m->options.api == LLM_OFFLINE ? "builtin-rules" : m->options.model;
-}
-
 /* --- the end of a call --- */
 
-static void call_unlink(struct llm_call *c)
+static void call_unlink(struct llm_try *c)
 {
-	struct llm *m = c->llm;
+	struct llm_provider *m = c->provider;
 	*(c->prev != NULL ? &c->prev->next : &m->first) = c->next;
 	*(c->next != NULL ? &c->next->prev : &m->last) = c->prev;
 	c->next = c->prev = NULL;
 }
 
-static void call_free(struct llm_call *c)
+static void call_free(struct llm_try *c)
 {
 	if (c->exchange != NULL)
 		fetch_cancel(c->exchange);
@@ -81,26 +45,31 @@ static void call_free(struct llm_call *c)
 	free(c);
 }
 
-static void on_call_end(void *arg)
+static void on_try_end(void *arg)
 {
-	struct llm_call *c = arg;
-	const struct llm_turn *turn = c->e.code == ERR_NONE ? turn_buf_view(&c->decode.turn) : NULL;
+	struct llm_try *c = arg;
+	struct llm_turn turn;
+	if (c->e.code == ERR_NONE) {
+		turn = *turn_buf_view(&c->decode.turn);
+		turn.provider = c->provider->options.name;
+		turn.cost_nano = llm_cost_nano(&c->provider->options.prices, &turn.usage);
+	}
 	call_unlink(c);
 	c->state = CALL_ENDING;
-	c->handler.on_end(turn, &c->e, c->handler.arg);
+	c->handler.on_end(c->e.code == ERR_NONE ? &turn : NULL, &c->e, c->handler.arg);
 	call_free(c);
 }
 
-static void place_take(struct llm_call *c)
+static void place_take(struct llm_try *c)
 {
-	c->llm->places_taken++;
+	c->provider->places_taken++;
 	llm_attempt_start(c);
 }
 
 /* Gives the places that are free to those that wait longest. */
-static void places_fill(struct llm *m)
+static void places_fill(struct llm_provider *m)
 {
-	for (struct llm_call *c = m->first; c != NULL; c = c->next) {
+	for (struct llm_try *c = m->first; c != NULL; c = c->next) {
 		if (m->places_taken >= m->options.concurrency_max)
 			return;
 		if (c->state == CALL_QUEUED)
@@ -108,14 +77,14 @@ static void places_fill(struct llm *m)
 	}
 }
 
-static void place_give(struct llm_call *c)
+static void place_give(struct llm_try *c)
 {
 	if (c->state == CALL_SENT || c->state == CALL_WAITING)
-		c->llm->places_taken--;
+		c->provider->places_taken--;
 }
 
 /* c->e says how. Calls nobody: on_end comes at the bottom of the loop. */
-void llm_call_over(struct llm_call *c)
+void llm_try_over(struct llm_try *c)
 {
 	place_give(c);
 	c->state = CALL_OVER;
@@ -126,23 +95,24 @@ void llm_call_over(struct llm_call *c)
 	loop_timer_set(c->retry, -1);
 	if (c->e.code != ERR_NONE)
 		log_warn("model call failed: see the error and the model server",
-			 LF_STR("task_id", c->task_id), LF_STR("server", c->llm->shown),
-			 LF_INT("attempts", c->attempts), LF_STR("error", c->e.msg));
-	loop_defer(c->llm->loop, on_call_end, c);
-	places_fill(c->llm);
+			 LF_STR("task_id", c->task_id), LF_STR("provider", c->provider->options.name),
+			 LF_STR("server", c->provider->shown), LF_INT("attempts", c->attempts),
+			 LF_STR("error", c->e.msg));
+	loop_defer(c->provider->loop, on_try_end, c);
+	places_fill(c->provider);
 }
 
 static void on_deadline(void *arg)
 {
-	struct llm_call *c = arg;
+	struct llm_try *c = arg;
 	err_set(&c->e, ERR_TIMEOUT,
 		"the model call was not done in time: %s; raise llm.call_seconds or the task's time, or see "
 		"whether the model server at %s is slow",
 		c->state == CALL_QUEUED    ? "it still waited for one of llm.concurrency_max places"
 		: c->state == CALL_WAITING ? "it waited to be tried again"
 					   : "the answer had not ended",
-		c->llm->shown);
-	llm_call_over(c);
+		c->provider->shown);
+	llm_try_over(c);
 }
 
 /* --- calls --- */
@@ -158,14 +128,15 @@ static size_t calls_count(const struct llm_request *r)
 static enum err options_check(const struct llm_options *o, struct error *e)
 {
 	if (o->model[0] == '\0')
-		return err_set(e, ERR_CONFIG, "no model is named: set llm.model");
+		return err_set(e, ERR_CONFIG, "no model is named: set llm.model, or model of the provider %s",
+			       o->name);
 	for (const char *p = o->api_key; *p != '\0'; p++) {
 		if ((unsigned char)*p <= ' ' || *p == 0x7f)
 			return err_set(
 				e, ERR_CONFIG,
-				"openai.api_key holds a space or a control character at place %d: it cannot "
-				"be sent in a header; see whether it was copied whole",
-				(int)(p - o->api_key) + 1);
+				"the key of the provider %s holds a space or a control character at place "
+				"%d: it cannot be sent in a header; see whether it was copied whole",
+				o->name, (int)(p - o->api_key) + 1);
 	}
 	return ERR_NONE;
 }
@@ -176,60 +147,66 @@ static void on_offline_text(void *arg)
 }
 
 /* The answer is there at once; it is handed out from the loop like any other. */
-static void offline_start(struct llm_call *c, const struct llm_request *r)
+static void offline_begin(struct llm_try *c)
 {
-	turn_buf_init(&c->decode.turn);
-	if (llm_offline_answer(r, &c->decode.turn, &c->e) == ERR_NONE)
-		loop_defer(c->llm->loop, on_offline_text, c);
-	llm_call_over(c);
+	if (c->e.code == ERR_NONE)
+		loop_defer(c->provider->loop, on_offline_text, c);
+	llm_try_over(c);
 }
 
-static void wire_start(struct llm_call *c, const struct llm_request *r)
+static void wire_begin(struct llm_try *c)
 {
-	struct llm *m = c->llm;
-	if (options_check(&m->options, &c->e) != ERR_NONE ||
-	    m->wire->encode(&m->options, r, &c->request, &c->e) != ERR_NONE) {
-		llm_call_over(c);
-		return;
-	}
-	c->calls_before = calls_count(r);
-	if (m->places_taken < m->options.concurrency_max)
+	struct llm_provider *m = c->provider;
+	if (c->e.code != ERR_NONE)
+		llm_try_over(c);
+	else if (m->places_taken < m->options.concurrency_max)
 		place_take(c);
 }
 
-static void deadline_start(struct llm_call *c, const struct llm_request *r)
+static void deadline_start(struct llm_try *c)
 {
 	int64_t now = clock_mono_ms();
-	c->deadline_mono_ms = INT64_MAX;
-	if (c->llm->options.call_ms_max > 0)
-		c->deadline_mono_ms = now + c->llm->options.call_ms_max;
-	if (r->deadline_mono_ms > 0 && r->deadline_mono_ms < c->deadline_mono_ms)
-		c->deadline_mono_ms = r->deadline_mono_ms;
+	if (c->provider->options.call_ms_max > 0 &&
+	    now + c->provider->options.call_ms_max < c->deadline_mono_ms)
+		c->deadline_mono_ms = now + c->provider->options.call_ms_max;
 	if (c->deadline_mono_ms != INT64_MAX)
 		loop_timer_set(c->deadline, c->deadline_mono_ms > now ? c->deadline_mono_ms - now : 0);
 }
 
-struct llm_call *llm_call_start(struct llm *m, const struct llm_request *r, struct llm_handler h)
+struct llm_try *llm_try_new(struct llm_provider *m, const struct llm_request *r, struct llm_handler h)
 {
 	ensure(h.on_end != NULL);
-	struct llm_call *c = xcalloc(1, sizeof(*c));
-	*c = (struct llm_call){.llm = m, .handler = h, .prev = m->last};
+	struct llm_try *c = xcalloc(1, sizeof(*c));
+	*c = (struct llm_try){.provider = m, .handler = h, .state = CALL_READY, .prev = m->last};
 	*(m->last != NULL ? &m->last->next : &m->first) = c;
 	m->last = c;
 	c->task_id = xstrdup(r->task_id);
 	c->deadline = loop_timer_new(m->loop, on_deadline, c);
 	c->retry = loop_timer_new(m->loop, llm_on_retry_due, c);
-	deadline_start(c, r);
-	if (m->options.api == LLM_OFFLINE)
-		offline_start(c, r);
-	else
-		wire_start(c, r);
+	c->deadline_mono_ms = r->deadline_mono_ms > 0 ? r->deadline_mono_ms : INT64_MAX;
+	c->calls_before = calls_count(r);
+	if (m->wire == NULL) {
+		turn_buf_init(&c->decode.turn);
+		(void)!llm_offline_answer(r, &c->decode.turn, &c->e);
+	} else if (options_check(&m->options, &c->e) == ERR_NONE) {
+		(void)!m->wire->encode(&m->options, r, &c->request, &c->e);
+	}
 	return c;
 }
 
-void llm_call_cancel(struct llm_call *c)
+void llm_try_begin(struct llm_try *c)
 {
-	struct llm *m = c->llm;
+	c->state = CALL_QUEUED;
+	deadline_start(c);
+	if (c->provider->wire == NULL)
+		offline_begin(c);
+	else
+		wire_begin(c);
+}
+
+void llm_try_cancel(struct llm_try *c)
+{
+	struct llm_provider *m = c->provider;
 	if (c->state == CALL_ENDING)
 		return;
 	place_give(c);
@@ -241,12 +218,12 @@ void llm_call_cancel(struct llm_call *c)
 
 /* --- the room's object --- */
 
-static void warn_unencrypted(const struct llm *m)
+static void warn_unencrypted(const struct llm_provider *m)
 {
 	const struct llm_options *o = &m->options;
 	if (o->api_key[0] != '\0' && strncmp(m->url, "http://", 7) == 0 && !url_is_loopback(m->url))
-		log_warn("the API key is sent unencrypted: use https in openai.base_url",
-			 LF_STR("server", m->shown));
+		log_warn("the API key is sent unencrypted: use https in base_url",
+			 LF_STR("provider", o->name), LF_STR("server", m->shown));
 }
 
 static const struct fetch_words words = {.peer = "the model server",
@@ -258,11 +235,12 @@ static const struct fetch_words words = {.peer = "the model server",
 					 .idle = "llm.idle_seconds",
 					 .response = "llm.response_bytes"};
 
-struct llm *llm_new(struct loop *l, const struct llm_options *o)
+struct llm_provider *llm_provider_new(struct loop *l, const struct llm_options *o)
 {
-	struct llm *m = xcalloc(1, sizeof(*m));
+	struct llm_provider *m = xcalloc(1, sizeof(*m));
 	m->loop = l;
 	m->options = *o;
+	m->options.name = xstrdup(o->name != NULL ? o->name : o->api == LLM_OFFLINE ? "offline" : "openai");
 	m->options.base_url = xstrdup(o->base_url != NULL ? o->base_url : "");
 	m->options.api_key = xstrdup(o->api_key != NULL ? o->api_key : "");
 	m->options.model = xstrdup(o->model != NULL ? o->model : "");
@@ -301,10 +279,10 @@ static void text_wipe(const char *text)
 	free(own);
 }
 
-void llm_free(struct llm *m)
+void llm_provider_free(struct llm_provider *m)
 {
 	while (m->first != NULL) {
-		struct llm_call *c = m->first;
+		struct llm_try *c = m->first;
 		loop_defer_cancel(m->loop, c);
 		call_unlink(c);
 		call_free(c);
@@ -314,6 +292,7 @@ void llm_free(struct llm *m)
 	text_wipe(m->options.base_url);
 	text_wipe(m->options.api_key);
 	text_wipe(m->options.model);
+	text_wipe(m->options.name);
 	text_wipe(m->options.reasoning_effort);
 	llm_headers_free(m->headers);
 	free(m->url);

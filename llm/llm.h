@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Language models. One internal form of a conversation; encoders and decoders per wire; one file that speaks
- * curl; and `offline`, a deterministic, rule-based stand-in that needs no key and says in every answer that
- * no language model was used. A call streams, is retried by the rules of the official SDKs before its first
- * byte was passed on, can be cancelled at any time, and ends exactly once.
+ * Language models. One internal form of a conversation; encoders and decoders per wire; a list of providers,
+ * of which each role asks some in order; and `offline`, a deterministic, rule-based stand-in that needs no
+ * key and says in every answer that no language model was used. A call streams, is retried by the rules of
+ * the official SDKs before its first byte was passed on, goes on to the next provider likewise, can be
+ * cancelled at any time, and ends exactly once.
  */
 #ifndef LLM_LLM_H
 #define LLM_LLM_H
@@ -13,7 +14,15 @@
 /* The rules without a model, OpenAI Chat Completions, OpenAI Responses, Anthropic Messages. */
 enum llm_api { LLM_OFFLINE, LLM_CHAT, LLM_RESPONSES, LLM_MESSAGES };
 
+/* Millionths of the currency's unit per million tokens, which is millionths of a millionth per token; -1: not
+ * known. */
+struct llm_prices {
+	int64_t input, cached, cache_write, output;
+};
+
+/* One provider. */
 struct llm_options {
+	const char *name; /* as events, logs and errors call it; NULL: "offline" or "openai" */
 	enum llm_api api;
 	const char
 		*base_url; /* "https://api.openai.com/v1", "{model}" in it is the model; "": the API's own */
@@ -48,6 +57,7 @@ struct llm_options {
 	int max_output_tokens;     /* 0: not sent */
 	size_t response_bytes_max;
 	int concurrency_max; /* calls at once per process; more wait */
+	struct llm_prices prices;
 	enum {
 		LLM_FORMAT_SCHEMA,
 		LLM_FORMAT_OBJECT,
@@ -56,6 +66,18 @@ struct llm_options {
 };
 
 enum llm_role { LLM_PLANNER, LLM_EXECUTOR, LLM_WRITER };
+
+enum { LLM_ROLES = LLM_WRITER + 1, LLM_PROVIDERS_MAX = 32 };
+
+/* All providers, and who asks which. */
+struct llm_setup {
+	const struct llm_options *providers; /* 1 or more */
+	size_t providers_count;
+	/* By role: indexes of providers in the order in which they are asked; count 0: all. Offline ones do
+	 * not stand in one list with others. */
+	size_t roles[LLM_ROLES][LLM_PROVIDERS_MAX], roles_count[LLM_ROLES];
+};
+
 const char *llm_role_text(enum llm_role r); /* "planner" ... */
 
 enum llm_speaker { LLM_SYSTEM, LLM_USER, LLM_ASSISTANT, LLM_TOOL };
@@ -147,13 +169,18 @@ struct llm_turn {
 	size_t calls_count;
 	enum llm_stop stop;
 	struct llm_usage usage;
-	const char *model; /* as the server named it */
+	const char *model;    /* as the server named it */
+	const char *provider; /* who answered */
+	int64_t cost_nano;    /* billionths of the currency's unit; -1: prices are not known */
 };
 
 struct llm_handler {
 	void (*on_delta)(struct slice text, void *arg); /* optional; whole UTF-8 characters */
 	/* Before waiting for attempt number `attempt` (2, 3, ...). Optional. */
 	void (*on_retry)(int attempt, int64_t wait_ms, const struct error *why, void *arg);
+	/* A provider has failed for good before any output was passed on: this one is asked next. Optional.
+	 */
+	void (*on_failover)(const char *provider, const char *model, const struct error *why, void *arg);
 	/* Exactly once, never from within llm_call_start. turn is NULL when e->code is set; both borrowed for
 	 * the callback. */
 	void (*on_end)(const struct llm_turn *turn, const struct error *e, void *arg);
@@ -163,11 +190,13 @@ struct llm_handler {
 struct llm;
 struct llm_call;
 
-/* Options are copied. */
-struct llm *llm_new(struct loop *l, const struct llm_options *o);
-void llm_free(struct llm *m);                  /* cancels what runs */
-const char *llm_provider(const struct llm *m); /* "offline", "openai" */
-const char *llm_model(const struct llm *m);
+/* The setup is copied. */
+struct llm *llm_new(struct loop *l, const struct llm_setup *s);
+void llm_free(struct llm *m); /* cancels what runs */
+/* Of the one that this role asks first: "openai", "gpt-4.1". */
+const char *llm_provider(const struct llm *m, enum llm_role r);
+const char *llm_model(const struct llm *m, enum llm_role r);
+bool llm_is_offline(const struct llm *m, enum llm_role r);
 /* Everything of the request is copied or encoded before it returns. Never NULL. */
 struct llm_call *llm_call_start(struct llm *m, const struct llm_request *r, struct llm_handler h);
 /* The transfer is dropped; on_end is NOT called; the pointer is gone. Within the call's own on_end it does

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The private face of the llm room: what its files share and nobody else sees. The wires stand in wire_int.h;
- * here are the offline provider, the retry policy and the calls themselves.
+ * here are the offline provider, the retry policy, the tries at one provider and the calls that
+ * go from one to the next.
  */
 #ifndef LLM_LLM_INT_H
 #define LLM_LLM_INT_H
@@ -35,24 +36,24 @@ struct llm_retry_case {
 /* true: wait *wait_ms and try again. false: it is over. *e holds why, with what hindered the retry added. */
 bool llm_retry_decide(const struct llm_retry_case *c, int64_t *wait_ms, struct error *e);
 
-/* --- llm.c, attempt.c: the calls --- */
+/* --- llm.c, attempt.c: one provider, and what is asked of it --- */
 
-enum call_state { CALL_QUEUED, CALL_SENT, CALL_WAITING, CALL_OVER, CALL_ENDING };
+enum call_state { CALL_READY, CALL_QUEUED, CALL_SENT, CALL_WAITING, CALL_OVER, CALL_ENDING };
 
-struct llm {
+struct llm_provider {
 	struct loop *loop;
 	struct llm_options options;  /* texts owned */
 	const struct llm_wire *wire; /* NULL for offline, as is all of the next two lines */
 	struct fetch *fetch;
 	char *url, *shown, **headers;
 	char origin[LLM_ORIGIN_SIZE];
-	struct llm_call *first, *last; /* all calls in order of start; those in QUEUED wait in this order */
+	struct llm_try *first, *last; /* all calls in order of start; those in QUEUED wait in this order */
 	int places_taken;
 };
 
-struct llm_call {
-	struct llm *llm;
-	struct llm_call *next, *prev;
+struct llm_try {
+	struct llm_provider *provider;
+	struct llm_try *next, *prev;
 	enum call_state state;
 	struct llm_handler handler;
 	char *task_id;
@@ -68,13 +69,29 @@ struct llm_call {
 	struct error e;                  /* how the call ended */
 };
 
+/* Options are copied. */
+struct llm_provider *llm_provider_new(struct loop *l, const struct llm_options *o);
+void llm_provider_free(struct llm_provider *p); /* cancels what runs */
+/* Encodes the request, and sends nothing yet; nothing of *r is needed afterwards. Never NULL. */
+struct llm_try *llm_try_new(struct llm_provider *p, const struct llm_request *r, struct llm_handler h);
+/* The handler's functions are called from the loop; on_end exactly once, and then the pointer is gone. */
+void llm_try_begin(struct llm_try *t);
+/* on_end is not called; the pointer is gone. Within its own on_end it does nothing. */
+void llm_try_cancel(struct llm_try *t);
+
 /* llm.c. c->e says how it ended, ERR_NONE: c->decode.turn is the answer. on_end comes at the bottom of the
  * loop. */
-void llm_call_over(struct llm_call *c);
+void llm_try_over(struct llm_try *c);
 /* attempt.c. Sends the request; the call has a place. */
-void llm_attempt_start(struct llm_call *c);
+void llm_attempt_start(struct llm_try *c);
 void llm_on_retry_due(void *call);
 /* Gives text that came since the last time. Last act of whatever happened: c may be gone afterwards. */
-void llm_text_pass(struct llm_call *c);
+void llm_text_pass(struct llm_try *c);
+
+/* --- price.c --- */
+
+/* What this usage costs, in billionths of the currency's unit, rounded up; -1 when the prices are not known.
+ */
+int64_t llm_cost_nano(const struct llm_prices *p, const struct llm_usage *u);
 
 #endif

@@ -109,9 +109,9 @@ struct tool_index *agent_tool_index(struct agent *a)
 	return a->tool_index;
 }
 
-bool agent_is_offline(const struct agent *a)
+bool agent_is_offline(const struct agent *a, enum llm_role r)
 {
-	return strcmp(llm_provider(a->llm), "offline") == 0;
+	return llm_is_offline(a->llm, r);
 }
 
 void agent_run_ended(struct agent *a, const struct run *r)

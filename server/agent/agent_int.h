@@ -339,8 +339,8 @@ void agent_run_ended(struct agent *a, const struct run *r);
 bool agent_begins(const struct agent *a);
 /* The present tools. Borrowed: until the next call of it. */
 struct tool_index *agent_tool_index(struct agent *a);
-/* No language model is used. */
-bool agent_is_offline(const struct agent *a);
+/* No language model is used in this role. */
+bool agent_is_offline(const struct agent *a, enum llm_role r);
 
 /* run.c */
 void run_start(struct agent *a, const struct lease *l);
@@ -407,7 +407,7 @@ bool exec_may_retry(const struct exec *x);
 /* How much is shown to the model: bytes of one result, number of tools. The offline rules are shown
  * everything. */
 size_t exec_context_bytes_max(const struct agent *a);
-size_t exec_tools_offered_max(const struct agent *a);
+size_t exec_tools_offered_max(const struct agent *a, enum llm_role r);
 
 /* calls.c */
 void calls_pump(struct exec *x);
@@ -546,6 +546,8 @@ void record_model_completed(struct record *rec, const char *call, enum llm_role 
 			    const struct llm_turn *t);
 bool record_model_failed(struct run *r, const char *call, enum llm_role role, const char *step,
 			 const struct error *e);
+void record_model_failover(struct run *r, const char *call, const char *provider, const char *model,
+			   const struct error *why);
 void record_model_retried(struct run *r, const char *call, int attempt, int64_t wait_ms,
 			  const struct error *why);
 /* Slug of an error code as documents show it: "timeout". */

@@ -15,6 +15,7 @@ enum { IDLE_TURNS_MAX = 2, ATTEMPTS_MAX = 2 /* of a step whose on_failure is "re
 static void model_start(struct exec *x);
 static void model_delta(struct slice text, void *arg);
 static void model_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg);
+static void model_failover(const char *provider, const char *model, const struct error *why, void *arg);
 static void model_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static void turn_take(struct exec *x, const struct llm_turn *turn);
 static bool finish_take(struct exec *x, const struct llm_turn *turn);
@@ -32,7 +33,7 @@ struct exec *exec_new(struct run *r, size_t step)
 				    .queries_count = 2,
 				    .hints = s->hints,
 				    .hints_count = s->hints_count,
-				    .max = exec_tools_offered_max(r->agent),
+				    .max = exec_tools_offered_max(r->agent, LLM_EXECUTOR),
 				    .own = true};
 	x->run = r;
 	x->step = step;
@@ -160,12 +161,13 @@ bool exec_may_retry(const struct exec *x)
 /* The offline rules work on the text itself and choose by themselves; neither costs anything by length. */
 size_t exec_context_bytes_max(const struct agent *a)
 {
-	return agent_is_offline(a) ? a->options.tool_result_bytes_max : a->options.tool_context_bytes_max;
+	return agent_is_offline(a, LLM_EXECUTOR) ? a->options.tool_result_bytes_max
+						 : a->options.tool_context_bytes_max;
 }
 
-size_t exec_tools_offered_max(const struct agent *a)
+size_t exec_tools_offered_max(const struct agent *a, enum llm_role r)
 {
-	return agent_is_offline(a) ? SIZE_MAX : (size_t)a->options.tools_offered_max;
+	return agent_is_offline(a, r) ? SIZE_MAX : (size_t)a->options.tools_offered_max;
 }
 
 /* --- helpers --- */
@@ -205,8 +207,11 @@ static void model_start(struct exec *x)
 				  .context = &context,
 				  .deadline_mono_ms = r->deadline_mono_ms,
 				  .task_id = r->task_id};
-	struct llm_handler h = {
-		.on_delta = model_delta, .on_retry = model_retry, .on_end = model_end, .arg = x};
+	struct llm_handler h = {.on_delta = model_delta,
+				.on_retry = model_retry,
+				.on_failover = model_failover,
+				.on_end = model_end,
+				.arg = x};
 	x->model = llm_call_start(r->agent->llm, &req, h);
 }
 
@@ -226,6 +231,12 @@ static void model_retry(int attempt, int64_t wait_ms, const struct error *why, v
 {
 	struct exec *x = arg;
 	record_model_retried(x->run, x->model_call_id, attempt, wait_ms, why);
+}
+
+static void model_failover(const char *provider, const char *model, const struct error *why, void *arg)
+{
+	struct exec *x = arg;
+	record_model_failover(x->run, x->model_call_id, provider, model, why);
 }
 
 static void model_end(const struct llm_turn *turn, const struct error *e, void *arg)

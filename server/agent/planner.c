@@ -13,6 +13,7 @@
 
 static void planner_delta(struct slice text, void *arg);
 static void planner_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg);
+static void planner_failover(const char *provider, const char *model, const struct error *why, void *arg);
 static void planner_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static bool answer_refused(struct run *r, const struct llm_turn *turn, struct record *completed,
 			   const struct error *why);
@@ -23,12 +24,12 @@ void planner_start(struct run *r)
 {
 	struct agent *a = r->agent;
 	struct toolbox_want want = {
-		.queries = {r->prompt}, .queries_count = 1, .max = exec_tools_offered_max(a)};
+		.queries = {r->prompt}, .queries_count = 1, .max = exec_tools_offered_max(a, LLM_PLANNER)};
 	if (r->unanswered) {
 		run_fail(r, "needs-input", "the planner's questions were not answered");
 		return;
 	}
-	if (r->output_schema != NULL && agent_is_offline(a)) {
+	if (r->output_schema != NULL && agent_is_offline(a, LLM_WRITER)) {
 		run_fail(r, "unsupported",
 			 "an output_schema needs a language model, and none is configured: the "
 			 "offline rules write text only");
@@ -62,8 +63,11 @@ void planner_start(struct run *r)
 				  .context = &context,
 				  .deadline_mono_ms = r->deadline_mono_ms,
 				  .task_id = r->task_id};
-	struct llm_handler h = {
-		.on_delta = planner_delta, .on_retry = planner_retry, .on_end = planner_end, .arg = r};
+	struct llm_handler h = {.on_delta = planner_delta,
+				.on_retry = planner_retry,
+				.on_failover = planner_failover,
+				.on_end = planner_end,
+				.arg = r};
 	run_call_name(r, r->model_call_id);
 	size_t told = r->rejected_answer != NULL ? 2 : 0;
 	record_model_started(r, r->model_call_id, LLM_PLANNER, NULL, messages + told, count - told);
@@ -91,6 +95,12 @@ static void planner_retry(int attempt, int64_t wait_ms, const struct error *why,
 {
 	struct run *r = arg;
 	record_model_retried(r, r->model_call_id, attempt, wait_ms, why);
+}
+
+static void planner_failover(const char *provider, const char *model, const struct error *why, void *arg)
+{
+	struct run *r = arg;
+	record_model_failover(r, r->model_call_id, provider, model, why);
 }
 
 static void planner_end(const struct llm_turn *turn, const struct error *e, void *arg)

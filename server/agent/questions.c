@@ -47,7 +47,7 @@ void questions_ask(struct run *r, const struct plan *p, struct record *recs)
 	enum event_type types[] = {EVENT_MODEL_COMPLETED, EVENT_PLAN_CREATED, EVENT_TASK_PENDING};
 	struct buf text = BUF_INIT;
 	questions_text(p, &text);
-	if (agent_is_offline(r->agent)) {
+	if (agent_is_offline(r->agent, LLM_PLANNER)) {
 		char *why =
 			xasprintf("more information is needed; submit the task again with it. Missing: %s",
 				  buf_cstr(&text));

@@ -107,10 +107,10 @@ void record_model_started(struct run *r, const char *call, enum llm_role role, c
 {
 	struct record rec;
 	model_head(&rec, call, role, step);
-	jw_kv_text(&rec.w, "provider", llm_provider(r->agent->llm));
-	jw_kv_text(&rec.w, "model", llm_model(r->agent->llm));
+	jw_kv_text(&rec.w, "provider", llm_provider(r->agent->llm, role));
+	jw_kv_text(&rec.w, "model", llm_model(r->agent->llm, role));
 	/* The rules read none of it. */
-	if (!agent_is_offline(r->agent))
+	if (!agent_is_offline(r->agent, role))
 		messages_write(&rec.w, messages, messages_count, r->agent->options.tool_result_bytes_max);
 	store_count(r->agent->store, COUNTER_MODEL_CALLS, 1);
 	/* A refusal drops the run, and with it the call that was just started. */
@@ -122,6 +122,7 @@ void record_model_completed(struct record *rec, const char *call, enum llm_role 
 {
 	model_head(rec, call, role, step);
 	struct jw *w = &rec->w;
+	jw_kv_text(w, "provider", t->provider);
 	jw_kv_text(w, "model", t->model);
 	jw_kv_text(w, "text", t->text);
 	if (t->refusal != NULL)
@@ -173,6 +174,18 @@ void record_model_retried(struct run *r, const char *call, int attempt, int64_t 
 	jw_kv_int(&rec.w, "wait_ms", wait_ms);
 	record_error(&rec, record_error_code(why), why->msg);
 	(void)record_event(r, &rec, EVENT_MODEL_RETRIED);
+}
+
+void record_model_failover(struct run *r, const char *call, const char *provider, const char *model,
+			   const struct error *why)
+{
+	struct record rec;
+	record_begin(&rec);
+	jw_kv_text(&rec.w, "call", call);
+	jw_kv_text(&rec.w, "provider", provider);
+	jw_kv_text(&rec.w, "model", model);
+	record_error(&rec, record_error_code(why), why->msg);
+	(void)record_event(r, &rec, EVENT_MODEL_FAILOVER);
 }
 
 const char *record_error_code(const struct error *e)

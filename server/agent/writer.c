@@ -13,6 +13,7 @@
 
 static void writer_delta(struct slice text, void *arg);
 static void writer_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg);
+static void writer_failover(const char *provider, const char *model, const struct error *why, void *arg);
 static void writer_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static void json_take(struct run *r, const char *text, struct record *completed);
 static void text_take(struct run *r, const char *text, struct record *completed);
@@ -46,8 +47,11 @@ void writer_start(struct run *r)
 				  .context = &context,
 				  .deadline_mono_ms = r->deadline_mono_ms,
 				  .task_id = r->task_id};
-	struct llm_handler h = {
-		.on_delta = writer_delta, .on_retry = writer_retry, .on_end = writer_end, .arg = r};
+	struct llm_handler h = {.on_delta = writer_delta,
+				.on_retry = writer_retry,
+				.on_failover = writer_failover,
+				.on_end = writer_end,
+				.arg = r};
 	run_call_name(r, r->model_call_id);
 	record_model_started(r, r->model_call_id, LLM_WRITER, NULL, messages + told, count - told);
 	if (!run_over(r))
@@ -74,6 +78,12 @@ static void writer_retry(int attempt, int64_t wait_ms, const struct error *why, 
 {
 	struct run *r = arg;
 	record_model_retried(r, r->model_call_id, attempt, wait_ms, why);
+}
+
+static void writer_failover(const char *provider, const char *model, const struct error *why, void *arg)
+{
+	struct run *r = arg;
+	record_model_failover(r, r->model_call_id, provider, model, why);
 }
 
 static void writer_end(const struct llm_turn *turn, const struct error *e, void *arg)
@@ -148,7 +158,7 @@ static void text_take(struct run *r, const char *text, struct record *completed)
 {
 	struct buf unknown = BUF_INIT, whole = BUF_INIT, result = BUF_INIT;
 	struct jw w = JW(&result);
-	if (!agent_is_offline(r->agent))
+	if (!agent_is_offline(r->agent, LLM_WRITER))
 		answer_unknown_steps(r->plan, text, &unknown);
 	if (unknown.len > 0) {
 		buf_printf(&whole,
@@ -163,7 +173,7 @@ static void text_take(struct run *r, const char *text, struct record *completed)
 	if (unknown.len > 0)
 		buf_printf(&whole, "\n\nNote: there is no step %s; what is said of it rests on nothing.",
 			   buf_cstr(&unknown));
-	if (!agent_is_offline(r->agent))
+	if (!agent_is_offline(r->agent, LLM_WRITER))
 		answer_notes(r, text, &whole);
 	jw_text_n(&w, whole.data, whole.len);
 	task_end(r, completed, buf_slice(&result));

@@ -32,7 +32,7 @@ enum { CONF_PROVIDERS_MAX = 32, CONF_PROVIDER_NAME_MAX = 48, CONF_ROLES = 3 };
 
 /* A price in millionths of the currency's unit per million tokens; -1: not known. */
 struct conf_prices {
-	int64_t input, cached, output;
+	int64_t input, cached, cache_write, output;
 };
 
 /* One entry of llm.providers; texts are never NULL, and numbers are settled: what the entry does not say is
@@ -41,12 +41,14 @@ struct conf_provider {
 	const char *name; /* [A-Za-z0-9_-], unique */
 	enum conf_llm_api api;
 	const char *base_url, *model, *ca_file, *proxy;
-	const char *key; /* a secret; "": none */
+	const char *api_version, *key_header, *reasoning_effort;
+	const char *key;               /* a secret; "": none */
 	struct conf_env_pair *headers; /* of each request; the values are secrets */
 	size_t headers_count;
 	int64_t connect_seconds, first_byte_seconds, idle_seconds, call_seconds;
-	int64_t retries_max, max_output_tokens;
-	int64_t json_format; /* enum conf_json_format */
+	int64_t retries_max, max_output_tokens, thinking_tokens;
+	/* enum conf_json_format, and so on */
+	int64_t json_format, reasoning_echo, thinking, prompt_cache;
 	/* Of all workers together; 0: no limit. */
 	int64_t max_concurrency, requests_per_minute, tokens_per_minute;
 	struct conf_prices prices;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What texts of the configuration and of the registry have in common: ${NAME} in a text, a text that stands in
- * a file of its own, and what may be a header. ${NAME} is the only form; "$$" before a brace writes a literal
+ * What texts of the configuration and of the registry have in common: ${NAME} in a text, a text that stands
+ * in a file of its own, and what may be a header. ${NAME} is the only form; "$$" before a brace writes a
+ * literal
  * "${". What a variable holds is not looked at again, so a value cannot smuggle in another ${...}.
  *
- * The texts are mostly credentials: the caller's buffer has room for them at once, and is wiped by the caller.
+ * The texts are mostly credentials: the caller's buffer has room for them at once, and is wiped by the
+ * caller.
  */
 #include "base/base.h"
 #include "conf/conf_int.h"

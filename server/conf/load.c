@@ -92,8 +92,7 @@ static enum err section_apply(struct conf *c, const struct conf_tree *t, const s
 		return conf_error_at(t, section->place, e, "%s must be a map of options, is %s", section->key,
 				     conf_node_kind_name(section));
 	for (const struct conf_node *n = section->first; n; n = n->next) {
-		enum err rc = is_of_providers(section, n) ? ERR_NONE
-							  : member_apply(c, t, section->key, n, e);
+		enum err rc = is_of_providers(section, n) ? ERR_NONE : member_apply(c, t, section->key, n, e);
 		if (rc)
 			return rc;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * llm.providers, the list of model servers, and llm.roles, who is asked for what and in which order. Without a
- * list the flat options of `llm` and `openai` are the one provider, so that a small installation needs no
+ * llm.providers, the list of model servers, and llm.roles, who is asked for what and in which order. Without
+ * a list the flat options of `llm` and `openai` are the one provider, so that a small installation needs no
  * list; with one they are what an entry leaves open. Secrets are printed as "***" and wiped wherever no model
  * calls are made.
  */
@@ -12,21 +12,45 @@
 #include <string.h>
 
 const char *const provider_roles[CONF_ROLES] = {"planner", "executor", "writer"};
-const char *const provider_price_names[PROVIDER_PRICES] = {"input", "cached", "output"};
+const char *const provider_price_names[PROVIDER_PRICES] = {"input", "cached", "cache_write", "output"};
 
 const struct provider_number provider_numbers[PROVIDER_NUMBERS] = {
-#define NUMBER(name, timeout, min, max) {#name, offsetof(struct conf_provider, name), timeout, min, max}
+#define NUMBER(name, timeout, min, max)                                        \
+	{                                                                      \
+#name, offsetof(struct conf_provider, name), timeout, min, max \
+	}
 	NUMBER(connect_seconds, true, 1, 600),
 	NUMBER(first_byte_seconds, true, 1, 3600),
 	NUMBER(idle_seconds, true, 1, 3600),
 	NUMBER(call_seconds, true, 1, 86400),
 	NUMBER(retries_max, false, 0, 10),
 	NUMBER(max_output_tokens, false, 0, 10000000),
+	NUMBER(thinking_tokens, false, 1024, 1000000),
 	NUMBER(max_concurrency, false, 0, 100000),
 	NUMBER(requests_per_minute, false, 0, 10000000),
 	NUMBER(tokens_per_minute, false, 0, 1000000000000),
 #undef NUMBER
 };
+
+const char *const provider_words[PROVIDER_WORDS] = {"json_format", "reasoning_echo", "thinking",
+						    "prompt_cache"};
+const char *const provider_texts[PROVIDER_TEXTS] = {"base_url",    "model",      "ca_file",         "proxy",
+						    "api_version", "key_header", "reasoning_effort"};
+
+int64_t *provider_word_at(struct conf_provider *p, size_t i)
+{
+	int64_t *const at[PROVIDER_WORDS] = {&p->json_format, &p->reasoning_echo, &p->thinking,
+					     &p->prompt_cache};
+	return at[i];
+}
+
+const char **provider_text_at(struct conf_provider *p, size_t i)
+{
+	const char **const at[PROVIDER_TEXTS] = {&p->base_url,        &p->model,       &p->ca_file,
+						 &p->proxy,           &p->api_version, &p->key_header,
+						 &p->reasoning_effort};
+	return at[i];
+}
 
 int64_t *provider_number_at(struct conf_provider *p, const struct provider_number *n)
 {
@@ -35,15 +59,17 @@ int64_t *provider_number_at(struct conf_provider *p, const struct provider_numbe
 
 int64_t *provider_price_at(struct conf_prices *p, size_t i)
 {
-	int64_t *const at[PROVIDER_PRICES] = {&p->input, &p->cached, &p->output};
+	int64_t *const at[PROVIDER_PRICES] = {&p->input, &p->cached, &p->cache_write, &p->output};
 	return at[i];
 }
 
 void provider_begin(struct conf_provider *p)
 {
-	*p = (struct conf_provider){.json_format = NOT_GIVEN, .prices = {NOT_GIVEN, NOT_GIVEN, NOT_GIVEN}};
+	*p = (struct conf_provider){.prices = {NOT_GIVEN, NOT_GIVEN, NOT_GIVEN, NOT_GIVEN}};
 	for (size_t i = 0; i < PROVIDER_NUMBERS; i++)
 		*provider_number_at(p, &provider_numbers[i]) = NOT_GIVEN;
+	for (size_t i = 0; i < PROVIDER_WORDS; i++)
+		*provider_word_at(p, i) = NOT_GIVEN;
 }
 
 /* --- settling --- */
@@ -56,20 +82,34 @@ static void text_default(const char **at, const char *text)
 
 static void provider_settle(const struct conf *c, struct conf_provider *p)
 {
-	const int64_t defaults[PROVIDER_NUMBERS] = {
-		c->llm.connect_seconds, c->llm.first_byte_seconds, c->llm.idle_seconds, c->llm.call_seconds,
-		c->llm.retries_max,     c->llm.max_output_tokens,  0,                   0,
-		0};
+	const int64_t numbers[PROVIDER_NUMBERS] = {c->llm.connect_seconds,
+						   c->llm.first_byte_seconds,
+						   c->llm.idle_seconds,
+						   c->llm.call_seconds,
+						   c->llm.retries_max,
+						   c->llm.max_output_tokens,
+						   c->llm.thinking_tokens,
+						   0,
+						   0,
+						   0};
+	const int64_t words[PROVIDER_WORDS] = {(int64_t)c->llm.json_format, (int64_t)c->llm.reasoning_echo,
+					       (int64_t)c->llm.thinking, (int64_t)c->llm.prompt_cache};
+	const char *texts[PROVIDER_TEXTS] = {c->providers.listed ? "" : c->openai.base_url,
+					     c->llm.model,
+					     c->llm.ca_file,
+					     c->llm.proxy,
+					     c->llm.api_version,
+					     c->llm.key_header,
+					     c->llm.reasoning_effort};
 	for (size_t i = 0; i < PROVIDER_NUMBERS; i++)
 		if (*provider_number_at(p, &provider_numbers[i]) == NOT_GIVEN)
-			*provider_number_at(p, &provider_numbers[i]) = defaults[i];
-	if (p->json_format == NOT_GIVEN)
-		p->json_format = (int64_t)c->llm.json_format;
-	text_default(&p->base_url, c->openai.base_url);
-	text_default(&p->model, c->llm.model);
+			*provider_number_at(p, &provider_numbers[i]) = numbers[i];
+	for (size_t i = 0; i < PROVIDER_WORDS; i++)
+		if (*provider_word_at(p, i) == NOT_GIVEN)
+			*provider_word_at(p, i) = words[i];
+	for (size_t i = 0; i < PROVIDER_TEXTS; i++)
+		text_default(provider_text_at(p, i), texts[i]);
 	text_default(&p->key, "");
-	text_default(&p->ca_file, c->llm.ca_file);
-	text_default(&p->proxy, c->llm.proxy);
 }
 
 enum err conf_providers_settle(struct conf *c, struct error *e)
@@ -90,10 +130,11 @@ enum err conf_providers_settle(struct conf *c, struct error *e)
 			continue;
 		for (size_t i = 0; i < all->count; i++) {
 			if ((all->list[i].api == CONF_LLM_OFFLINE) != (all->list[0].api == CONF_LLM_OFFLINE))
-				return err_set(e, ERR_CONFIG,
-					       "llm.providers lists models beside an offline provider: say in "
-					       "llm.roles which of them the %s uses",
-					       provider_roles[role]);
+				return err_set(
+					e, ERR_CONFIG,
+					"llm.providers lists models beside an offline provider: say in "
+					"llm.roles which of them the %s uses",
+					provider_roles[role]);
 			all->roles[role][all->roles_count[role]++] = i;
 		}
 	}
@@ -132,10 +173,8 @@ void conf_providers_release(struct conf *c)
 	for (size_t i = 0; i < all->count; i++) {
 		struct conf_provider *p = &all->list[i];
 		text_drop(&p->name, false);
-		text_drop(&p->base_url, true); /* an address may hold a password */
-		text_drop(&p->model, false);
-		text_drop(&p->ca_file, false);
-		text_drop(&p->proxy, true);
+		for (size_t k = 0; k < PROVIDER_TEXTS; k++)
+			text_drop(provider_text_at(p, k), true); /* an address may hold a password */
 		text_drop(&p->key, true);
 		free(p->headers);
 	}
@@ -161,13 +200,12 @@ static void word_print(struct buf *out, const char *option, int64_t value)
 	buf_add_char(out, '\n');
 }
 
-static void provider_print(const struct conf_provider *p, struct buf *out)
+static void provider_print(struct conf_provider *p, struct buf *out)
 {
-	struct conf_prices prices = p->prices;
 	text_print(out, "    - ", "name", p->name);
 	word_print(out, "api", p->api);
-	text_print(out, "      ", "base_url", p->base_url);
-	text_print(out, "      ", "model", p->model);
+	for (size_t i = 0; i < PROVIDER_TEXTS; i++)
+		text_print(out, "      ", provider_texts[i], *provider_text_at(p, i));
 	text_print(out, "      ", "key", *p->key ? "***" : "");
 	if (p->headers_count > 0)
 		buf_add_str(out, "      headers:\n");
@@ -175,14 +213,14 @@ static void provider_print(const struct conf_provider *p, struct buf *out)
 		text_print(out, "        ", p->headers[i].name, "***");
 	buf_add_str(out, "      timeouts:\n");
 	for (size_t i = 0; i < PROVIDER_NUMBERS; i++)
-		buf_printf(out, "%s%s: %lld\n", provider_numbers[i].timeout ? "        " : "      ", provider_numbers[i].key,
-			   (long long)*provider_number_at((struct conf_provider *)(uintptr_t)p, &provider_numbers[i]));
-	word_print(out, "json_format", p->json_format);
-	text_print(out, "      ", "ca_file", p->ca_file);
-	text_print(out, "      ", "proxy", p->proxy);
-	for (size_t i = 0; i < PROVIDER_PRICES && prices.input != NOT_GIVEN; i++)
-		buf_printf(out, "%s        %s: %lld.%06lld\n", i == 0 ? "      prices:\n" : "", provider_price_names[i],
-			   (long long)*provider_price_at(&prices, i) / 1000000, (long long)*provider_price_at(&prices, i) % 1000000);
+		buf_printf(out, "%s%s: %lld\n", provider_numbers[i].timeout ? "        " : "      ",
+			   provider_numbers[i].key, (long long)*provider_number_at(p, &provider_numbers[i]));
+	for (size_t i = 0; i < PROVIDER_WORDS; i++)
+		word_print(out, provider_words[i], *provider_word_at(p, i));
+	for (size_t i = 0; i < PROVIDER_PRICES && p->prices.input != NOT_GIVEN; i++)
+		buf_printf(out, "%s        %s: %lld.%06lld\n", i == 0 ? "      prices:\n" : "",
+			   provider_price_names[i], (long long)*provider_price_at(&p->prices, i) / 1000000,
+			   (long long)*provider_price_at(&p->prices, i) % 1000000);
 }
 
 void conf_providers_print(const struct conf *c, struct buf *out)

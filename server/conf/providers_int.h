@@ -5,7 +5,7 @@
 
 #include "conf/conf_int.h"
 
-enum { NOT_GIVEN = -1, PROVIDER_NUMBERS = 9, PROVIDER_PRICES = 3 };
+enum { NOT_GIVEN = -1, PROVIDER_NUMBERS = 10, PROVIDER_PRICES = 4, PROVIDER_WORDS = 4, PROVIDER_TEXTS = 7 };
 
 /* A number of an entry: where, whether within `timeouts`, and what is allowed. */
 struct provider_number {
@@ -18,6 +18,12 @@ extern const struct provider_number provider_numbers[PROVIDER_NUMBERS];
 extern const char *const provider_price_names[PROVIDER_PRICES];
 extern const char *const provider_roles[CONF_ROLES];
 
+/* Words and texts are those of the option of the same name. */
+extern const char *const provider_words[PROVIDER_WORDS];
+extern const char *const provider_texts[PROVIDER_TEXTS];
+
+int64_t *provider_word_at(struct conf_provider *p, size_t i);
+const char **provider_text_at(struct conf_provider *p, size_t i);
 int64_t *provider_number_at(struct conf_provider *p, const struct provider_number *n);
 int64_t *provider_price_at(struct conf_prices *p, size_t i);
 void provider_begin(struct conf_provider *p); /* nothing is given yet */

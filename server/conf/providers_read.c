@@ -21,10 +21,30 @@ struct reading {
 };
 
 static const char *const KEYS[] = {
-	"name",        "api",      "base_url",          "model",           "key",
-	"headers",     "timeouts", "retries_max",       "json_format",     "max_output_tokens",
-	"ca_file",     "proxy",    "max_concurrency",   "requests_per_minute",
-	"tokens_per_minute",       "prices"};
+	"name",
+	"api",
+	"base_url",
+	"model",
+	"key",
+	"headers",
+	"timeouts",
+	"retries_max",
+	"max_output_tokens",
+	"json_format",
+	"api_version",
+	"key_header",
+	"reasoning_effort",
+	"reasoning_echo",
+	"thinking",
+	"thinking_tokens",
+	"prompt_cache",
+	"ca_file",
+	"proxy",
+	"max_concurrency",
+	"requests_per_minute",
+	"tokens_per_minute",
+	"prices",
+};
 
 /* --- small checks on nodes --- */
 
@@ -38,7 +58,8 @@ static enum err keys_check(const struct conf_tree *t, const struct conf_node *ma
 			   const char *const *keys, size_t count, struct error *e)
 {
 	if (map->kind != CONF_MAP)
-		return conf_error_at(t, map->place, e, "%s must be a map, is %s", what, conf_node_kind_name(map));
+		return conf_error_at(t, map->place, e, "%s must be a map, is %s", what,
+				     conf_node_kind_name(map));
 	for (const struct conf_node *n = map->first; n; n = n->next) {
 		bool known = false;
 		for (size_t i = 0; i < count && !known; i++)
@@ -52,12 +73,14 @@ static enum err keys_check(const struct conf_tree *t, const struct conf_node *ma
 	return ERR_NONE;
 }
 
-static enum err text_read(const struct conf_tree *t, const struct conf_node *n, const char **out, struct error *e)
+static enum err text_read(const struct conf_tree *t, const struct conf_node *n, const char **out,
+			  struct error *e)
 {
-	if (!n)
+	if (!n || conf_node_is_null(n))
 		return ERR_NONE;
 	if (n->kind != CONF_SCALAR)
-		return conf_error_at(t, n->place, e, "%s must be text, is %s", n->key, conf_node_kind_name(n));
+		return conf_error_at(t, n->place, e, "%s must be text, is %s", n->key,
+				     conf_node_kind_name(n));
 	free((char *)(uintptr_t)*out);
 	*out = xstrdup(n->text);
 	return ERR_NONE;
@@ -96,8 +119,8 @@ static bool decimal_read(const char *text, int64_t *out)
 	return true;
 }
 
-static enum err word_read(const struct conf_tree *t, const struct conf_node *n, const char *option, int64_t *out,
-			  struct error *e)
+static enum err word_read(const struct conf_tree *t, const struct conf_node *n, const char *option,
+			  int64_t *out, struct error *e)
 {
 	const struct conf_option *o = conf_option_find("llm", 3, option);
 	const char *names[8];
@@ -189,7 +212,8 @@ static enum err headers_read(struct reading *r, const struct conf_node *map, str
 	p->headers = xcalloc(HEADERS_MAX, sizeof *p->headers);
 	for (const struct conf_node *n = map->first; n; n = n->next) {
 		if (!conf_header_name_ok(n->key))
-			return conf_error_at(r->tree, n->key_place, e, "\"%.60s\" cannot name a header", n->key);
+			return conf_error_at(r->tree, n->key_place, e, "\"%.60s\" cannot name a header",
+					     n->key);
 		for (size_t i = 0; i < COUNT_OF(OURS); i++)
 			if (slice_eq_nocase(slice_str(n->key), OURS[i]))
 				return conf_error_at(r->tree, n->key_place, e,
@@ -231,18 +255,23 @@ static enum err name_check(const struct reading *r, const struct conf_node *entr
 static enum err prices_read(const struct reading *r, const struct conf_node *map, struct conf_provider *p,
 			    struct error *e)
 {
-	enum err rc = map ? keys_check(r->tree, map, "prices", provider_price_names, PROVIDER_PRICES, e) : ERR_NONE;
+	enum err rc =
+		map ? keys_check(r->tree, map, "prices", provider_price_names, PROVIDER_PRICES, e) : ERR_NONE;
 	for (size_t i = 0; i < PROVIDER_PRICES && !rc; i++) {
 		const struct conf_node *n = member(map, provider_price_names[i]);
-		if (n && (n->kind != CONF_SCALAR || n->quoted || !decimal_read(n->text, provider_price_at(&p->prices, i))))
-			rc = conf_error_at(r->tree, n->place, e,
-					   "%s must be a price per million tokens, as 2.50 (at most %d decimals)",
-					   n->key, PRICE_DIGITS);
+		if (n && (n->kind != CONF_SCALAR || n->quoted ||
+			  !decimal_read(n->text, provider_price_at(&p->prices, i))))
+			rc = conf_error_at(
+				r->tree, n->place, e,
+				"%s must be a price per million tokens, as 2.50 (at most %d decimals)",
+				n->key, PRICE_DIGITS);
 	}
 	if (!rc && map && (p->prices.input == NOT_GIVEN) != (p->prices.output == NOT_GIVEN))
 		rc = conf_error_at(r->tree, map->place, e, "prices need both input and output");
 	if (p->prices.cached == NOT_GIVEN)
 		p->prices.cached = p->prices.input;
+	if (p->prices.cache_write == NOT_GIVEN)
+		p->prices.cache_write = p->prices.input;
 	return rc;
 }
 
@@ -252,8 +281,9 @@ static enum err numbers_read(const struct reading *r, const struct conf_node *en
 	static const char *const TIMEOUT_KEYS[] = {"connect_seconds", "first_byte_seconds", "idle_seconds",
 						   "call_seconds"};
 	const struct conf_node *timeouts = member(entry, "timeouts");
-	enum err rc = timeouts ? keys_check(r->tree, timeouts, "timeouts", TIMEOUT_KEYS, COUNT_OF(TIMEOUT_KEYS), e)
-			       : ERR_NONE;
+	enum err rc =
+		timeouts ? keys_check(r->tree, timeouts, "timeouts", TIMEOUT_KEYS, COUNT_OF(TIMEOUT_KEYS), e)
+			 : ERR_NONE;
 	for (size_t i = 0; i < PROVIDER_NUMBERS && !rc; i++) {
 		const struct provider_number *n = &provider_numbers[i];
 		rc = number_read(r->tree, member(n->timeout ? timeouts : entry, n->key), n->min, n->max,
@@ -268,9 +298,10 @@ static enum err base_url_check(const struct reading *r, const struct conf_node *
 	const struct conf_option *o = conf_option_find("openai", 6, "base_url");
 	const struct conf_node *n = member(entry, "base_url");
 	struct conf probe = {0};
-	enum err rc = n ? conf_option_assign(&probe, o, p->base_url, true, e) : ERR_NONE;
+	enum err rc = n && *p->base_url ? conf_option_assign(&probe, o, p->base_url, true, e) : ERR_NONE;
 	conf_option_release(&probe, o);
-	return rc ? err_prefix(e, "%s:%d:%d: base_url", r->tree->file, n->place.line, n->place.column) : ERR_NONE;
+	return rc ? err_prefix(e, "%s:%d:%d: base_url", r->tree->file, n->place.line, n->place.column)
+		  : ERR_NONE;
 }
 
 static enum err provider_read(struct reading *r, const struct conf_node *entry, struct error *e)
@@ -291,24 +322,21 @@ static enum err provider_read(struct reading *r, const struct conf_node *entry, 
 	if (!rc)
 		rc = word_read(r->tree, member(entry, "api"), "api", &api, e);
 	if (!rc && api == CONF_LLM_AUTO)
-		rc = conf_error_at(r->tree, entry->place, e, "the api of provider %s cannot be auto", p->name);
+		rc = conf_error_at(r->tree, entry->place, e, "the api of provider %s cannot be auto",
+				   p->name);
 	p->api = (enum conf_llm_api)api;
-	if (!rc)
-		rc = text_read(r->tree, member(entry, "base_url"), &p->base_url, e);
+	/* "" is a value of some, as of proxy. */
+	for (size_t i = 0; i < PROVIDER_TEXTS && !rc; i++)
+		rc = text_read(r->tree, conf_node_find(entry, provider_texts[i]), provider_text_at(p, i), e);
 	if (!rc)
 		rc = base_url_check(r, entry, p, e);
-	if (!rc)
-		rc = text_read(r->tree, member(entry, "model"), &p->model, e);
-	if (!rc)
-		rc = text_read(r->tree, member(entry, "ca_file"), &p->ca_file, e);
-	if (!rc)
-		rc = text_read(r->tree, conf_node_find(entry, "proxy"), &p->proxy, e);
 	if (!rc && key)
 		rc = secret_read(r, key, &p->key, e);
 	if (!rc)
 		rc = headers_read(r, member(entry, "headers"), p, e);
-	if (!rc)
-		rc = word_read(r->tree, member(entry, "json_format"), "json_format", &p->json_format, e);
+	for (size_t i = 0; i < PROVIDER_WORDS && !rc; i++)
+		rc = word_read(r->tree, member(entry, provider_words[i]), provider_words[i],
+			       provider_word_at(p, i), e);
 	if (!rc)
 		rc = numbers_read(r, entry, p, e);
 	if (!rc)
@@ -326,21 +354,22 @@ static enum err role_add(const struct reading *r, size_t role, const struct conf
 	const char *names[CONF_PROVIDERS_MAX];
 	size_t count = all->roles_count[role], i;
 	if (n->kind != CONF_SCALAR)
-		return conf_error_at(r->tree, n->place, e, "%s must name providers, is %s", provider_roles[role],
-				     conf_node_kind_name(n));
+		return conf_error_at(r->tree, n->place, e, "%s must name providers, is %s",
+				     provider_roles[role], conf_node_kind_name(n));
 	for (i = 0; i < all->count; i++)
 		names[i] = all->list[i].name;
 	for (i = 0; i < all->count && strcmp(names[i], n->text); i++)
 		;
 	if (i == all->count) {
-		conf_error_at(r->tree, n->place, e, "%s: there is no provider named \"%.60s\"", provider_roles[role],
-			      n->text);
+		conf_error_at(r->tree, n->place, e, "%s: there is no provider named \"%.60s\"",
+			      provider_roles[role], n->text);
 		conf_suggest(e, n->text, names, all->count);
 		return ERR_CONFIG;
 	}
 	for (size_t k = 0; k < count; k++)
 		if (all->roles[role][k] == i)
-			return conf_error_at(r->tree, n->place, e, "%s names %s twice", provider_roles[role], n->text);
+			return conf_error_at(r->tree, n->place, e, "%s names %s twice", provider_roles[role],
+					     n->text);
 	all->roles[role][count] = i;
 	all->roles_count[role]++;
 	/* The rules plan and answer otherwise than models do, and are told other things. */
@@ -358,7 +387,8 @@ static enum err roles_read(const struct reading *r, const struct conf_node *map,
 	for (size_t role = 0; role < CONF_ROLES && !rc; role++) {
 		const struct conf_node *n = member(map, provider_roles[role]);
 		if (n && n->kind == CONF_LIST && !n->first)
-			rc = conf_error_at(r->tree, n->place, e, "%s must name a provider", provider_roles[role]);
+			rc = conf_error_at(r->tree, n->place, e, "%s must name a provider",
+					   provider_roles[role]);
 		else if (n && n->kind == CONF_LIST)
 			for (const struct conf_node *m = n->first; m && !rc; m = m->next)
 				rc = role_add(r, role, m, e);

@@ -56,3 +56,11 @@ void child_signals_open(void)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
+
+void child_models_forget(struct conf *c)
+{
+	conf_forget_secrets(c);
+	title_env_forget("OPENAI_API_KEY");
+	for (size_t i = 0; i < c->providers.variables_count; i++)
+		title_env_forget(c->providers.variables[i]);
+}

@@ -79,7 +79,9 @@ void wire_keeper(const struct conf *c, struct keeper_options *o); /* socket_path
 void wire_archive(const struct conf *c, size_t *frame_bytes_max, size_t *queue_bytes_max);
 char *wire_keeper_socket(const struct conf *c); /* its path, to be freed */
 void wire_http(const struct conf *c, struct http_options *o);
-void wire_llm(const struct conf *c, struct llm_options *o);
+/* wire_llm.c. *s holds keys and pointers into c: wire_llm_release it when the llm is made. */
+void wire_llm(const struct conf *c, struct llm_setup *s);
+void wire_llm_release(struct llm_setup *s);
 void wire_agent(const struct conf *c, struct agent_options *o);
 void wire_client(const struct conf *c, struct mcp_client_options *o);
 /* *servers is referred to by *o: wire_broker_release it after the broker. */
@@ -114,6 +116,8 @@ void child_begin(const struct heritage *h, const char *role, int death_signal);
 /* What only the supervisor needs (credentials of tool servers) is not kept in this process: takes the
  * registry, and the variables that it was made from. */
 void child_registry_forget(struct conf_registry *r);
+/* What only workers need (keys of model providers) is not kept in this process. */
+void child_models_forget(struct conf *c);
 /* Once the handlers are there: before, SIGTERM would end the process without draining. */
 void child_signals_open(void);
 /* Logging as configured; also for the master. */

@@ -308,6 +308,9 @@ static void event_model(struct show *s, const char *type, const struct json *dat
 		line(s, "!", "model: trying again in %lld ms: %s",
 		     (long long)json_get_integer(data, "wait_ms", 0),
 		     json_get_text(json_get(data, "error"), "message", ""));
+	} else if (strcmp(type, "model.failover") == 0) {
+		line(s, "!", "model: asking %s (%s) now: %s", json_get_text(data, "provider", ""),
+		     json_get_text(data, "model", ""), json_get_text(json_get(data, "error"), "message", ""));
 	} else if (strcmp(type, "model.started") == 0 && step == NULL) {
 		active_begin(s, role, strcmp(role, "planner") == 0 ? "planning" : "writing the answer");
 		if (s->form == SHOW_PLAIN)

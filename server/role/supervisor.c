@@ -43,8 +43,7 @@ _Noreturn void supervisor_main(struct heritage *h)
 	struct error e = {0};
 	struct supervisor s = {.heritage = h};
 	child_begin(h, "supervisor", SIGTERM);
-	conf_forget_secrets(h->conf);
-	title_env_forget("OPENAI_API_KEY");
+	child_models_forget(h->conf);
 	struct rows *rows = rows_wire(&s, h->registry, &s.options);
 	s.options.servers = NULL; /* they come with their owner */
 	s.options.servers_count = 0;

@@ -110,47 +110,6 @@ void wire_http(const struct conf *c, struct http_options *o)
 				   .version = AGENT_RUNTIME_VERSION};
 }
 
-void wire_llm(const struct conf *c, struct llm_options *o)
-{
-	static const enum llm_api apis[] = {
-		[CONF_LLM_AUTO] = LLM_OFFLINE,      [CONF_LLM_OFFLINE] = LLM_OFFLINE,
-		[CONF_LLM_CHAT] = LLM_CHAT,         [CONF_LLM_RESPONSES] = LLM_RESPONSES,
-		[CONF_LLM_MESSAGES] = LLM_MESSAGES,
-	};
-	*o = (struct llm_options){.api = apis[c->llm.api],
-				  .base_url = c->openai.base_url,
-				  .api_version = c->llm.api_version,
-				  .key_header = c->llm.key_header,
-				  .reasoning_effort = c->llm.reasoning_effort,
-				  .thinking_tokens = (int)c->llm.thinking_tokens,
-				  .api_key = c->openai.api_key,
-				  .model = c->llm.model,
-				  .ca_file = *c->llm.ca_file != '\0' ? c->llm.ca_file : NULL,
-				  .proxy = *c->llm.proxy != '\0' ? c->llm.proxy : NULL,
-				  .connect_ms = c->llm.connect_seconds * SECOND_MS,
-				  .first_byte_ms = c->llm.first_byte_seconds * SECOND_MS,
-				  .idle_ms = c->llm.idle_seconds * SECOND_MS,
-				  .call_ms_max = c->llm.call_seconds * SECOND_MS,
-				  .retries_max = (int)c->llm.retries_max,
-				  .retry_wait_ms_max = c->llm.retry_wait_seconds * SECOND_MS,
-				  .max_output_tokens = (int)c->llm.max_output_tokens,
-				  .response_bytes_max = (size_t)c->llm.response_bytes,
-				  .concurrency_max = (int)c->llm.concurrency_max};
-	o->reasoning_echo = c->llm.reasoning_echo == CONF_ECHO_REASONING ? LLM_ECHO_REASONING
-			    : c->llm.reasoning_echo == CONF_ECHO_OFF     ? LLM_ECHO_OFF
-									 : LLM_ECHO_REASONING_CONTENT;
-	o->thinking = c->llm.thinking == CONF_THINKING_ADAPTIVE ? LLM_THINKING_ADAPTIVE
-		      : c->llm.thinking == CONF_THINKING_BUDGET ? LLM_THINKING_BUDGET
-		      : c->llm.thinking == CONF_THINKING_OFF    ? LLM_THINKING_OFF
-								: LLM_THINKING_AUTO;
-	o->prompt_cache = c->llm.prompt_cache == CONF_CACHE_ON    ? LLM_CACHE_ON
-			  : c->llm.prompt_cache == CONF_CACHE_OFF ? LLM_CACHE_OFF
-								  : LLM_CACHE_AUTO;
-	o->json_format = c->llm.json_format == CONF_FORMAT_SCHEMA   ? LLM_FORMAT_SCHEMA
-			 : c->llm.json_format == CONF_FORMAT_OBJECT ? LLM_FORMAT_OBJECT
-								    : LLM_FORMAT_NONE;
-}
-
 void wire_agent(const struct conf *c, struct agent_options *o)
 {
 	*o = (struct agent_options){.runs_max = (int)c->agent.runs_max,

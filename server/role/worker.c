@@ -85,7 +85,7 @@ static void descriptors_allow(const struct conf *c)
 static void worker_open(struct worker *w)
 {
 	struct conf *c = w->heritage->conf;
-	struct llm_options llm;
+	struct llm_setup llm;
 	struct mcp_client_options mcp;
 	struct agent_options agent;
 	struct http_options http;
@@ -96,6 +96,7 @@ static void worker_open(struct worker *w)
 	w->loop = loop_new();
 	w->store = store_attach(w->heritage->store, w->heritage->index);
 	w->llm = llm_new(w->loop, &llm);
+	wire_llm_release(&llm);
 	w->mcp = mcp_client_new(w->loop, &mcp);
 	if (store_has_keeper(w->store)) {
 		size_t frame_bytes_max, queue_bytes_max;

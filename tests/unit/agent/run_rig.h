@@ -110,7 +110,7 @@ static inline void world_open_full(struct world *w, const char *const *fake_args
 					  .response_bytes_max = 4 << 20,
 					  .concurrency_max = 8};
 	}
-	w->llm = llm_new(w->loop, &lo);
+	w->llm = llm_new(w->loop, &(struct llm_setup){.providers = &lo, .providers_count = 1});
 	agent_make(w);
 }
 

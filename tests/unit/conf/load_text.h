@@ -6,8 +6,8 @@
 #include "conf_test.h"
 
 /* Loads `text` as a file; the caller frees *out. */
-static inline enum err loaded(const char *text, const char *const *sets, size_t sets_count, const char *const *env,
-		       struct conf **out, struct error *e)
+static inline enum err loaded(const char *text, const char *const *sets, size_t sets_count,
+			      const char *const *env, struct conf **out, struct error *e)
 {
 	struct folder f;
 	folder_open(&f);

@@ -3,7 +3,8 @@
 #include "conf_test.h"
 #include "conf/conf_int.h"
 
-static enum err value(const struct conf_node *n, struct slice name, struct buf *out, void *arg, struct error *e)
+static enum err value(const struct conf_node *n, struct slice name, struct buf *out, void *arg,
+		      struct error *e)
 {
 	(void)n;
 	(void)arg;
@@ -17,14 +18,10 @@ static void expand__replaces_variables_once(void **state)
 {
 	static const struct {
 		const char *text, *out; /* NULL: refused */
-	} rows[] = {{"a", "a"},
-		    {"a${B_1}c", "a<B_1>${X}c"},
-		    {"$${A}", "${A}"},
-		    {"$A $ {A}", "$A $ {A}"},
-		    {"${}", NULL},
-		    {"${A", NULL},
-		    {"${1A}", NULL},
-		    {"${NONE}", NULL}};
+	} rows[] = {{"a", "a"},        {"a${B_1}c", "a<B_1>${X}c"},
+		    {"$${A}", "${A}"}, {"$A $ {A}", "$A $ {A}"},
+		    {"${}", NULL},     {"${A", NULL},
+		    {"${1A}", NULL},   {"${NONE}", NULL}};
 	struct conf_tree t = {.file = (char *)(uintptr_t) "f"};
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {

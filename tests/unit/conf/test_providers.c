@@ -8,8 +8,9 @@ static void providers__without_a_list_are_the_flat_options(void **state)
 	struct conf *c;
 	struct error e;
 	(void)state;
-	assert_int_equal(loaded("openai: {api_key: k1}\nllm: {model: m9, retries_max: 4}", NULL, 0, NULL, &c, &e),
-			 ERR_NONE);
+	assert_int_equal(
+		loaded("openai: {api_key: k1}\nllm: {model: m9, retries_max: 4}", NULL, 0, NULL, &c, &e),
+		ERR_NONE);
 	assert_int_equal(c->providers.count, 1);
 	const struct conf_provider *p = &c->providers.list[0];
 	assert_string_equal(p->name, "openai");
@@ -30,9 +31,10 @@ static void providers__without_a_list_are_the_flat_options(void **state)
 static void providers__mixed_with_offline_need_roles(void **state)
 {
 	(void)state;
-	assert_refused("llm: {providers: [{name: a, model: m}, {name: o, api: offline}]}",
-		       "llm.providers lists models beside an offline provider: say in llm.roles which of them "
-		       "the planner uses");
+	assert_refused(
+		"llm: {providers: [{name: a, model: m}, {name: o, api: offline}]}",
+		"llm.providers lists models beside an offline provider: say in llm.roles which of them "
+		"the planner uses");
 }
 
 static void providers__print_no_secret_and_load_again(void **state)
@@ -41,11 +43,12 @@ static void providers__print_no_secret_and_load_again(void **state)
 	struct error e;
 	struct buf b = BUF_INIT;
 	(void)state;
-	assert_int_equal(loaded("llm:\n  providers:\n  - {name: a, model: m, key: hush1, headers: {X-A: hush2}, "
-				"prices: {input: 0.5, output: 12.25}}\n  - {name: b, model: n}\n"
-				"  roles: {writer: b}\n",
-				NULL, 0, NULL, &c, &e),
-			 ERR_NONE);
+	assert_int_equal(
+		loaded("llm:\n  providers:\n  - {name: a, model: m, key: hush1, headers: {X-A: hush2}, "
+		       "prices: {input: 0.5, output: 12.25}}\n  - {name: b, model: n}\n"
+		       "  roles: {writer: b}\n",
+		       NULL, 0, NULL, &c, &e),
+		ERR_NONE);
 	conf_print_effective(c, &b);
 	assert_null(strstr(buf_cstr(&b), "hush"));
 	assert_non_null(strstr(buf_cstr(&b), "      key: \"***\"\n"));

@@ -9,26 +9,25 @@ static void providers__are_read_with_all_they_say(void **state)
 {
 	struct conf *c;
 	struct error e;
-	static const char text[] =
-		"llm:\n"
-		"  providers:\n"
-		"    - name: main\n"
-		"      api: chat\n"
-		"      base_url: https://one.example/v1\n"
-		"      model: m1\n"
-		"      key: ${KEY_A}\n"
-		"      headers: {X-Team: \"team-${TEAM}\", X-Plain: yes}\n"
-		"      timeouts: {first_byte_seconds: 7, call_seconds: 70}\n"
-		"      retries_max: 0\n"
-		"      json_format: object\n"
-		"      max_output_tokens: 900\n"
-		"      prices: {input: 2.50, output: 10}\n"
-		"      max_concurrency: 5\n"
-		"      requests_per_minute: 60\n"
-		"      tokens_per_minute: 1000\n"
-		"    - {name: spare, model: m2, base_url: \"http://127.0.0.1:9/v1\"}\n"
-		"  roles: {planner: [spare, main], writer: main}\n"
-		"  first_byte_seconds: 33\n";
+	static const char text[] = "llm:\n"
+				   "  providers:\n"
+				   "    - name: main\n"
+				   "      api: chat\n"
+				   "      base_url: https://one.example/v1\n"
+				   "      model: m1\n"
+				   "      key: ${KEY_A}\n"
+				   "      headers: {X-Team: \"team-${TEAM}\", X-Plain: yes}\n"
+				   "      timeouts: {first_byte_seconds: 7, call_seconds: 70}\n"
+				   "      retries_max: 0\n"
+				   "      json_format: object\n"
+				   "      max_output_tokens: 900\n"
+				   "      prices: {input: 2.50, output: 10}\n"
+				   "      max_concurrency: 5\n"
+				   "      requests_per_minute: 60\n"
+				   "      tokens_per_minute: 1000\n"
+				   "    - {name: spare, model: m2, base_url: \"http://127.0.0.1:9/v1\"}\n"
+				   "  roles: {planner: [spare, main], writer: main}\n"
+				   "  first_byte_seconds: 33\n";
 	(void)state;
 	if (loaded(text, NULL, 0, env, &c, &e) != ERR_NONE)
 		fail_msg("%s", e.msg);
@@ -92,16 +91,19 @@ static void providers__say_what_is_wrong_and_where(void **state)
 	static const struct {
 		const char *text, *msg;
 	} rows[] = {
-		{"llm: {providers: {}}", "config.yaml:1:18: llm.providers must be a list of providers, is a map"},
-		{"llm: {providers: []}", "config.yaml:1:18: llm.providers must be a list of providers, is empty"},
+		{"llm: {providers: {}}",
+		 "config.yaml:1:18: llm.providers must be a list of providers, is a map"},
+		{"llm: {providers: []}",
+		 "config.yaml:1:18: llm.providers must be a list of providers, is empty"},
 		{"llm: {roles: {}}", "config.yaml:1:7: llm.roles needs llm.providers"},
-		{"llm: {providers: [{model: m}]}", "config.yaml:1:19: an entry of llm.providers needs a name"},
+		{"llm: {providers: [{model: m}]}",
+		 "config.yaml:1:19: an entry of llm.providers needs a name"},
 		{"llm: {providers: [{name: a}]}", "config.yaml:1:19: provider a needs a model"},
-		{ONE("modell: x"), "config.yaml:3:27: an entry of llm.providers has no option modell; did you "
-				   "mean model?"},
+		{ONE("modell: x"),
+		 "config.yaml:3:27: an entry of llm.providers has no option modell; did you "
+		 "mean model?"},
 		{ONE("api: auto"), "config.yaml:3:7: the api of provider a cannot be auto"},
-		{ONE("key: \"${NOT_SET}\""),
-		 "config.yaml:3:32: the environment variable NOT_SET is not set"},
+		{ONE("key: \"${NOT_SET}\""), "config.yaml:3:32: the environment variable NOT_SET is not set"},
 		{ONE("key: \"a\\nb\""),
 		 "config.yaml:3:32: key is over 8192 bytes or holds a line break or a control character"},
 		{ONE("key: [a]"), "config.yaml:3:32: key must be a text, or {file: path}"},
@@ -122,7 +124,8 @@ static void providers__say_what_is_wrong_and_where(void **state)
 		 "config.yaml:3:24: planner names a twice"},
 		{"llm:\n  providers: [{name: a, model: m}]\n  roles: {planer: a}",
 		 "config.yaml:3:11: llm.roles has no option planer; did you mean planner?"},
-		{"llm:\n  providers: [{name: a, model: m}, {name: o, api: offline}]\n  roles: {writer: [a, o]}",
+		{"llm:\n  providers: [{name: a, model: m}, {name: o, api: offline}]\n  roles: {writer: [a, "
+		 "o]}",
 		 "config.yaml:3:23: writer: an offline provider cannot stand in one list with models"},
 	};
 	(void)state;

@@ -57,19 +57,24 @@ static inline struct llm_options options_of(const char *url)
 	};
 }
 
+static inline struct llm *llm_one(struct loop *l, const struct llm_options *o)
+{
+	return llm_new(l, &(struct llm_setup){.providers = o, .providers_count = 1});
+}
+
 static inline void world_open(struct world *w, const struct script_reply *replies, size_t count)
 {
 	*w = (struct world){.loop = loop_new()};
 	w->server = script_open(w->loop, replies, count);
 	w->url = xasprintf("http://127.0.0.1:%d/v1", w->server->port);
 	struct llm_options o = options_of(w->url);
-	w->llm = llm_new(w->loop, &o);
+	w->llm = llm_one(w->loop, &o);
 }
 
 static inline void world_options(struct world *w, struct llm_options o)
 {
 	llm_free(w->llm);
-	w->llm = llm_new(w->loop, &o);
+	w->llm = llm_one(w->loop, &o);
 }
 
 static inline void world_close(struct world *w)

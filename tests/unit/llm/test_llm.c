@@ -172,10 +172,10 @@ static void llm__names_itself(void **state)
 	(void)state;
 	struct world w;
 	world_open(&w, NULL, 0);
-	assert_string_equal(llm_provider(w.llm), "openai");
-	assert_string_equal(llm_model(w.llm), "m");
+	assert_string_equal(llm_provider(w.llm, LLM_WRITER), "openai");
+	assert_string_equal(llm_model(w.llm, LLM_WRITER), "m");
 	world_options(&w, (struct llm_options){.api = LLM_OFFLINE});
-	assert_string_equal(llm_provider(w.llm), "offline");
+	assert_string_equal(llm_provider(w.llm, LLM_WRITER), "offline");
 	assert_string_equal(llm_role_text(LLM_PLANNER), "planner");
 	assert_string_equal(llm_stop_text(LLM_STOP_FILTER), "filter");
 	for (int i = 0; i <= LLM_STOP_PAUSE; i++)

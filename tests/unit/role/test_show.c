@@ -32,6 +32,8 @@ static char *task_shown(enum show_form form, const char *status)
 	char *created = xasprintf("{\"plan\":%s}", plan_text);
 	struct json *plan = json_parse(plan_text, sizeof plan_text - 1, 0, &e);
 	event(s, "model.started", "{\"role\":\"planner\",\"model\":\"m-1\"}");
+	event(s, "model.failover",
+	      "{\"call\":\"c1\",\"provider\":\"spare\",\"model\":\"m2\",\"error\":{\"message\":\"gone\"}}");
 	event(s, "model.retried", "{\"call\":\"c1\",\"wait_ms\":500,\"error\":{\"message\":\"busy\"}}");
 	event(s, "model.delta", "{\"role\":\"planner\",\"text\":\"thinking\"}");
 	event(s, "model.completed", "{\"role\":\"planner\"}");
@@ -109,7 +111,7 @@ static void show__json_is_one_event_a_line(void **state)
 		assert_true(json_is(json_get(j, "data"), JSON_OBJECT));
 		json_free(j);
 	}
-	assert_int_equal(lines, 16);
+	assert_int_equal(lines, 17);
 	free(t);
 }
 

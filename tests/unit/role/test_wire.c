@@ -6,6 +6,7 @@
  */
 #include "base/base.h"
 #include "role/role_int.h"
+#include "conf/conf_int.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,6 +29,14 @@ static const char *const by_role[] = {
 	"server.public_url",
 	"tools.token_folder",
 	"tools.token_key_file", /* wire_auth.c */
+	"openai.api_key",
+	"openai.base_url",
+	"llm.model",
+	"llm.ca_file",
+	"llm.proxy",
+	"llm.api_version",
+	"llm.key_header",
+	"llm.reasoning_effort", /* copied into conf.providers: test_wire_llm.c */
 };
 
 static struct {
@@ -112,7 +121,12 @@ static void wire__every_option_reaches_a_room(void **state)
 	wire_db(c, &all.db);
 	wire_keeper(c, &all.keeper);
 	wire_http(c, &all.http);
-	wire_llm(c, &all.llm);
+	struct error e = {0};
+	assert_int_equal(conf_providers_settle(c, &e), ERR_NONE);
+	struct llm_setup llm;
+	wire_llm(c, &llm);
+	all.llm = llm.providers[0];
+	wire_llm_release(&llm);
 	wire_agent(c, &all.agent);
 	wire_client(c, &all.client);
 	wire_broker(c, &registry, &all.broker, &servers);
@@ -125,14 +139,14 @@ static void wire__every_option_reaches_a_room(void **state)
 #define OPT_SECRET(section, name, doc)    assert_text_arrives(#section "." #name, c->section.name);
 #include "conf/options.def"
 	wire_broker_release(servers, 0);
+	conf_providers_release(c);
 	conf_marked_free(c);
 }
 
 static void wire__enums(void **state)
 {
-	struct conf c = {.server = {.user_header = ""}, .llm = {.ca_file = "", .proxy = ""}};
+	struct conf c = {.server = {.user_header = ""}};
 	struct http_options http;
-	struct llm_options llm;
 	(void)state;
 	c.agent.approval = CONF_APPROVAL_AUTO;
 	wire_http(&c, &http);
@@ -140,49 +154,6 @@ static void wire__enums(void **state)
 	c.agent.approval = CONF_APPROVAL_REQUIRED;
 	wire_http(&c, &http);
 	assert_true(http.approval_required);
-	static const int formats[][2] = {{CONF_FORMAT_SCHEMA, LLM_FORMAT_SCHEMA},
-					 {CONF_FORMAT_OBJECT, LLM_FORMAT_OBJECT},
-					 {CONF_FORMAT_NONE, LLM_FORMAT_NONE}};
-	for (size_t i = 0; i < COUNT_OF(formats); i++) {
-		c.llm.json_format = (enum conf_json_format)formats[i][0];
-		c.llm.api = i == 0 ? CONF_LLM_OFFLINE : CONF_LLM_CHAT;
-		wire_llm(&c, &llm);
-		assert_int_equal(llm.json_format, formats[i][1]);
-		assert_int_equal(llm.api, i == 0 ? LLM_OFFLINE : LLM_CHAT);
-	}
-	assert_null(llm.ca_file);
-	assert_null(llm.proxy);
-}
-
-static void wire__llm_of_each_api(void **state)
-{
-	struct conf c = {0};
-	struct llm_options o;
-	static const int rows[][4] = {
-		{CONF_LLM_CHAT, LLM_CHAT, CONF_THINKING_AUTO, LLM_THINKING_AUTO},
-		{CONF_LLM_RESPONSES, LLM_RESPONSES, CONF_THINKING_ADAPTIVE, LLM_THINKING_ADAPTIVE},
-		{CONF_LLM_MESSAGES, LLM_MESSAGES, CONF_THINKING_BUDGET, LLM_THINKING_BUDGET},
-		{CONF_LLM_MESSAGES, LLM_MESSAGES, CONF_THINKING_OFF, LLM_THINKING_OFF},
-	};
-	(void)state;
-	c.llm.ca_file = c.llm.proxy = "";
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		c.llm.api = (enum conf_llm_api)rows[i][0];
-		c.llm.thinking = (enum conf_thinking)rows[i][2];
-		wire_llm(&c, &o);
-		assert_int_equal(o.api, rows[i][1]);
-		assert_int_equal(o.thinking, rows[i][3]);
-	}
-	c.llm.prompt_cache = CONF_CACHE_ON;
-	c.llm.reasoning_echo = CONF_ECHO_REASONING;
-	wire_llm(&c, &o);
-	assert_int_equal(o.prompt_cache, LLM_CACHE_ON);
-	assert_int_equal(o.reasoning_echo, LLM_ECHO_REASONING);
-	c.llm.prompt_cache = CONF_CACHE_OFF;
-	c.llm.reasoning_echo = CONF_ECHO_OFF;
-	wire_llm(&c, &o);
-	assert_int_equal(o.prompt_cache, LLM_CACHE_OFF);
-	assert_int_equal(o.reasoning_echo, LLM_ECHO_OFF);
 }
 
 static void wire__workers(void **state)
@@ -277,7 +248,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wire__every_option_reaches_a_room),
 		cmocka_unit_test(wire__enums),
-		cmocka_unit_test(wire__llm_of_each_api),
 		cmocka_unit_test(wire__workers),
 		cmocka_unit_test(wire__the_keeper_takes_part_in_the_table_when_there_is_one),
 		cmocka_unit_test(wire__frames_of_the_archive_hold_a_task),
