@@ -301,6 +301,7 @@ struct mcp_broker_options {
 	/* What a server may ask in the course of one call: */
 	int64_t input_ms_max; /* for an answer to come */
 	size_t asks_open_max, asks_max;
+	int input_rounds_max;
 	size_t ask_bytes_max; /* one of them */
 	size_t starts_max;    /* local servers that are starting at the same time; others wait; 0: no limit */
 	size_t frame_bytes_max, queue_bytes_max;

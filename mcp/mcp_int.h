@@ -437,6 +437,7 @@ struct session_events {
 struct session_limits {
 	int64_t list_ms_max;                   /* one page of a list, but the first of tools */
 	size_t list_items_max, list_bytes_max; /* of each list but that of tools */
+	int input_rounds_max;                  /* in which one request may require input */
 };
 /* era: MCP_ERA_MODERN; any other is the handshake. */
 struct session *session_open(struct loop *l, struct link *link, const char *server, const char *version,

@@ -272,7 +272,8 @@ static void link_start(struct server *s, struct error *e)
 						.arg = s,
 						.on_ask = session_asks,
 						.on_ask_over = session_ask_is_over};
-	struct session_limits session_limits = {server_start_ms(s), o->list_items_max, o->list_bytes_max};
+	struct session_limits session_limits = {server_start_ms(s), o->list_items_max, o->list_bytes_max,
+						o->input_rounds_max};
 	s->link = s->options->transport == MCP_STDIO
 			  ? stdio_open(s->loop, s->options, &stdio, link_events, e)
 			  : http_open(s->loop, s->options, &http, s->auth, link_events);

@@ -5,6 +5,7 @@
  *   session_wire       requests, answers, ids; what is sent goes through here whichever the wire
  *   session_handshake  initialize of the handshake wire
  *   session_modern     server/discover of the modern wire, and its answers that are none yet
+ *   session_inputs     results of it that require input first
  *   session_headers    what of a request the modern wire wants to see in headers
  *   session_list       the lists of the server: tools, resources, templates, prompts
  *   session_ask        what the server asks of us
@@ -40,8 +41,11 @@ struct repeat {
 	char *method;
 	struct buf params; /* without the envelope */
 	bool version_tried, headers_tried;
-	bool awaits_list;     /* of tools, because its headers did not fit */
-	struct error refused; /* with that */
+	bool awaits_list;            /* of tools, because its headers did not fit */
+	struct error refused;        /* with that */
+	int rounds;                  /* that required input */
+	struct inputs *inputs;       /* of the one under way; NULL: none is */
+	struct buf responses, state; /* raw, of the last one; empty: none */
 };
 
 /* The subscription of the modern wire. */
@@ -119,6 +123,8 @@ uint64_t wire_id_number(struct slice raw);
 uint64_t wire_id_now(const struct session *s, uint64_t id);
 /* Sends it once more, under a new id. e is set when it could not be written: the caller ends it then. */
 must_check enum err wire_repeat(struct session *s, struct request *r, struct error *e);
+/* The server knows nothing of it from now on. */
+void wire_rest(struct session *s, struct request *r);
 /* Takes it out, hands its end on, frees it. */
 void wire_end(struct session *s, struct request *r, const struct answer *a);
 void session_break(struct session *s, const struct error *why);
@@ -141,6 +147,16 @@ must_check enum err discover_send(struct session *s, struct error *e);
 bool modern_take(struct session *s, struct request *r, const struct answer *a, struct answer *out);
 /* The list of tools that requests wait for has come (they are sent again), or will not (they end). */
 void modern_list_over(struct session *s, bool fresh);
+
+/* --- session_inputs.c --- */
+struct input_required {
+	struct slice requests, state; /* raw; empty when absent */
+};
+/* r has such a result: it waits, and is or will be sent again. On an error nothing of that holds: the caller
+ * ends it. */
+must_check enum err inputs_begin(struct session *s, struct request *r, const struct input_required *q,
+				 struct error *e);
+void inputs_free(struct inputs *all); /* NULL is fine */
 
 /* --- session_headers.c --- */
 /* From the list of tools that has just come. */

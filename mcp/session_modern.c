@@ -130,6 +130,7 @@ void modern_list_over(struct session *s, bool fresh)
 struct parts {
 	struct buf type; /* resultType; "" when absent */
 	struct slice meta;
+	struct input_required input;
 };
 
 static void parts_read(struct slice result, struct parts *p)
@@ -143,6 +144,10 @@ static void parts_read(struct slice result, struct parts *p)
 			buf_add_char(&p->type, '?'); /* no string */
 		else if (slice_eq_str(name, "_meta"))
 			p->meta = value;
+		else if (slice_eq_str(name, "inputRequests"))
+			p->input.requests = value;
+		else if (slice_eq_str(name, "requestState"))
+			p->input.state = value;
 	}
 }
 
@@ -156,18 +161,24 @@ static void server_info_keep(struct session *s, struct slice meta)
 	fact_copy(info, "version", s->facts.server_version, sizeof(s->facts.server_version));
 }
 
-static void result_look(struct session *s, const struct answer *a, struct answer *out)
+/* true: it is none yet. */
+static bool result_take(struct session *s, struct request *r, const struct answer *a, struct answer *out)
 {
 	struct parts p = {0};
+	struct error e = {0};
+	bool waits = false;
 	parts_read(a->result, &p);
 	server_info_keep(s, p.meta);
-	if (p.type.len && strcmp(buf_cstr(&p.type), "complete") != 0) {
-		*out = (struct answer){0};
-		err_set(&out->error, ERR_UPSTREAM,
+	if (p.type.len && strcmp(buf_cstr(&p.type), "input_required") == 0)
+		waits = inputs_begin(s, r, &p.input, &e) == ERR_NONE;
+	else if (p.type.len && strcmp(buf_cstr(&p.type), "complete") != 0)
+		err_set(&e, ERR_UPSTREAM,
 			"the server's result is of the type \"%.40s\", which is not known here",
 			buf_cstr(&p.type));
-	}
+	if (e.code)
+		*out = (struct answer){.error = e};
 	buf_release(&p.type);
+	return waits;
 }
 
 static void capability_word(const struct answer *a, struct answer *out)
@@ -182,10 +193,8 @@ static void capability_word(const struct answer *a, struct answer *out)
 bool modern_take(struct session *s, struct request *r, const struct answer *a, struct answer *out)
 {
 	*out = *a;
-	if (!a->error.code) {
-		result_look(s, a, out);
-		return false;
-	}
+	if (!a->error.code)
+		return result_take(s, r, a, out);
 	switch (a->rpc_code) {
 	case RPC_VERSION_UNSUPPORTED: return version_taken(s, r, a);
 	case RPC_HEADER_MISMATCH: return headers_taken(s, r, a);

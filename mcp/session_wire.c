@@ -53,7 +53,8 @@ static void value_add(struct buf *text, const char *member, struct slice value)
 	breaks_replace(text, from);
 }
 
-static void envelope_add(const struct session *s, struct buf *text, struct slice params)
+static void envelope_add(const struct session *s, struct buf *text, const struct repeat *again,
+			 struct slice params)
 {
 	size_t from = text->len;
 	struct buf capabilities = BUF_INIT;
@@ -62,6 +63,10 @@ static void envelope_add(const struct session *s, struct buf *text, struct slice
 	struct envelope v = {.version = s->protocol,
 			     .client_version = s->version,
 			     .capabilities = buf_slice(&capabilities)};
+	if (again) {
+		v.input_responses = buf_slice(&again->responses);
+		v.request_state = buf_slice(&again->state);
+	}
 	buf_add_str(text, ",\"params\":");
 	envelope_write(params, &v, text);
 	breaks_replace(text, from);
@@ -77,7 +82,7 @@ static enum err request_send(struct session *s, struct request *r, const char *m
 	buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\"", (unsigned long long)id,
 		   method);
 	if (s->modern)
-		envelope_add(s, &text, params);
+		envelope_add(s, &text, r->repeat, params);
 	else if (params.len)
 		value_add(&text, "params", params);
 	buf_add_char(&text, '}');
@@ -100,6 +105,9 @@ static void request_free(struct request *r)
 	if (r->repeat) {
 		free(r->repeat->method);
 		buf_release(&r->repeat->params);
+		inputs_free(r->repeat->inputs);
+		buf_release(&r->repeat->responses);
+		buf_release(&r->repeat->state);
 		free(r->repeat);
 	}
 	free(r);
@@ -130,12 +138,17 @@ uint64_t wire_request(struct session *s, const char *method, struct slice params
 	return r->id;
 }
 
-enum err wire_repeat(struct session *s, struct request *r, struct error *e)
+void wire_rest(struct session *s, struct request *r)
 {
 	uint64_t before = r->wire_id;
 	r->wire_id = 0;
 	if (before)
 		link_done(s, before);
+}
+
+enum err wire_repeat(struct session *s, struct request *r, struct error *e)
+{
+	wire_rest(s, r);
 	return request_send(s, r, r->repeat->method, buf_slice(&r->repeat->params), e);
 }
 

@@ -242,6 +242,7 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 					 .call_idle_ms_max = c->tools.call_idle_seconds * SECOND_MS,
 					 .call_ms_max = c->tools.call_seconds * SECOND_MS,
 					 .input_ms_max = c->tools.input_seconds * SECOND_MS,
+					 .input_rounds_max = (int)c->tools.input_rounds,
 					 .asks_open_max = (size_t)c->tools.asks_open_max,
 					 .asks_max = (size_t)c->tools.asks_max,
 					 .ask_bytes_max = (size_t)c->tools.ask_bytes,

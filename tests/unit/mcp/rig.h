@@ -104,6 +104,7 @@ static inline void rig_init(struct rig *r)
 		.calls_per_server_max = 8,
 		.input_ms_max = 15000,
 		.asks_open_max = 4,
+		.input_rounds_max = 3,
 		.asks_max = 8,
 		.ask_bytes_max = 4096,
 		.frame_bytes_max = 16 << 20,

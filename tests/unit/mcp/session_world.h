@@ -133,7 +133,7 @@ static inline void world_open(struct world *w)
 					.on_items = told_items,
 					.on_broken = told_broken,
 					.arg = w};
-	struct session_limits limits = {5000, 4, 1000};
+	struct session_limits limits = {5000, 4, 1000, 3};
 	struct world asked = *w;
 	if (asked.takes_asks) {
 		events.on_ask = told_ask;
