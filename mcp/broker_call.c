@@ -116,6 +116,7 @@ void broker_request_received(struct worker *w, const struct ipc_frame *f)
 		struct tool_call *c = xcalloc(1, sizeof(*c));
 		c->method = method;
 		c->tool = xstrdup(method);
+		c->key = session_request_key(method, params);
 		c->task_id = xstrdup(task_id);
 		buf_add_slice(&c->arguments, params.len ? params : SLICE_LIT("{}"));
 		call_start(w, f->id, p, c, timeout_ms);

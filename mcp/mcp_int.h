@@ -457,6 +457,8 @@ uint64_t session_request(struct session *s, const char *method, struct slice par
 			 struct error *e);
 /* The static name of a method that session_request takes; NULL: it takes none of that name. */
 const char *session_method(const char *name);
+/* The text that names what such a request asks for (uri, name); the caller frees it. NULL: there is none. */
+char *session_request_key(const char *method, struct slice params);
 /* Sorts an ERR_UPSTREAM by what the server's code means for this method: ERR_NOT_FOUND, ERR_FIELD,
  * ERR_UNSUPPORTED. */
 void session_request_fault(const char *method, int64_t rpc_code, struct error *e);
@@ -542,6 +544,7 @@ struct tool_call {
 	struct tool_call *prev, *next;
 	const char *method;              /* of a request that is no tool call, static; NULL: it is one */
 	char *tool;                      /* or the name of that method */
+	char *key;                       /* of such a request: session_request_key; may be NULL */
 	char *task_id, *idempotency_key; /* may be NULL */
 	struct buf arguments;            /* or the request's params */
 	bool want_progress;

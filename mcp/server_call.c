@@ -52,6 +52,7 @@ static void call_free(struct tool_call *c)
 		server_call_gone(s);
 	buf_release(&c->arguments);
 	free(c->tool);
+	free(c->key);
 	free(c->task_id);
 	free(c->idempotency_key);
 	free(c);
@@ -186,12 +187,24 @@ static void call_progress(struct slice params, void *arg)
 	buf_release(&message);
 }
 
+/* One code says that there is no such prompt, and that its arguments are wrong. */
+static void prompt_fault(const struct tool_call *c, struct error *e)
+{
+	const struct shelf_list *prompts = &c->server->pool->shelf.lists[MCP_PROMPTS];
+	bool is_prompt = strcmp(c->method, "prompts/get") == 0;
+	if (e->code == ERR_FIELD && is_prompt && c->key && prompts->version && !prompts->list.truncated &&
+	    !item_find(&prompts->list, c->key))
+		e->code = ERR_NOT_FOUND;
+}
+
 static void call_answered(const struct answer *a, void *arg)
 {
 	struct tool_call *c = arg;
 	struct answer bad = *a;
-	if (c->method && a->error.code)
+	if (c->method && a->error.code) {
 		session_request_fault(c->method, a->rpc_code, &bad.error);
+		prompt_fault(c, &bad.error);
+	}
 	if (a->error.code) {
 		server_mask(c->server, &bad.error);
 		a = &bad;

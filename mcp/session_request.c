@@ -14,11 +14,12 @@
 
 static const struct {
 	const char *method;
+	const char *key;  /* the parameter that names what is asked for; NULL: nothing is */
 	enum err invalid; /* what it means that the parameters are refused */
 } methods[] = {
-	{"resources/list", ERR_FIELD},     {"resources/templates/list", ERR_FIELD},
-	{"resources/read", ERR_NOT_FOUND}, {"prompts/list", ERR_FIELD},
-	{"prompts/get", ERR_FIELD},        {"completion/complete", ERR_FIELD},
+	{"resources/list", NULL, ERR_FIELD},      {"resources/templates/list", NULL, ERR_FIELD},
+	{"resources/read", "uri", ERR_NOT_FOUND}, {"prompts/list", NULL, ERR_FIELD},
+	{"prompts/get", "name", ERR_FIELD},       {"completion/complete", NULL, ERR_FIELD},
 };
 
 static size_t method_find(const char *name)
@@ -33,6 +34,16 @@ const char *session_method(const char *name)
 {
 	size_t i = method_find(name);
 	return i < COUNT_OF(methods) ? methods[i].method : NULL;
+}
+
+char *session_request_key(const char *method, struct slice params)
+{
+	const char *name = methods[method_find(method)].key;
+	struct buf key = BUF_INIT;
+	if (name && scan_text(scan_member(params, name), &key))
+		return buf_take(&key);
+	buf_release(&key);
+	return NULL;
 }
 
 void session_request_fault(const char *method, int64_t rpc_code, struct error *e)

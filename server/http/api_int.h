@@ -32,6 +32,9 @@ must_check bool api_after_parse(struct http_request *r, uint64_t *after, const c
  * it is `optional`. */
 must_check enum err api_body_object(struct http_request *r, const char *const *names, bool optional,
 				    struct json **out, struct error *e);
+/* Query parameter `limit` of a list: entries of one page, a default without it. ERR_FIELD. */
+enum { API_LIMIT_MAX = 200 };
+must_check enum err api_limit_parse(struct http_request *r, uint64_t *limit, struct error *e);
 /* If-None-Match names this version of a task, this tag (RFC 9110 section 13.1.2). */
 bool api_etag_matches(const struct http_request *r, uint64_t last_seq);
 bool api_etag_matches_text(const struct http_request *r, const char *tag);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LIMIT_DEFAULT = 50 };
+
 /* --- the task --- */
 
 enum err api_task_id(const struct http_request *r, struct id *id, struct error *e)
@@ -165,6 +167,20 @@ bool api_uint_parse(const char *text, uint64_t max, uint64_t *out)
 	}
 	*out = v;
 	return v <= max;
+}
+
+enum err api_limit_parse(struct http_request *r, uint64_t *limit, struct error *e)
+{
+	char *text = http_query_get(r->arena, r->query, "limit", e);
+
+	*limit = LIMIT_DEFAULT;
+	if (!text)
+		return e->code;
+	if (!api_uint_parse(text, API_LIMIT_MAX, limit) || *limit == 0)
+		return err_set_field(e, ERR_FIELD, "limit",
+				     "limit must be a number from 1 to %d, not \"%.40s\"", API_LIMIT_MAX,
+				     text);
+	return ERR_NONE;
 }
 
 bool api_duration_parse(const char *text, int64_t *ms)

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 200, PAGE_BYTES_MAX = 8 << 20, CURSOR_CHARS = 22 };
+enum { PAGE_BYTES_MAX = 8 << 20, CURSOR_CHARS = 22 };
 
 /* --- cursor: 16 bytes in base64url without padding (RFC 4648 section 5) --- */
 
@@ -91,13 +91,10 @@ static enum err page_parse(struct http_request *r, struct page *p, struct error 
 {
 	const char *text;
 
-	*p = (struct page){.limit = LIMIT_DEFAULT};
+	*p = (struct page){0};
 	if (parameter_get(r, "status", &text, e) != ERR_NONE ||
-	    states_parse(text, &p->states, e) != ERR_NONE || parameter_get(r, "limit", &text, e) != ERR_NONE)
+	    states_parse(text, &p->states, e) != ERR_NONE || api_limit_parse(r, &p->limit, e) != ERR_NONE)
 		return e->code;
-	if (text && (!api_uint_parse(text, LIMIT_MAX, &p->limit) || p->limit == 0))
-		return err_set_field(e, ERR_FIELD, "limit",
-				     "limit must be a number from 1 to %d, not \"%.40s\"", LIMIT_MAX, text);
 	if (parameter_get(r, "cursor", &text, e) != ERR_NONE)
 		return e->code;
 	if (text && !cursor_read(text, &p->before))
@@ -126,7 +123,7 @@ static void page_end(struct jw *w, const struct id *last)
 
 static enum err page_write(struct store *s, const struct page *p, struct buf *out)
 {
-	struct task_ref refs[LIMIT_MAX + 1];
+	struct task_ref refs[API_LIMIT_MAX + 1];
 	struct task_query q = {p->states, p->continued ? &p->before : NULL, (size_t)p->limit + 1};
 	size_t found = task_list(s, &q, refs), i;
 	struct task_head last = {0};

@@ -41,6 +41,24 @@ static void request__errors_say_what_they_are(void **state)
 	rig_free(&r);
 }
 
+static void request__prompt_that_is_not_there_is_told_from_bad_arguments(void **state)
+{
+	struct rig r;
+	struct outcome o;
+	(void)state;
+	shelf_init(&r, "shelf");
+	rig_start(&r);
+	request_wait(&r, "prompts/get", "{\"name\":\"greet\",\"arguments\":{\"who\":\"Ada\"}}", &o);
+	assert_int_equal(o.error.code, ERR_NONE);
+	assert_non_null(strstr(buf_cstr(&o.result), "\"text\":\"Ada\""));
+	request_wait(&r, "prompts/get", "{\"name\":\"greet\"}", &o);
+	assert_int_equal(o.error.code, ERR_FIELD);
+	assert_non_null(strstr(o.error.msg, "who is required"));
+	request_wait(&r, "prompts/get", "{\"name\":\"gone\"}", &o);
+	assert_int_equal(o.error.code, ERR_NOT_FOUND);
+	rig_free(&r);
+}
+
 static void request__ends_by_its_time_limit_and_by_cancel(void **state)
 {
 	struct rig r;
@@ -84,6 +102,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(request__result_comes_back_whole),
 		cmocka_unit_test(request__errors_say_what_they_are),
+		cmocka_unit_test(request__prompt_that_is_not_there_is_told_from_bad_arguments),
 		cmocka_unit_test(request__ends_by_its_time_limit_and_by_cancel),
 		cmocka_unit_test(request__counts_among_the_calls_of_its_server),
 	};

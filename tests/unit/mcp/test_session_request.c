@@ -2,6 +2,8 @@
 /* Requests of a session that are no tool calls: how they are written, and what their errors mean. */
 #include "tests/unit/mcp/session_world.h"
 
+#include <stdlib.h>
+
 static uint64_t request(struct world *w, const char *method, const char *params)
 {
 	struct error e;
@@ -55,6 +57,20 @@ static void request__code_of_an_error_is_told(void **state)
 	world_close(&w);
 }
 
+static void key__names_what_is_asked_for(void **state)
+{
+	char *key =
+		session_request_key("resources/read", SLICE_LIT("{\"name\":\"n\",\"uri\":\"a:\\u00e9\"}"));
+	(void)state;
+	assert_string_equal(key, "a:\xc3\xa9");
+	free(key);
+	assert_null(session_request_key("resources/read", SLICE_LIT("{\"uri\":7}")));
+	assert_null(session_request_key("resources/list", SLICE_LIT("{\"uri\":\"a:b\"}")));
+	key = session_request_key("prompts/get", SLICE_LIT("{\"name\":\"n\"}"));
+	assert_string_equal(key, "n");
+	free(key);
+}
+
 static enum err fault(const char *method, int64_t rpc_code, enum err was)
 {
 	struct error e;
@@ -82,6 +98,7 @@ int main(void)
 		cmocka_unit_test(request__params_get_a_progress_token),
 		cmocka_unit_test(request__methods_are_those_of_the_list),
 		cmocka_unit_test(request__code_of_an_error_is_told),
+		cmocka_unit_test(key__names_what_is_asked_for),
 		cmocka_unit_test(fault__depends_on_the_method),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
