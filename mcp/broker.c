@@ -43,8 +43,14 @@ static void catalog_make(struct mcp_broker *b)
 
 void worker_send(struct worker *w, enum ipc_msg msg, uint64_t id, struct slice body)
 {
+	worker_send_parts(w, msg, id, body, (struct slice){0});
+}
+
+void worker_send_parts(struct worker *w, enum ipc_msg msg, uint64_t id, struct slice first,
+		       struct slice second)
+{
 	struct error e;
-	enum err rc = w->cut ? ERR_LOST : ipc_send(w->channel, msg, id, body, -1, &e);
+	enum err rc = w->cut ? ERR_LOST : ipc_send_parts(w->channel, msg, id, first, second, &e);
 	if (rc == ERR_TOO_LARGE)
 		log_error("a message to a worker is over the limit of one: raise it, or offer fewer tools",
 			  LF_STR("error", e.msg));

@@ -35,26 +35,30 @@ void broker_call_cancelled(struct worker *w, uint64_t id)
 		call_cancel(c, "cancelled by the client");
 }
 
+/* The result goes as it is, from where it is, unless something in it must be changed first. */
 static void done_send(struct worker *w, uint64_t id, const struct answer *a, bool sent)
 {
-	struct buf body = BUF_LIMIT(w->broker->options.frame_bytes_max);
+	struct slice result = a->error.code ? (struct slice){0} : a->result;
 	struct answer small = {0};
-	pack_u32(&body, a->error.code);
-	pack_text(&body, a->error.code ? a->error.msg : "");
-	pack_u32(&body, sent);
-	pack_u32(&body, a->is_error);
-	pack_slice(&body, a->error.code ? (struct slice){0} : a->result);
-	if (a->error.code == ERR_NONE && !body.overflow)
-		escapes_repair(body.data + body.len - a->result.len, a->result.len);
-	if (body.overflow && a->error.code == ERR_NONE) {
-		err_set(&small.error, ERR_MEMORY, "no memory to hand on a result of %zu bytes",
-			a->result.len);
-		buf_release(&body);
-		done_send(w, id, &small, sent);
-		return;
+	struct buf head = BUF_INIT, copy = BUF_LIMIT(w->broker->options.frame_bytes_max);
+	if (escapes_broken(result)) {
+		if (!buf_add_slice(&copy, result)) {
+			err_set(&small.error, ERR_MEMORY, "no memory to hand on a result of %zu bytes",
+				result.len);
+			done_send(w, id, &small, sent);
+			return;
+		}
+		escapes_repair(copy.data, copy.len);
+		result = buf_slice(&copy);
 	}
-	worker_send(w, IPC_CALL_DONE, id, buf_slice(&body));
-	buf_release(&body);
+	pack_u32(&head, a->error.code);
+	pack_text(&head, a->error.code ? a->error.msg : "");
+	pack_u32(&head, sent);
+	pack_u32(&head, a->is_error);
+	pack_u32(&head, (uint32_t)result.len); /* as pack_slice, of which the second part is the rest */
+	worker_send_parts(w, IPC_CALL_DONE, id, buf_slice(&head), result);
+	buf_release(&head);
+	buf_release(&copy);
 }
 
 static void call_refuse(struct worker *w, uint64_t id, enum err code, const char *why)

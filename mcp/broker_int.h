@@ -39,6 +39,8 @@ struct mcp_broker {
 
 /* Errors are dealt with: a worker that takes no more is cut. */
 void worker_send(struct worker *w, enum ipc_msg msg, uint64_t id, struct slice body);
+void worker_send_parts(struct worker *w, enum ipc_msg msg, uint64_t id, struct slice first,
+		       struct slice second);
 /* The connection ends. May be called from anywhere: whoever walks the workers or their calls goes on
  * undisturbed. */
 void worker_cut(struct worker *w, const char *why);

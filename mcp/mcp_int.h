@@ -126,6 +126,7 @@ void header_lines_release(struct header_lines *l);
 
 /* Replaces in place, by \ufffd, the escapes in valid JSON text that stand for no text. */
 void escapes_repair(char *json, size_t len);
+bool escapes_broken(struct slice json); /* would it change anything? */
 
 /* --- frame.c: lines out of a stream of bytes --- */
 

@@ -27,10 +27,11 @@ static int escape_value(const char *p, const char *end)
 	return value;
 }
 
-/* Bytes of the escape at p, after its repair. */
-static size_t escape_repair(char *p, const char *end)
+/* Bytes of the escape at p; *broken when it stands for no text. */
+static size_t escape_bytes(const char *p, const char *end, bool *broken)
 {
 	int value = escape_value(p, end);
+	*broken = false;
 	if (value < 0)
 		return 2;
 	if (value >= 0xd800 && value < 0xdc00) {
@@ -38,14 +39,27 @@ static size_t escape_repair(char *p, const char *end)
 		if (low >= 0xdc00 && low < 0xe000)
 			return 2 * ESCAPE_BYTES;
 	}
-	if (value == 0 || (value >= 0xd800 && value < 0xe000))
-		memcpy(p, "\\ufffd", ESCAPE_BYTES);
+	*broken = value == 0 || (value >= 0xd800 && value < 0xe000);
 	return ESCAPE_BYTES;
+}
+
+bool escapes_broken(struct slice json)
+{
+	bool broken = false;
+	const char *end = json.ptr + json.len;
+	for (const char *p = json.ptr; p < end && !broken && (p = memchr(p, '\\', (size_t)(end - p)));)
+		p += escape_bytes(p, end, &broken);
+	return broken;
 }
 
 void escapes_repair(char *json, size_t len)
 {
+	bool broken;
 	char *end = json + len;
-	for (char *p = json; p < end && (p = memchr(p, '\\', (size_t)(end - p)));)
-		p += escape_repair(p, end);
+	for (char *p = json; p < end && (p = memchr(p, '\\', (size_t)(end - p)));) {
+		size_t n = escape_bytes(p, end, &broken);
+		if (broken)
+			memcpy(p, "\\ufffd", ESCAPE_BYTES);
+		p += n;
+	}
 }

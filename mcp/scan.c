@@ -10,6 +10,7 @@
 #include "base/base.h"
 #include "mcp/mcp_int.h"
 
+#include <endian.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 512 };
@@ -26,19 +27,29 @@ static bool is_hex(char c)
 	return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'f');
 }
 
-/* Over what needs no look within a string, eight bytes at a time: texts of megabytes are mostly that. */
+static bool is_plain(char c)
+{
+	return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
+}
+
+/* To what needs a look within a string, eight bytes at a time: texts of megabytes are mostly plain. In the
+ * word below a byte's high bit is set where the byte is below 0x20, a quote or a backslash; borrows mark too
+ * much only beyond a byte that is marked. */
 static const char *plain_skip(const char *p, const char *end)
 {
 	const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
 	for (uint64_t v; end - p >= 8; p += 8) {
 		memcpy(&v, p, 8);
+		v = le64toh(v);
 		uint64_t quote = v ^ (ones * '"'), slash = v ^ (ones * '\\');
-		/* A byte's high bit is set where the byte is below 0x20, a quote or a backslash. Borrows mark
-		 * too much only beyond a byte that is marked. */
-		if ((((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
-		    highs)
-			break;
+		uint64_t marks =
+			(((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+			highs;
+		if (marks)
+			return p + __builtin_ctzll(marks) / 8;
 	}
+	while (p < end && is_plain(*p))
+		p++;
 	return p;
 }
 
@@ -54,8 +65,6 @@ static const char *string_skip(const char *p, const char *end)
 			return p + 1;
 		if ((unsigned char)*p < 0x20)
 			return NULL;
-		if (*p != '\\')
-			continue;
 		if (++p == end || !memchr(escapes, *p, sizeof(escapes) - 1))
 			return NULL;
 		if (*p != 'u')

@@ -39,9 +39,10 @@ static void link_done(struct session *s, uint64_t id)
 /* The wire is one line a message: a line break between the tokens of arguments becomes a space. */
 static void breaks_replace(struct buf *text, size_t from)
 {
-	for (size_t i = from; i < text->len; i++) {
-		if (text->data[i] == '\n' || text->data[i] == '\r')
-			text->data[i] = ' ';
+	for (const char *lf = "\n\r"; *lf && from < text->len; lf++) {
+		char *end = text->data + text->len, *p = text->data + from;
+		while ((p = memchr(p, *lf, (size_t)(end - p))))
+			*p++ = ' ';
 	}
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The framed channel: one end of a Unix stream socket on the loop. It moves frames and descriptors and knows
- * neither what a message means nor who the peer is.
+ * neither what a message means nor who the peer is. Here are its life and its sending; receive.c has the
+ * rest.
  *
  * Owns its descriptor, the bytes received but not yet a whole frame, the descriptors received but not yet
  * claimed by their frame, and the queue of what the socket did not take. A descriptor is sent with the first
@@ -22,50 +23,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum {
-	READ_BYTES = 64 << 10,  /* room offered to one recvmsg when no longer frame is under way */
-	KEEP_BYTES = 256 << 10, /* an empty input buffer above this is given back */
-	FDS_WAITING_MAX = 32,   /* descriptors received ahead of the end of their frames */
-	SEND_FRAMES_MAX = 32,   /* queued frames handed to one sendmsg */
-};
-
-enum { HAS_FD = 1 }; /* ipc_header.flags */
-
-struct ipc_header {
-	uint32_t body_bytes;
-	uint16_t msg;
-	uint16_t flags;
-	uint64_t id;
-};
-_Static_assert(sizeof(struct ipc_header) == 16, "the frame header has no padding");
-
-/* A frame, or what is left of it, on the queue. Owned by the channel; freed when its last byte is sent. */
-struct ipc_waiting {
-	struct ipc_waiting *next;
-	size_t len, sent;
-	int fd; /* -1, or a duplicate that goes with the first byte */
-	char bytes[];
-};
-
-struct ipc_channel {
-	struct loop *loop;
-	struct loop_io *io; /* NULL after the end */
-	int fd;             /* -1 after the end */
-	struct ipc_handler handler;
-	size_t frame_bytes_max, queue_bytes_max;
-
-	char *in; /* in[in_start..in_end) is received and not yet delivered */
-	size_t in_start, in_end, in_cap;
-	int fds[FDS_WAITING_MAX];
-	size_t fds_count;
-
-	struct ipc_waiting *out_first, **out_last;
-	size_t out_bytes;
-	bool send_broken; /* a write failed: nothing more is sent; the end of file will follow */
-
-	bool busy;   /* inside one of the handler's callbacks */
-	bool closed; /* ipc_close was called while busy: freed when the callback returns */
-};
+enum { SEND_FRAMES_MAX = 32 }; /* queued frames handed to one sendmsg */
+/* A body of that size is lent (lend.c), unless so many already are or the socket is full. */
+enum { LEND_BYTES = 256 << 10, LENT_MAX = 64 };
 
 const char *ipc_msg_name(enum ipc_msg m)
 {
@@ -78,8 +38,6 @@ const char *ipc_msg_name(enum ipc_msg m)
 	}
 	return "?";
 }
-
-static void ipc_on_ready(int fd, int ready, void *arg);
 
 struct ipc_channel *ipc_open(struct loop *l, int fd, size_t frame_bytes_max, size_t queue_bytes_max,
 			     struct ipc_handler h)
@@ -107,9 +65,7 @@ static void waiting_drop_first(struct ipc_channel *c)
 	free(w);
 }
 
-/* Gives back everything that belongs to the connection; the input buffer stays, a callback may be reading it.
- */
-static void ipc_shut(struct ipc_channel *c)
+void ipc_shut(struct ipc_channel *c)
 {
 	loop_io_free(c->io);
 	c->io = NULL;
@@ -120,7 +76,7 @@ static void ipc_shut(struct ipc_channel *c)
 		fd_close(&c->fds[--c->fds_count]);
 }
 
-static void ipc_free(struct ipc_channel *c)
+void ipc_free(struct ipc_channel *c)
 {
 	free(c->in);
 	free(c);
@@ -138,9 +94,19 @@ void ipc_close(struct ipc_channel *c)
 		ipc_free(c);
 }
 
-size_t ipc_queued_bytes(const struct ipc_channel *c)
+/* What was lent is taken when the peer has nothing left to read. */
+static void lent_settle(struct ipc_channel *c)
 {
-	return c->out_bytes;
+	if (c->lent_bytes && c->fd >= 0 && !c->out_first && wire_is_drained(c->fd)) {
+		c->lent_bytes = 0;
+		c->lent_count = 0;
+	}
+}
+
+size_t ipc_queued_bytes(struct ipc_channel *c)
+{
+	lent_settle(c);
+	return c->out_bytes + c->lent_bytes;
 }
 
 /* --- sending --- */
@@ -157,7 +123,7 @@ static void send_break(struct ipc_channel *c)
 }
 
 /* Hands the head of the queue to the socket; a frame with a descriptor starts a sendmsg of its own. */
-static void ipc_flush(struct ipc_channel *c)
+void ipc_flush(struct ipc_channel *c)
 {
 	struct iovec iov[SEND_FRAMES_MAX];
 	size_t iov_count = 0;
@@ -188,191 +154,121 @@ static void ipc_flush(struct ipc_channel *c)
 		loop_io_set(c->io, LOOP_READ);
 }
 
-/* Queues what is left of header and body after `sent` bytes of them. */
-static enum err ipc_queue(struct ipc_channel *c, const struct ipc_header *h, struct slice body, size_t sent,
-			  int fd, struct error *e)
+/* Queues what is left of the parts of a frame after `sent` bytes of them. */
+static enum err ipc_queue(struct ipc_channel *c, const struct iovec parts[], size_t count, size_t left,
+			  size_t sent, int fd, struct error *e)
 {
-	size_t total = sizeof(*h) + body.len;
-	size_t header_left = sent < sizeof(*h) ? sizeof(*h) - sent : 0;
-	size_t body_from = sent < sizeof(*h) ? 0 : sent - sizeof(*h);
 	int fd_own = -1;
 	if (fd >= 0 && sent == 0) {
 		fd_own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		if (fd_own < 0)
-			return err_set_errno(e, errno, "cannot duplicate the descriptor of %s",
-					     ipc_msg_name(h->msg));
+			return err_set_errno(e, errno, "cannot duplicate the descriptor of a message");
 	}
-	struct ipc_waiting *w = malloc(sizeof(*w) + total - sent);
+	struct ipc_waiting *w = malloc(sizeof(*w) + left);
 	if (!w) {
 		fd_close(&fd_own);
 		/* Half a frame cannot be taken back: the channel is of no more use. */
 		if (sent)
 			send_break(c);
-		return err_set(e, ERR_MEMORY, "no memory to queue %zu bytes", total - sent);
+		return err_set(e, ERR_MEMORY, "no memory to queue %zu bytes", left);
 	}
-	*w = (struct ipc_waiting){.len = total - sent, .fd = fd_own};
-	memcpy(w->bytes, (const char *)h + sizeof(*h) - header_left, header_left);
-	if (body.len > body_from)
-		memcpy(w->bytes + header_left, body.ptr + body_from, body.len - body_from);
+	*w = (struct ipc_waiting){.len = left, .fd = fd_own};
+	char *to = w->bytes;
+	for (size_t i = 0; i < count; i++) {
+		size_t skip = sent < parts[i].iov_len ? sent : parts[i].iov_len;
+		sent -= skip;
+		if (parts[i].iov_len > skip)
+			memcpy(to, (const char *)parts[i].iov_base + skip, parts[i].iov_len - skip);
+		to += parts[i].iov_len - skip;
+	}
 	*c->out_last = w;
 	c->out_last = &w->next;
-	c->out_bytes += w->len;
+	c->out_bytes += left;
 	loop_io_set(c->io, LOOP_READ | LOOP_WRITE);
 	return ERR_NONE;
+}
+
+/* parts[0] has room for the header. */
+static enum err frame_send(struct ipc_channel *c, struct ipc_header h, struct iovec parts[], size_t count,
+			   int fd, struct error *e)
+{
+	size_t total = sizeof(h) + h.body_bytes;
+	ssize_t sent = 0;
+	parts[0] = (struct iovec){&h, sizeof(h)};
+	if (!c->out_first) {
+		sent = wire_send(c->fd, parts, count, fd);
+		if (sent < 0) {
+			send_break(c);
+			return err_set_errno(e, EPIPE, "cannot send %s: the peer process is gone",
+					     ipc_msg_name(h.msg));
+		}
+	}
+	return (size_t)sent == total ? ERR_NONE
+				     : ipc_queue(c, parts, count, total - (size_t)sent, (size_t)sent, fd, e);
+}
+
+/* false: it has to go through the socket. */
+static bool frame_lend(struct ipc_channel *c, struct ipc_header h, const struct iovec *body, size_t count,
+		       enum err *rc, struct error *e)
+{
+	uint64_t bytes = h.body_bytes;
+	struct iovec parts[] = {{0}, {&bytes, sizeof(bytes)}};
+	if (bytes < LEND_BYTES || c->out_first || c->lent_count >= LENT_MAX)
+		return false;
+	int fd = lend_make(body, count);
+	if (fd < 0)
+		return false;
+	h.body_bytes = sizeof(bytes);
+	h.flags = HAS_FD | LENT;
+	*rc = frame_send(c, h, parts, COUNT_OF(parts), fd, e);
+	fd_close(&fd);
+	if (*rc == ERR_NONE) {
+		c->lent_bytes += bytes;
+		c->lent_count++;
+	}
+	return true;
+}
+
+/* parts[0] is the header's. */
+static enum err body_send(struct ipc_channel *c, enum ipc_msg msg, uint64_t id, struct iovec parts[],
+			  size_t count, int fd, struct error *e)
+{
+	size_t bytes = 0;
+	enum err rc;
+	ensure(!c->closed);
+	for (size_t i = 1; i < count; i++)
+		bytes += parts[i].iov_len;
+	if (c->fd < 0 || c->send_broken)
+		return err_set(e, ERR_LOST, "cannot send %s: the peer process is gone", ipc_msg_name(msg));
+	if (bytes > c->frame_bytes_max)
+		return err_set(e, ERR_TOO_LARGE, "%s of %zu bytes is over the limit of %zu for one message",
+			       ipc_msg_name(msg), bytes, c->frame_bytes_max);
+	size_t waiting = ipc_queued_bytes(c);
+	if (waiting > c->queue_bytes_max || sizeof(struct ipc_header) + bytes > c->queue_bytes_max - waiting)
+		return err_set(e, ERR_FULL,
+			       "cannot send %s: %zu bytes already wait for the peer process (limit %zu)",
+			       ipc_msg_name(msg), waiting, c->queue_bytes_max);
+	struct ipc_header h = {(uint32_t)bytes, (uint16_t)msg, fd >= 0 ? HAS_FD : 0, id};
+	if (fd < 0 && frame_lend(c, h, parts + 1, count - 1, &rc, e))
+		return rc;
+	return frame_send(c, h, parts, count, fd, e);
+}
+
+static struct iovec part(struct slice s)
+{
+	return (struct iovec){(void *)(uintptr_t)s.ptr, s.len};
 }
 
 enum err ipc_send(struct ipc_channel *c, enum ipc_msg msg, uint64_t id, struct slice body, int fd,
 		  struct error *e)
 {
-	ensure(!c->closed);
-	size_t total = sizeof(struct ipc_header) + body.len;
-	if (c->fd < 0 || c->send_broken)
-		return err_set(e, ERR_LOST, "cannot send %s: the peer process is gone", ipc_msg_name(msg));
-	if (body.len > c->frame_bytes_max)
-		return err_set(e, ERR_TOO_LARGE, "%s of %zu bytes is over the limit of %zu for one message",
-			       ipc_msg_name(msg), body.len, c->frame_bytes_max);
-	if (total > c->queue_bytes_max - c->out_bytes)
-		return err_set(e, ERR_FULL,
-			       "cannot send %s: %zu bytes already wait for the peer process (limit %zu)",
-			       ipc_msg_name(msg), c->out_bytes, c->queue_bytes_max);
-	struct ipc_header h = {(uint32_t)body.len, (uint16_t)msg, fd >= 0 ? HAS_FD : 0, id};
-	ssize_t sent = 0;
-	if (!c->out_first) {
-		struct iovec iov[2] = {{&h, sizeof(h)}, {(void *)(uintptr_t)body.ptr, body.len}};
-		sent = wire_send(c->fd, iov, 2, fd);
-		if (sent < 0) {
-			send_break(c);
-			return err_set_errno(e, EPIPE, "cannot send %s: the peer process is gone",
-					     ipc_msg_name(msg));
-		}
-	}
-	return (size_t)sent == total ? ERR_NONE : ipc_queue(c, &h, body, (size_t)sent, fd, e);
+	struct iovec parts[] = {{0}, part(body)};
+	return body_send(c, msg, id, parts, COUNT_OF(parts), fd, e);
 }
 
-/* --- receiving --- */
-
-/* The end of the channel, told once. The handler may close the channel in it. */
-static void ipc_end(struct ipc_channel *c, const struct error *why)
+enum err ipc_send_parts(struct ipc_channel *c, enum ipc_msg msg, uint64_t id, struct slice first,
+			struct slice second, struct error *e)
 {
-	ipc_shut(c);
-	c->busy = true;
-	c->handler.on_close(why, c->handler.arg);
-	c->busy = false;
-	if (c->closed)
-		ipc_free(c);
-}
-
-/* Moves what is there to the front and makes room behind it: for the frame under way, or for READ_BYTES. */
-static enum err in_reserve(struct ipc_channel *c, struct error *e)
-{
-	size_t have = c->in_end - c->in_start, want = have + READ_BYTES;
-	struct ipc_header h;
-	if (have >= sizeof(h)) {
-		memcpy(&h, c->in + c->in_start, sizeof(h));
-		if (sizeof(h) + h.body_bytes > want)
-			want = sizeof(h) + h.body_bytes;
-	}
-	if (c->in_start && have)
-		memmove(c->in, c->in + c->in_start, have);
-	c->in_start = 0;
-	c->in_end = have;
-	bool oversized = have == 0 && c->in_cap > KEEP_BYTES;
-	if (want <= c->in_cap && !oversized)
-		return ERR_NONE;
-	char *p = realloc(c->in, want);
-	if (!p)
-		return err_set(e, ERR_MEMORY, "no memory for a message of %zu bytes", want);
-	c->in = p;
-	c->in_cap = want;
-	return ERR_NONE;
-}
-
-/* One receive. ERR_NONE with *got 0 when there is nothing now. */
-static enum err in_receive(struct ipc_channel *c, size_t *got, struct error *e)
-{
-	*got = 0;
-	enum err rc = in_reserve(c, e);
-	if (rc)
-		return rc;
-	struct wire_fds fds = {c->fds, &c->fds_count, FDS_WAITING_MAX};
-	ssize_t n = wire_receive(c->fd, c->in + c->in_end, c->in_cap - c->in_end, &fds);
-	if (n < 0 && errno == EAGAIN)
-		return ERR_NONE;
-	if (n < 0 && errno == EMFILE)
-		return err_set(e, ERR_INVALID, "descriptors of the peer process were lost on the way");
-	if (n < 0)
-		return err_set(e, ERR_LOST, "the connection to the peer process broke: %s", strerror(errno));
-	if (n == 0)
-		return err_set(e, ERR_LOST, "the peer process closed the connection%s",
-			       c->in_end > c->in_start ? " in the middle of a message" : "");
-	c->in_end += (size_t)n;
-	*got = (size_t)n;
-	return ERR_NONE;
-}
-
-/* Takes the next whole frame off the input. false when there is none yet or the peer is out of step (then e
- * is set). */
-static bool in_next(struct ipc_channel *c, struct ipc_frame *f, struct error *e)
-{
-	struct ipc_header h;
-	size_t have = c->in_end - c->in_start;
-	if (have < sizeof(h))
-		return false;
-	memcpy(&h, c->in + c->in_start, sizeof(h));
-	if (h.body_bytes > c->frame_bytes_max) {
-		err_set(e, ERR_TOO_LARGE, "the peer process sent %s of %u bytes, over the limit of %zu",
-			ipc_msg_name(h.msg), h.body_bytes, c->frame_bytes_max);
-		return false;
-	}
-	if (have - sizeof(h) < h.body_bytes)
-		return false;
-	*f = (struct ipc_frame){h.msg, h.id, {c->in + c->in_start + sizeof(h), h.body_bytes}, -1};
-	if (h.flags & HAS_FD) {
-		if (!c->fds_count) {
-			err_set(e, ERR_INVALID,
-				"the peer process announced a descriptor with %s but sent none",
-				ipc_msg_name(h.msg));
-			return false;
-		}
-		f->fd = c->fds[0];
-		memmove(c->fds, c->fds + 1, --c->fds_count * sizeof(c->fds[0]));
-	}
-	c->in_start += sizeof(h) + h.body_bytes;
-	return true;
-}
-
-/* Delivers what is whole. false when the channel is gone or must end (then e is set). */
-static bool ipc_deliver(struct ipc_channel *c, struct error *e)
-{
-	struct ipc_frame f;
-	while (in_next(c, &f, e)) {
-		c->busy = true;
-		c->handler.on_frame(&f, c->handler.arg);
-		c->busy = false;
-		fd_close(&f.fd);
-		if (c->closed) {
-			ipc_free(c);
-			return false;
-		}
-	}
-	if (!e->code)
-		return true;
-	ipc_end(c, e);
-	return false;
-}
-
-static void ipc_on_ready(int fd, int ready, void *arg)
-{
-	struct ipc_channel *c = arg;
-	ensure(fd == c->fd && !c->busy);
-	if (ready & LOOP_WRITE)
-		ipc_flush(c);
-	if (!(ready & LOOP_READ))
-		return;
-	struct error e = {0};
-	size_t got;
-	if (in_receive(c, &got, &e))
-		ipc_end(c, &e);
-	else if (got)
-		ipc_deliver(c, &e);
+	struct iovec parts[] = {{0}, part(first), part(second)};
+	return body_send(c, msg, id, parts, COUNT_OF(parts), -1, e);
 }

@@ -2,8 +2,9 @@
 /*
  * Framed messages between our own processes over AF_UNIX SOCK_STREAM sockets, on the loop. A frame is
  * {u32 length, u16 message, u16 flags, u64 id} in host order followed by a payload; at most one descriptor
- * rides on a frame. Sending never blocks: what the socket does not take is queued up to a limit. The peer's
- * death is an end-of-file, told once through on_close; after it nothing more is sent or received.
+ * rides on a frame. Sending never blocks: what the socket does not take is queued up to a limit. A large body
+ * does not go through the socket: it is written once into memory that the peer maps. The peer's death is an
+ * end-of-file, told once through on_close; after it nothing more is sent or received.
  */
 #ifndef IPC_IPC_H
 #define IPC_IPC_H
@@ -44,7 +45,12 @@ void ipc_close(struct ipc_channel *c); /* closes fd; allowed inside a callback; 
  * the end, ERR_TOO_LARGE over the frame limit. */
 must_check enum err ipc_send(struct ipc_channel *c, enum ipc_msg msg, uint64_t id, struct slice body, int fd,
 			     struct error *e);
-size_t ipc_queued_bytes(const struct ipc_channel *c);
+/* The same with a body in two parts, so that a large second one need not be copied to stand behind a small
+ * first. */
+must_check enum err ipc_send_parts(struct ipc_channel *c, enum ipc_msg msg, uint64_t id, struct slice first,
+				   struct slice second, struct error *e);
+/* What the peer has not taken yet, as far as we know. */
+size_t ipc_queued_bytes(struct ipc_channel *c);
 
 /* --- typed packing: write in order, read in the same order, then check the end --- */
 void pack_u32(struct buf *b, uint32_t v);

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum { FDS_PER_READ_MAX = 16 };
@@ -83,4 +85,10 @@ ssize_t wire_receive(int sock, void *p, size_t n, struct wire_fds *out)
 		return -1;
 	}
 	return got;
+}
+
+bool wire_is_drained(int sock)
+{
+	int left;
+	return ioctl(sock, SIOCOUTQ, &left) == 0 && left == 0;
 }

@@ -7,10 +7,15 @@
  *
  * calls ROUNDS SERVER MODE     MODE of mcp_fake. echo: one call at a time both ways, then many at once;
  *                              big-line: results of 1 MiB, one after the other
+ *
+ * With ACROSS=1 in the environment each hop is one between the first two processors: whoever talks to this
+ * process is on the other one, and the server behind the supervisor on this one again. Else the scheduler, or
+ * taskset, has its way.
  */
 #include "base/base.h"
 #include "mcp/mcp.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +69,19 @@ static double quantile(double *list, size_t n, double q)
 	return list[(size_t)((double)(n - 1) * q)];
 }
 
+static bool across;
+
+static void cpu_take(int cpu)
+{
+	cpu_set_t set;
+	if (!across)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) != 0)
+		die(71, "cannot run on processor %d: two are needed", cpu);
+}
+
 /* --- the supervisor --- */
 
 static struct mcp_broker *broker;
@@ -90,8 +108,12 @@ static void term_caught(int signo, void *arg)
 
 static _Noreturn void supervise(int fd, const char *command, const char *mode)
 {
-	const char *const args[] = {mode, NULL};
-	struct mcp_server_options server = {.id = "echo", .enabled = true, .command = command, .args = args};
+	const char *const args[] = {"-c", "0", command, mode, NULL};
+	struct mcp_server_options server = {.id = "echo",
+					    .enabled = true,
+					    .command = across ? "taskset" : command,
+					    .args = across ? args : args + 3,
+					    .sandbox = {.off = across}};
 	struct mcp_broker_options o = {.servers = &server,
 				       .servers_count = 1,
 				       .start_ms_max = WAIT_MS_MAX,
@@ -107,6 +129,7 @@ static _Noreturn void supervise(int fd, const char *command, const char *mode)
 				       .queue_bytes_max = BYTES_MAX,
 				       .version = "bench"};
 	struct loop *l = loop_new();
+	cpu_take(1);
 	log_init("supervisor", LOG_WARN, LOG_FORMAT_JSON);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	loop_signal(l, SIGCHLD, child_caught, NULL);
@@ -173,6 +196,7 @@ static struct straight straight_open(const char *command, const char *mode)
 	pid_t pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		cpu_take(1);
 		dup2(in[0], 0);
 		dup2(out[1], 1);
 		for (int fd = 3; fd < 64; fd++)
@@ -270,6 +294,8 @@ int main(int argc, char **argv)
 	if (argc != 4 || (rounds = atoi(argv[1])) < 1)
 		die(64, "calls ROUNDS SERVER MODE");
 	signal(SIGPIPE, SIG_IGN);
+	across = getenv("ACROSS") != NULL;
+	cpu_take(0);
 	log_init("worker", LOG_WARN, LOG_FORMAT_JSON);
 	if (fd_socketpair(pair, &e) != ERR_NONE)
 		die(71, "%s", e.msg);

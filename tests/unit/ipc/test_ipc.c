@@ -26,8 +26,9 @@ struct ear {
 	struct buf bodies; /* the first bytes of each, joined */
 	uint64_t id;       /* of the last frame */
 	enum ipc_msg msg;
-	size_t len;
+	size_t len, total;
 	bool same;    /* the last body was one byte repeated */
+	int uneven;   /* how many were not */
 	int fd;       /* taken from a frame; -1 */
 	int fd_frame; /* which frame brought it, from 1 */
 	bool take_fd, close_on_frame, close_on_close, answer;
@@ -49,6 +50,8 @@ static void hear_frame(struct ipc_frame *f, void *arg)
 	ear->same = true;
 	for (size_t i = 1; i < f->body.len; i++)
 		ear->same &= f->body.ptr[i] == f->body.ptr[0];
+	ear->total += f->body.len;
+	ear->uneven += !ear->same;
 	buf_add(&ear->bodies, f->body.ptr, f->body.len < 8 ? f->body.len : 8);
 	if (f->fd >= 0 && ear->take_fd) {
 		ear->fd = f->fd;
@@ -140,23 +143,70 @@ static void ipc_send__frames_arrive_in_order_with_their_ids(void **state)
 	pair_close(&p);
 }
 
+static int descriptors_open(void)
+{
+	int n = 0;
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* count frames of that size, then a small one: they arrive whole, in order, and leave nothing behind. */
+static void large_frames(size_t bytes, int count)
+{
+	struct pair p;
+	pair_open(&p);
+	int before = descriptors_open();
+	char *big = xmalloc(bytes);
+	memset(big, 'x', bytes);
+	for (int i = 0; i < count; i++)
+		sent(p.a.channel, (uint64_t)i, (struct slice){big, bytes}, -1);
+	sent(p.a.channel, 9, SLICE_LIT("end"), -1);
+	assert_true(ipc_queued_bytes(p.a.channel) > 0);
+	turn_until(&p, &p.b.frames, count + 1);
+	assert_int_equal(p.b.id, 9);
+	assert_int_equal(p.b.total, bytes * (size_t)count + 3);
+	assert_int_equal(p.b.uneven, 1); /* "end" */
+	assert_int_equal(ipc_queued_bytes(p.a.channel), 0);
+	assert_int_equal(descriptors_open(), before);
+	free(big);
+	pair_close(&p);
+}
+
 static void ipc_send__large_frames_go_in_pieces(void **state)
 {
 	(void)state;
+	large_frames(200 << 10, 15);
+}
+
+static void ipc_send__the_largest_are_lent(void **state)
+{
+	(void)state;
+	large_frames(FRAME_MAX, 3);
+}
+
+static void ipc_send_parts__are_one_body(void **state)
+{
+	(void)state;
 	struct pair p;
+	struct error e;
 	pair_open(&p);
 	char *big = xmalloc(FRAME_MAX);
 	memset(big, 'x', FRAME_MAX);
-	for (int i = 0; i < 3; i++)
-		sent(p.a.channel, (uint64_t)i, (struct slice){big, FRAME_MAX}, -1);
-	sent(p.a.channel, 9, SLICE_LIT("end"), -1);
-	assert_true(ipc_queued_bytes(p.a.channel) > 0);
+	assert_int_equal(ipc_send_parts(p.a.channel, IPC_CALL, 1, SLICE_LIT("one,"), SLICE_LIT("two"), &e),
+			 ERR_NONE);
+	assert_int_equal(ipc_send_parts(p.a.channel, IPC_CALL, 2, SLICE_LIT(" "), (struct slice){0}, &e),
+			 ERR_NONE);
+	assert_int_equal(ipc_send_parts(p.a.channel, IPC_CALL, 3, SLICE_LIT("xx"),
+					(struct slice){big, FRAME_MAX - 2}, &e),
+			 ERR_NONE);
+	assert_int_equal(ipc_send_parts(p.a.channel, IPC_CALL, 4, SLICE_LIT("xx"),
+					(struct slice){big, FRAME_MAX - 1}, &e),
+			 ERR_TOO_LARGE);
 	turn_until(&p, &p.b.frames, 3);
+	assert_string_equal(buf_cstr(&p.b.bodies), "one,two xxxxxxxx");
 	assert_int_equal(p.b.len, FRAME_MAX);
 	assert_true(p.b.same);
-	turn_until(&p, &p.b.frames, 4);
-	assert_int_equal(p.b.id, 9);
-	assert_int_equal(ipc_queued_bytes(p.a.channel), 0);
 	free(big);
 	pair_close(&p);
 }
@@ -300,6 +350,8 @@ static void ipc__a_peer_out_of_step_is_cut_off(void **state)
 	h.body_bytes = 0;
 	h.flags = 1;
 	assert_cut_off(&h, sizeof(h), ERR_INVALID, "announced a descriptor with CALL but sent none");
+	h.flags = 2; /* lent */
+	assert_cut_off(&h, sizeof(h), ERR_INVALID, "announced a descriptor with CALL but sent none");
 	h.flags = 0;
 	h.body_bytes = 5;
 	assert_cut_off(&h, sizeof(h), ERR_LOST, "in the middle of a message");
@@ -355,6 +407,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ipc_send__frames_arrive_in_order_with_their_ids),
 		cmocka_unit_test(ipc_send__large_frames_go_in_pieces),
+		cmocka_unit_test(ipc_send__the_largest_are_lent),
+		cmocka_unit_test(ipc_send_parts__are_one_body),
 		cmocka_unit_test(ipc_send__descriptors_ride_on_their_frame),
 		cmocka_unit_test(ipc__a_descriptor_nobody_takes_is_closed),
 		cmocka_unit_test(ipc_send__limits),

@@ -15,6 +15,7 @@ static void becomes(const char *before, const char *after)
 	struct error e = {0};
 	struct buf text = BUF_INIT;
 	buf_add_str(&text, before);
+	assert_int_equal(escapes_broken(buf_slice(&text)), strcmp(before, after) != 0);
 	escapes_repair(text.data, text.len);
 	assert_string_equal(text.data, after);
 	struct json *j = json_parse(text.data, text.len, 0, &e);
@@ -54,6 +55,7 @@ static void escapes_repair__stays_within(void **state)
 	(void)state;
 	for (size_t n = 0; n < sizeof(text); n++) {
 		char *copy = xstrndup(text, n);
+		escapes_broken((struct slice){copy, n});
 		escapes_repair(copy, n);
 		assert_int_equal(strlen(copy), n);
 		free(copy);
