@@ -27,6 +27,7 @@ struct agent_options {
 	size_t tool_result_bytes_max;  /* kept in the journal */
 	int tool_result_parts_max;     /* binary parts of one result that become artifacts */
 	size_t tool_context_bytes_max; /* shown to the model */
+	int context_tokens_max;        /* of one conversation with a model, as guessed */
 };
 
 struct agent;

@@ -15,7 +15,8 @@
  * - replan.c: when a new plan is made; plan_revise.c: of the old one and an answer
  * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape; plan_edit.c: a person's
  * - prompt.c: the words sent to models; toolbox.c: which tools are offered; tool_index.c: tools by words
- * - builtin.c: the tools that are the runtime's own; repeats.c: a model that goes in circles
+ * - context.c: what of a conversation is shown; shorten.c: large JSON made short
+ * - builtin.c, read_result.c: the tools that are the runtime's own; repeats.c: a model that goes in circles
  * - resume.c: a run rebuilt from its document and events, table and archive; replay.c: what each event says
  * - record.c: events written, always through task_move
  *
@@ -135,6 +136,7 @@ struct toolbox_want {
 	size_t hints_count;
 	size_t max; /* all tools when there are no more than this */
 	bool own;   /* the runtime's own tools, too: those of an executor */
+	bool reads; /* read_result among them */
 };
 void toolbox_init(struct toolbox *t, struct tool_index *x, const struct toolbox_want *w);
 void toolbox_release(struct toolbox *t);
@@ -146,6 +148,7 @@ bool toolbox_idempotent(const struct toolbox *t, const struct llm_tool *tool);
 const struct llm_tool *toolbox_find(const struct toolbox *t, const char *name);
 #define FINISH_STEP "finish_step"
 #define FIND_TOOLS  "find_tools"
+#define READ_RESULT "read_result"
 
 /* --- plan_schema.c --- */
 
@@ -171,6 +174,7 @@ enum call_state {
 	CALL_LOST,      /* a process died with it: made again at again_mono_ms */
 	CALL_KEEPING,   /* answered; the result is being written as an artifact, or waits for room on the disk
 			 */
+	CALL_READING,   /* read_result waits for the archive */
 	CALL_DONE,
 };
 /* What a person said of a call in doubt. */
@@ -200,6 +204,7 @@ struct exec_call {
 	const char *content; /* the person's; NULL */
 	struct mcp_call *mcp;
 	struct archive_call *keeping;
+	uint64_t read_offset;       /* while an artifact is read */
 	struct call_result *result; /* while it is being kept */
 };
 
@@ -226,6 +231,15 @@ struct repeats_verdict {
 struct repeats_verdict repeats_note(struct repeats *r, const char *tool, const char *arguments,
 				    const char *answer, bool is_error);
 
+/* An answered call in a step's conversation. */
+struct exec_result {
+	size_t message; /* index of the tool message */
+	char id[CALL_ID_SIZE];
+	size_t bytes;
+	const char *full; /* in the step's arena */
+	const char *line; /* what is shown in its place when it is old */
+};
+
 /* A step while it runs. Owned by its run. */
 struct exec {
 	struct run *run;
@@ -244,6 +258,8 @@ struct exec {
 	bool forced; /* finish_step is demanded of the present turn */
 	bool wrote;  /* a call that may have changed something was started: never tried again by itself */
 	bool over;   /* finished or failed: freed by the run's pump */
+	struct exec_result *results; /* of tools, in the order of their messages */
+	size_t results_count, results_cap;
 	struct repeats repeats;
 	const char *stuck; /* static: why the step ends once the calls of this turn are answered; NULL */
 };
@@ -409,10 +425,25 @@ bool exec_may_retry(const struct exec *x);
 size_t exec_context_bytes_max(const struct agent *a);
 size_t exec_tools_offered_max(const struct agent *a, enum llm_role r);
 
+struct result_view;
+
+/* context.c */
+/* The conversation as the model is shown it, within agent.context_tokens: out has room for all messages.
+ * false: it does not fit, e says so. */
+bool context_fit(struct exec *x, struct llm_message *out, struct error *e);
+/* Remembers the result that the last message is. */
+void context_keep(struct exec *x, const struct exec_call *c, const char *shown, const char *full,
+		  bool is_error);
+const char *context_full(const struct exec *x, const char *id); /* NULL: no such call */
+size_t context_tokens(const char *text);                        /* a guess */
+
 /* calls.c */
 void calls_pump(struct exec *x);
-/* Records what came of a call for the model: a tool message in the conversation. */
-void calls_answer(struct exec_call *c, const char *text, bool is_error);
+/* Records what came of a call for the model: a tool message in the conversation. full: what read_result
+ * reads, NULL: the same. */
+void calls_answer(struct exec_call *c, const char *text, const char *full, bool is_error);
+/* The same of a result. */
+void calls_answer_result(struct exec_call *c, struct result_view *v);
 bool calls_all_done(const struct exec *x);
 bool calls_in_flight(const struct exec *x);
 bool calls_journaled(const struct exec *x); /* one of them is to be sent */
@@ -477,6 +508,10 @@ bool answer_schema_strict(const struct json *schema);
 bool builtin_is(const struct llm_tool *tool);
 /* Carries the call out and writes its end. */
 void builtin_call(struct exec_call *c, const struct json *arguments);
+/* Writes the answer of such a call: its text, and structured what a replay needs of it, if anything. */
+void builtin_answer(struct exec_call *c, const char *text, struct slice structured);
+/* read_result.c */
+void read_result(struct exec_call *c, const struct json *arguments);
 /* Does again what a call that had this result did to its step. */
 void builtin_replay(struct exec_call *c, const struct json *result);
 
@@ -504,8 +539,13 @@ struct result_view {
 	const char *fault;   /* of its structured content; NULL */
 	int64_t whole_bytes; /* 0: it is not truncated */
 	int64_t artifact;    /* that has the whole; 0: none */
+	const char *handle;  /* by which a model reads the whole; NULL: it cannot */
 };
-void result_shown(const struct result_view *v, size_t bytes_max, struct buf *out);
+/* full: gets the whole text when only a part of it is shown and there is a handle; may be NULL without one.
+ */
+void result_shown(const struct result_view *v, size_t bytes_max, struct buf *out, struct buf *full);
+/* Appends JSON text made shorter, all members kept; false when it is no JSON, or does not become so short. */
+bool json_shorten(struct slice text, size_t bytes_max, struct buf *out);
 /* Text of an MCP tool result for a model: blocks joined, binary described, bounded with a marker. */
 void result_text(const struct json *result, size_t bytes_max, struct buf *out);
 /* Appends text of at most bytes_max bytes: head and tail with a marker between when it is longer. */

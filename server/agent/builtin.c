@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tools that are the runtime's own and answer at once: find_tools. They reach no server and change
+ * The tools that are the runtime's own: find_tools, read_result. They reach no server and change
  * nothing outside, so there is no tool.started: their answer is one tool.completed, which is all that a run
  * that is taken over needs. finish_step is no call: executor.c ends the step by it.
  */
@@ -14,13 +14,16 @@ static void found_text(const struct toolbox *box, const size_t *hits, size_t n, 
 
 bool builtin_is(const struct llm_tool *tool)
 {
-	return strcmp(tool->name, FIND_TOOLS) == 0;
+	return strcmp(tool->name, FIND_TOOLS) == 0 || strcmp(tool->name, READ_RESULT) == 0;
 }
 
 void builtin_call(struct exec_call *c, const struct json *arguments)
 {
 	run_call_name(c->exec->run, c->id);
-	find_tools(c, arguments);
+	if (strcmp(c->name, FIND_TOOLS) == 0)
+		find_tools(c, arguments);
+	else
+		read_result(c, arguments);
 }
 
 void builtin_replay(struct exec_call *c, const struct json *result)
@@ -31,10 +34,7 @@ void builtin_replay(struct exec_call *c, const struct json *result)
 			(void)toolbox_add(&c->exec->box, json_text(j));
 }
 
-/* --- helpers --- */
-
-/* Writes the answer: its text, and structured what a replay needs of it. */
-static void answer(struct exec_call *c, const char *text, struct slice structured)
+void builtin_answer(struct exec_call *c, const char *text, struct slice structured)
 {
 	struct record rec;
 	call_head(&rec, c);
@@ -52,8 +52,10 @@ static void answer(struct exec_call *c, const char *text, struct slice structure
 		jw_kv_raw(&rec.w, "structuredContent", structured.ptr, structured.len);
 	jw_object_end(&rec.w);
 	if (record_event(c->exec->run, &rec, EVENT_TOOL_COMPLETED))
-		calls_answer(c, text, false);
+		calls_answer(c, text, NULL, false);
 }
+
+/* --- helpers --- */
 
 /* Best first; what is shown already is named again, but takes no room. */
 static void find_tools(struct exec_call *c, const struct json *arguments)
@@ -80,7 +82,7 @@ static void find_tools(struct exec_call *c, const struct json *arguments)
 	jw_array_end(&w);
 	jw_object_end(&w);
 	found_text(box, hits, kept, &text);
-	answer(c, buf_cstr(&text), buf_slice(&structured));
+	builtin_answer(c, buf_cstr(&text), buf_slice(&structured));
 	tool_index_free(index);
 	buf_release(&text);
 	buf_release(&structured);

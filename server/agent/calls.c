@@ -57,7 +57,8 @@ bool calls_in_flight(const struct exec *x)
 	for (size_t i = 0; i < x->calls_count; i++) {
 		enum call_state s = x->calls[i].state;
 		bool waits = s == CALL_JOURNALED || (s == CALL_KEEPING && x->calls[i].keeping == NULL);
-		if (s == CALL_RUNNING || (s == CALL_KEEPING && !waits) || (waits && durable_soon))
+		if (s == CALL_RUNNING || s == CALL_READING || (s == CALL_KEEPING && !waits) ||
+		    (waits && durable_soon))
 			return true;
 	}
 	return false;
@@ -103,18 +104,30 @@ void calls_cancel(struct exec *x)
 	}
 }
 
-void calls_answer(struct exec_call *c, const char *text, bool is_error)
+void calls_answer(struct exec_call *c, const char *text, const char *full, bool is_error)
 {
 	struct exec *x = c->exec;
 	struct repeats_verdict v = repeats_note(&x->repeats, c->name, c->arguments, text, is_error);
 	char *warned = v.warning != NULL ? xasprintf("%s\n[%s]", text, v.warning) : NULL;
 	exec_say(x, LLM_TOOL, warned != NULL ? warned : text);
+	context_keep(x, c, text, full, is_error);
 	free(warned);
 	if (v.stuck != NULL)
 		x->stuck = v.stuck;
 	x->messages[x->messages_count - 1].tool_call_id = c->model_id;
 	x->messages[x->messages_count - 1].is_error = is_error;
 	c->state = CALL_DONE;
+}
+
+void calls_answer_result(struct exec_call *c, struct result_view *v)
+{
+	const struct agent *a = c->exec->run->agent;
+	struct buf shown = BUF_INIT, full = BUF_INIT;
+	v->handle = agent_is_offline(a, LLM_EXECUTOR) ? NULL : c->id;
+	result_shown(v, exec_context_bytes_max(a), &shown, &full);
+	calls_answer(c, buf_cstr(&shown), full.len > 0 ? buf_cstr(&full) : NULL, v->is_error);
+	buf_release(&shown);
+	buf_release(&full);
 }
 
 void call_head(struct record *rec, const struct exec_call *c)
@@ -148,7 +161,7 @@ void call_failed(struct exec_call *c, const struct error *why, bool sent)
 		return;
 	struct buf text = BUF_INIT;
 	calls_failure_text(why->msg, sent && !call_repeatable(c), &text);
-	calls_answer(c, buf_cstr(&text), true);
+	calls_answer(c, buf_cstr(&text), NULL, true);
 	buf_release(&text);
 }
 

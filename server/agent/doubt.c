@@ -214,7 +214,7 @@ static void word_completed(struct exec_call *c, struct record *resumed)
 		return;
 	struct buf shown = BUF_INIT;
 	result_bound(slice_str(said), exec_context_bytes_max(r->agent), &shown);
-	calls_answer(c, buf_cstr(&shown), false);
+	calls_answer(c, buf_cstr(&shown), NULL, false);
 	buf_release(&shown);
 }
 
@@ -233,7 +233,7 @@ static void word_skip(struct exec_call *c, struct record *resumed)
 	if (!record_events(c->exec->run, recs, types, 2, TASK_SAME, NULL))
 		return;
 	calls_failure_text(said, false, &shown);
-	calls_answer(c, buf_cstr(&shown), true);
+	calls_answer(c, buf_cstr(&shown), NULL, true);
 	buf_release(&shown);
 }
 

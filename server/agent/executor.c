@@ -34,7 +34,8 @@ struct exec *exec_new(struct run *r, size_t step)
 				    .hints = s->hints,
 				    .hints_count = s->hints_count,
 				    .max = exec_tools_offered_max(r->agent, LLM_EXECUTOR),
-				    .own = true};
+				    .own = true,
+				    .reads = !agent_is_offline(r->agent, LLM_EXECUTOR)};
 	x->run = r;
 	x->step = step;
 	x->arena = arena_new(0);
@@ -61,6 +62,7 @@ void exec_free(struct exec *x)
 	toolbox_release(&x->box);
 	free(x->calls);
 	free(x->messages);
+	free(x->results);
 	arena_free(x->arena);
 	free(x);
 }
@@ -187,11 +189,20 @@ static bool must_finish(const struct exec *x)
 static void model_start(struct exec *x)
 {
 	struct run *r = x->run;
+	struct error e = {0};
+	struct llm_message *shown = xcalloc(x->messages_count, sizeof *shown);
+	if (!context_fit(x, shown, &e)) {
+		free(shown);
+		exec_step_failed(x, "context-full", e.msg);
+		return;
+	}
 	run_call_name(r, x->model_call_id);
 	record_model_started(r, x->model_call_id, LLM_EXECUTOR, step_id(x), x->messages + x->messages_told,
 			     x->messages_count - x->messages_told);
-	if (run_over(r))
+	if (run_over(r)) {
+		free(shown);
 		return;
+	}
 	x->messages_told = x->messages_count;
 	struct llm_result_of results[PLAN_STEPS_MAX];
 	struct llm_context context = {
@@ -199,7 +210,7 @@ static void model_start(struct exec *x)
 	context.results_count = dependency_results(x, results);
 	x->forced = must_finish(x);
 	struct llm_request req = {.role = LLM_EXECUTOR,
-				  .messages = x->messages,
+				  .messages = shown,
 				  .messages_count = x->messages_count,
 				  .tools = x->box.tools,
 				  .tools_count = x->box.count,
@@ -213,6 +224,7 @@ static void model_start(struct exec *x)
 				.on_end = model_end,
 				.arg = x};
 	x->model = llm_call_start(r->agent->llm, &req, h);
+	free(shown);
 }
 
 static void model_delta(struct slice text, void *arg)

@@ -309,7 +309,6 @@ static void result_completed(struct exec_call *c)
 	struct call_result *k = c->result;
 	struct json *result = result_of_event(r, k);
 	struct record rec;
-	struct buf shown = BUF_INIT;
 	c->result = NULL;
 	completed_write(&rec, c, k, result);
 	struct result_view view = {.result = result,
@@ -317,10 +316,8 @@ static void result_completed(struct exec_call *c)
 				   .fault = k->schema_error,
 				   .whole_bytes = k->whole_tried ? (int64_t)k->whole.len : 0,
 				   .artifact = k->whole_kept ? k->whole_number : 0};
-	result_shown(&view, exec_context_bytes_max(r->agent), &shown);
 	if (record_event(r, &rec, EVENT_TOOL_COMPLETED))
-		calls_answer(c, buf_cstr(&shown), k->is_error);
-	buf_release(&shown);
+		calls_answer_result(c, &view);
 	json_free(result);
 	call_result_free(k);
 }

@@ -224,11 +224,13 @@ static void call_ended(struct exec_call *c, enum event_type type, const struct j
 				   .fault = json_get_text(data, "schema_error", NULL),
 				   .whole_bytes = json_get_integer(data, "result_bytes", 0),
 				   .artifact = json_get_integer(json_get(data, "artifact"), "number", 0)};
-	if (type == EVENT_TOOL_FAILED)
+	snprintf(c->id, sizeof c->id, "%s", json_get_text(data, "call", ""));
+	if (type == EVENT_TOOL_FAILED) {
 		calls_failure_text(json_get_text(error, "message", "failed"), doubt, &text);
-	else
-		result_shown(&view, exec_context_bytes_max(c->exec->run->agent), &text);
-	calls_answer(c, buf_cstr(&text), is_error);
+		calls_answer(c, buf_cstr(&text), NULL, true);
+	} else {
+		calls_answer_result(c, &view);
+	}
 	buf_release(&text);
 }
 

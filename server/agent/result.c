@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a tool's result looks like to a model: the text of its content blocks; binary blocks by type, size and
- * the artifact that has them; head and tail of what is too long, with a marker that says how much is missing.
- * It is given results as tool.completed has them, so that a run that is taken over reads the same. Pure.
+ * the artifact that has them; of what is too long head and tail, or of JSON less of the arrays, and how to
+ * read the rest. It is given results as tool.completed has them, so that a run that is taken over reads the
+ * same. Pure.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
@@ -18,8 +19,22 @@ static void link_text(const struct json *block, struct buf *out);
 static void count_text(int64_t n, struct buf *out);
 static void binary_text(const char *what, const struct json *holder, const char *member, struct buf *out);
 
-void result_shown(const struct result_view *v, size_t bytes_max, struct buf *out)
+/* The text of all blocks. */
+static void blocks_text(const struct json *result, struct buf *all)
 {
+	const struct json *content = json_get(result, "content");
+	for (const struct json *b = json_first(content); b != NULL; b = json_next(b)) {
+		if (all->len > 0)
+			buf_add_char(all, '\n');
+		block_text(b, all);
+	}
+	if (all->len == 0 && json_get(result, "structuredContent") != NULL)
+		json_print(json_get(result, "structuredContent"), all);
+}
+
+void result_shown(const struct result_view *v, size_t bytes_max, struct buf *out, struct buf *full)
+{
+	struct buf all = BUF_INIT;
 	if (v->fault != NULL)
 		buf_printf(
 			out,
@@ -28,7 +43,16 @@ void result_shown(const struct result_view *v, size_t bytes_max, struct buf *out
 			v->fault);
 	else if (v->is_error)
 		buf_add_str(out, "Error: ");
-	result_text(v->result, bytes_max, out);
+	blocks_text(v->result, &all);
+	bool cut = all.len > bytes_max;
+	if (v->handle == NULL || !cut || !json_shorten(buf_slice(&all), bytes_max, out))
+		result_bound(buf_slice(&all), bytes_max, out);
+	if (cut && v->handle != NULL) {
+		buf_printf(out, "\n[shortened from %zu bytes: read_result with handle %s reads all of it]",
+			   all.len, v->handle);
+		buf_add_slice(full, buf_slice(&all));
+	}
+	buf_release(&all);
 	if (v->whole_bytes == 0)
 		return;
 	buf_add_str(out, "\n[of a result of ");
@@ -37,19 +61,14 @@ void result_shown(const struct result_view *v, size_t bytes_max, struct buf *out
 	if (v->artifact > 0)
 		buf_printf(out, ", which is artifact %lld", (long long)v->artifact);
 	buf_add_char(out, ']');
+	if (v->artifact > 0 && v->handle != NULL)
+		buf_printf(out, "\n[read_result with handle a%lld reads it]", (long long)v->artifact);
 }
 
 void result_text(const struct json *result, size_t bytes_max, struct buf *out)
 {
 	struct buf all = BUF_INIT;
-	const struct json *content = json_get(result, "content");
-	for (const struct json *b = json_first(content); b != NULL; b = json_next(b)) {
-		if (all.len > 0)
-			buf_add_char(&all, '\n');
-		block_text(b, &all);
-	}
-	if (all.len == 0 && json_get(result, "structuredContent") != NULL)
-		json_print(json_get(result, "structuredContent"), &all);
+	blocks_text(result, &all);
 	result_bound(buf_slice(&all), bytes_max, out);
 	buf_release(&all);
 }

@@ -20,6 +20,16 @@ static const struct own_tool {
 	 "called from the next turn on.",
 	 "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"query\"],\"properties\":{"
 	 "\"query\":{\"type\":\"string\",\"minLength\":1,\"description\":\"What the tool should do.\"}}}"},
+	{READ_RESULT, "Read more of a result",
+	 "Reads what was shown only in part: the result of an earlier call, of a finished step, or an "
+	 "artifact. A piece "
+	 "from offset on, or the lines that hold query.",
+	 "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"handle\"],\"properties\":{"
+	 "\"handle\":{\"type\":\"string\",\"description\":\"c7 for a call, s1 for a step, a2 for artifact "
+	 "2.\"},"
+	 "\"offset\":{\"type\":\"integer\",\"minimum\":0,\"description\":\"In bytes.\"},"
+	 "\"length\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"In bytes.\"},"
+	 "\"query\":{\"type\":\"string\",\"description\":\"A text, upper and lower case alike.\"}}}"},
 	{FINISH_STEP, "Finish this step",
 	 "End this step: call it once, alone, when the step's objective is reached or cannot be reached.",
 	 "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"status\",\"result\"],"
@@ -30,7 +40,7 @@ static const struct own_tool {
 	 "\"result\":{\"type\":\"string\",\"description\":\"What this step found or did, complete enough for "
 	 "the steps that build on it; or why it failed.\"}}}"},
 };
-enum { OWN_FIND_TOOLS, OWN_FINISH_STEP };
+enum { OWN_FIND_TOOLS, OWN_READ_RESULT, OWN_FINISH_STEP };
 /* Of the process: parsed when they are first needed. */
 static struct json *own_schemas[COUNT_OF(own_tools)];
 
@@ -78,6 +88,8 @@ void toolbox_init(struct toolbox *t, struct tool_index *x, const struct toolbox_
 		return;
 	if (!all)
 		add_own(t, OWN_FIND_TOOLS);
+	if (w->reads)
+		add_own(t, OWN_READ_RESULT);
 	add_own(t, OWN_FINISH_STEP);
 }
 

@@ -118,6 +118,7 @@ void wire_agent(const struct conf *c, struct agent_options *o)
 				    .turns_max = (int)c->agent.turns_max,
 				    .calls_max = (int)c->agent.calls_max,
 				    .replans_max = (int)c->agent.max_replans,
+				    .context_tokens_max = (int)c->agent.context_tokens,
 				    .tools_offered_max = (int)c->agent.tools_offered_max,
 				    .tools_wait_ms = c->agent.tools_wait_seconds * SECOND_MS,
 				    .task_ms_max = c->agent.task_seconds * SECOND_MS,

@@ -57,7 +57,8 @@ export const using = (model, more = {}) => ({ ...more, openai: { api_key: 'sk-te
 
 /** A Chat Completions server inside the test: it answers when the test says so, and tells when a client has left. */
 export class HeldModel {
-  static async start() {
+  /** shared: it lives longer than one test; whoever starts it stops it in an after hook. */
+  static async start({ shared = false } = {}) {
     const m = new HeldModel();
     m.waiting = [];
     m.takers = [];
@@ -66,7 +67,7 @@ export class HeldModel {
     m.server = http.createServer((req, res) => m.#take(req, res));
     m.server.listen(0, '127.0.0.1');
     await once(m.server, 'listening');
-    m.forget = onTestEnd(() => m.stop());
+    m.forget = shared ? () => {} : onTestEnd(() => m.stop());
     m.url = `http://127.0.0.1:${m.server.address().port}/v1`;
     return m;
   }

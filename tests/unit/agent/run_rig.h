@@ -41,6 +41,7 @@ static inline struct agent_options world_options(void)
 				      .turns_max = 8,
 				      .calls_max = 16,
 				      .replans_max = 3,
+				      .context_tokens_max = 100000,
 				      .tools_offered_max = 20,
 				      .tools_wait_ms = 10000,
 				      .task_ms_max = 60000,

@@ -59,13 +59,14 @@ static void result_shown__says_what_is_wrong_and_what_is_missing(void **state)
 	static const char text[] = "{\"content\":[{\"type\":\"text\",\"text\":\"t\"}]}";
 	struct json *j = json_parse(text, sizeof text - 1, 0, NULL);
 	(void)state;
-	result_shown(&(struct result_view){.result = j, .is_error = true}, 100, &out);
+	result_shown(&(struct result_view){.result = j, .is_error = true}, 100, &out, NULL);
 	assert_string_equal(buf_cstr(&out), "Error: t");
 	buf_reset(&out);
-	result_shown(&(struct result_view){.result = j, .is_error = true, .fault = "/a: no"}, 100, &out);
+	result_shown(&(struct result_view){.result = j, .is_error = true, .fault = "/a: no"}, 100, &out,
+		     NULL);
 	assert_non_null(strstr(buf_cstr(&out), "output schema (/a: no). The answer, unchecked:\nt"));
 	buf_reset(&out);
-	result_shown(&(struct result_view){.result = j, .whole_bytes = 5000, .artifact = 4}, 100, &out);
+	result_shown(&(struct result_view){.result = j, .whole_bytes = 5000, .artifact = 4}, 100, &out, NULL);
 	assert_string_equal(buf_cstr(&out), "t\n[of a result of 5,000 bytes, which is artifact 4]");
 	buf_release(&out);
 	json_free(j);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What of a step's conversation a model is shown: the newest results of tools as they are, older ones as one
+ * line that says how to read them again. Nothing else is ever changed, so that the beginning of a
+ * conversation stays what providers have in their caches. When it still is too large (agent.context_tokens)
+ * more results become lines, and after that the step cannot go on.
+ */
+#include "base/base.h"
+#include "agent/agent_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { RESULTS_WHOLE = 3, ELIDED_BYTES_MIN = 512 };
+
+static size_t elided_make(struct exec *x, struct llm_message *out, size_t whole);
+
+/* Tokens are not counted but guessed: four bytes each, of other scripts than Latin two and a half. */
+size_t context_tokens(const char *text)
+{
+	size_t ascii = 0, other = 0;
+	for (const char *p = text; p != NULL && *p != '\0'; p++) {
+		if (((unsigned char)*p & 0x80) == 0)
+			ascii++;
+		else
+			other++;
+	}
+	return ascii / 4 + other * 2 / 5 + 1;
+}
+
+bool context_fit(struct exec *x, struct llm_message *out, struct error *e)
+{
+	size_t max = (size_t)x->run->agent->options.context_tokens_max, tokens = 0;
+	/* The offline rules read texts themselves, and pay for none. */
+	if (agent_is_offline(x->run->agent, LLM_EXECUTOR)) {
+		memcpy(out, x->messages, x->messages_count * sizeof *out);
+		return true;
+	}
+	for (size_t whole = RESULTS_WHOLE + 1; whole-- > 0;) {
+		tokens = elided_make(x, out, whole);
+		if (tokens <= max)
+			return true;
+	}
+	return !err_set(e, ERR_FULL,
+			"the conversation of this step has about %zu tokens, the most is %zu "
+			"(agent.context_tokens)",
+			tokens, max);
+}
+
+void context_keep(struct exec *x, const struct exec_call *c, const char *shown, const char *full,
+		  bool is_error)
+{
+	if (x->results_count == x->results_cap) {
+		x->results_cap = x->results_cap * 2 + 8;
+		x->results = xrealloc(x->results, x->results_cap * sizeof *x->results);
+	}
+	struct exec_result *r = &x->results[x->results_count++];
+	char digest[SHA256_HEX_SIZE], text[400];
+	sha256_hex(c->arguments, strlen(c->arguments), digest);
+	if (full == NULL)
+		full = shown;
+	*r = (struct exec_result){.message = x->messages_count - 1, .bytes = strlen(full)};
+	snprintf(r->id, sizeof r->id, "%s", c->id);
+	snprintf(text, sizeof text,
+		 "[an earlier result: %s, arguments %.12s, %s, %zu bytes; read_result with handle %s shows "
+		 "it]",
+		 c->name, digest, is_error ? "an error" : "ok", r->bytes, r->id);
+	r->line = arena_strndup(x->arena, text, strlen(text));
+	r->full = full == shown ? x->messages[r->message].text : arena_strndup(x->arena, full, r->bytes);
+}
+
+const char *context_full(const struct exec *x, const char *id)
+{
+	for (size_t i = 0; i < x->results_count; i++)
+		if (x->results[i].id[0] != '\0' && strcmp(x->results[i].id, id) == 0)
+			return x->results[i].full;
+	return NULL;
+}
+
+/* --- helpers --- */
+
+/* The conversation with the newest `whole` results as they are. Returns its tokens. */
+static size_t elided_make(struct exec *x, struct llm_message *out, size_t whole)
+{
+	size_t tokens = 0;
+	memcpy(out, x->messages, x->messages_count * sizeof *out);
+	for (size_t i = 0; i + whole < x->results_count; i++)
+		if (strlen(out[x->results[i].message].text) >= ELIDED_BYTES_MIN)
+			out[x->results[i].message].text = x->results[i].line;
+	for (size_t i = 0; i < x->messages_count; i++) {
+		tokens += context_tokens(out[i].text);
+		for (size_t k = 0; k < out[i].calls_count; k++)
+			tokens += context_tokens(out[i].calls[k].arguments);
+	}
+	for (size_t i = 0; i < x->box.count; i++)
+		tokens += x->box.tools[i].schema_text.len / 4 + context_tokens(x->box.tools[i].description);
+	return tokens;
+}
