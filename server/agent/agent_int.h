@@ -189,6 +189,7 @@ struct exec_call {
 	const char *model_id;  /* the model's id of it */
 	const char *name, *arguments;
 	const struct llm_tool *tool; /* NULL: not offered */
+	size_t message;              /* of the conversation: its answer */
 	enum call_state state;
 	/* Once it was started, as tool.started says: */
 	bool started, read_only, idempotent;
@@ -431,9 +432,8 @@ struct result_view;
 /* The conversation as the model is shown it, within agent.context_tokens: out has room for all messages.
  * false: it does not fit, e says so. */
 bool context_fit(struct exec *x, struct llm_message *out, struct error *e);
-/* Remembers the result that the last message is. */
-void context_keep(struct exec *x, const struct exec_call *c, const char *shown, const char *full,
-		  bool is_error);
+/* Remembers the answer of a call; full: what read_result reads of it, the message's own text or other. */
+void context_keep(struct exec *x, const struct exec_call *c, const char *full, bool is_error);
 const char *context_full(const struct exec *x, const char *id); /* NULL: no such call */
 size_t context_tokens(const char *text);                        /* a guess */
 

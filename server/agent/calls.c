@@ -109,13 +109,14 @@ void calls_answer(struct exec_call *c, const char *text, const char *full, bool 
 	struct exec *x = c->exec;
 	struct repeats_verdict v = repeats_note(&x->repeats, c->name, c->arguments, text, is_error);
 	char *warned = v.warning != NULL ? xasprintf("%s\n[%s]", text, v.warning) : NULL;
-	exec_say(x, LLM_TOOL, warned != NULL ? warned : text);
-	context_keep(x, c, text, full, is_error);
+	struct llm_message *m = &x->messages[c->message];
+	const char *said = warned != NULL ? warned : text;
+	m->text = arena_strndup(x->arena, said, strlen(said));
+	m->is_error = is_error;
 	free(warned);
+	context_keep(x, c, full != NULL ? full : m->text, is_error);
 	if (v.stuck != NULL)
 		x->stuck = v.stuck;
-	x->messages[x->messages_count - 1].tool_call_id = c->model_id;
-	x->messages[x->messages_count - 1].is_error = is_error;
 	c->state = CALL_DONE;
 }
 

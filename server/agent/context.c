@@ -47,26 +47,28 @@ bool context_fit(struct exec *x, struct llm_message *out, struct error *e)
 			tokens, max);
 }
 
-void context_keep(struct exec *x, const struct exec_call *c, const char *shown, const char *full,
-		  bool is_error)
+void context_keep(struct exec *x, const struct exec_call *c, const char *full, bool is_error)
 {
 	if (x->results_count == x->results_cap) {
 		x->results_cap = x->results_cap * 2 + 8;
 		x->results = xrealloc(x->results, x->results_cap * sizeof *x->results);
 	}
-	struct exec_result *r = &x->results[x->results_count++];
 	char digest[SHA256_HEX_SIZE], text[400];
+	bool shown = full == x->messages[c->message].text;
+	struct exec_result r = {.message = c->message, .bytes = strlen(full)};
 	sha256_hex(c->arguments, strlen(c->arguments), digest);
-	if (full == NULL)
-		full = shown;
-	*r = (struct exec_result){.message = x->messages_count - 1, .bytes = strlen(full)};
-	snprintf(r->id, sizeof r->id, "%s", c->id);
+	snprintf(r.id, sizeof r.id, "%s", c->id);
 	snprintf(text, sizeof text,
 		 "[an earlier result: %s, arguments %.12s, %s, %zu bytes; read_result with handle %s shows "
 		 "it]",
-		 c->name, digest, is_error ? "an error" : "ok", r->bytes, r->id);
-	r->line = arena_strndup(x->arena, text, strlen(text));
-	r->full = full == shown ? x->messages[r->message].text : arena_strndup(x->arena, full, r->bytes);
+		 c->name, digest, is_error ? "an error" : "ok", r.bytes, r.id);
+	r.line = arena_strndup(x->arena, text, strlen(text));
+	r.full = shown ? full : arena_strndup(x->arena, full, r.bytes);
+	/* In the order of the messages: the calls of a turn are answered in any order. */
+	size_t at = x->results_count++;
+	for (; at > 0 && x->results[at - 1].message > r.message; at--)
+		x->results[at] = x->results[at - 1];
+	x->results[at] = r;
 }
 
 const char *context_full(const struct exec *x, const char *id)

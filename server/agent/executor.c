@@ -140,6 +140,12 @@ void exec_add_turn(struct exec *x, const struct llm_turn *turn)
 	m->calls_count = n;
 	m->reasoning = arena_copy(x->arena, turn->reasoning);
 	m->echo = arena_copy(x->arena, turn->echo);
+	/* Answers stand in the order of the calls, whichever comes first. */
+	for (size_t i = 0; i < n; i++) {
+		x->calls[i].message = x->messages_count;
+		exec_say(x, LLM_TOOL, "");
+		x->messages[x->messages_count - 1].tool_call_id = kept[i].id;
+	}
 	x->turns++;
 	x->turns_idle = n > 0 ? 0 : x->turns_idle + 1;
 	/* A turn that paused goes on by itself when it is sent back. */

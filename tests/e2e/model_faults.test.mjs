@@ -131,15 +131,35 @@ test('an invalid plan is shown to the model once and repaired; twice invalid bec
   }
 });
 
-test('a plan in prose and a code fence is found; questions fail the task with them; nothing to do completes it', async () => {
+test('a plan in prose and a code fence is found; nothing to do completes the task', async () => {
   const fenced = await runTask([firstly({ text: `Sure:\n\`\`\`json\n${plan('x', [{ objective: 'a', effect: 'none' }])}\n\`\`\`\nGood luck!` }), ...QUICK.slice(1)]);
   assert.equal(fenced.doc.status, 'completed');
-  const questions = await runTask([firstly({ text: { goal: 'x', assumptions: [], questions: ['Which town?'], steps: [], final_output: '' } })]);
-  assert.equal(questions.doc.status, 'failed');
-  assert.match(questions.doc.error.message, /Which town\?/);
   const nothing = await runTask([firstly({ text: { goal: 'x', assumptions: [], questions: [], steps: [], final_output: 'Already done.' } })]);
   assert.equal(nothing.doc.status, 'completed');
   assert.equal(nothing.doc.result, 'Already done.');
+});
+
+test('questions of the planner are answered by a person, and planned with; or the task fails', async () => {
+  const asks = { text: { goal: 'x', assumptions: [], questions: ['Which town?'], steps: [], final_output: '' } };
+  const model = await Model.start({ rules: [
+    { when: { system: 'planner', user: 'Answered: Oslo' }, respond: { text: plan('x', [{ objective: 'a', effect: 'none' }]) } },
+    { when: { system: 'planner' }, respond: asks },
+    ...QUICK.slice(1),
+  ] });
+  const s = await Server.start({ config: using(model) });
+  const submit = async () => s.until((await s.submit('the weather', { approval: 'auto' })).id, 'input_required');
+  const waiting = await submit();
+  assert.equal(waiting.pending.kind, 'questions');
+  assert.deepEqual(waiting.pending.questions, ['Which town?']);
+  const answered = await s.post(`/v1/tasks/${waiting.id}/input`, { id: waiting.pending.id, action: 'answer', content: 'Oslo' });
+  assert.equal(answered.status, 200, JSON.stringify(answered.body));
+  const done = await s.until(waiting.id, 'completed');
+  assert.equal(done.plan.version, 2);
+  const other = await submit();
+  await s.post(`/v1/tasks/${other.id}/input`, { id: other.pending.id, action: 'fail' });
+  assert.equal((await s.until(other.id, 'failed')).error.code, 'needs-input');
+  await s.stop();
+  await model.stop();
 });
 
 test('a step ends by what finish_step says, and its failure ends the task or not, as the plan has it', async () => {
