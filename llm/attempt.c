@@ -90,7 +90,7 @@ static bool attempt_is_whole(struct llm_try *c, const struct fetch_news *n, stru
 void llm_text_pass(struct llm_try *c)
 {
 	size_t from = c->passed_bytes, to = c->decode.turn.text.len;
-	if (c->handler.on_delta == NULL || to == from)
+	if (c->handler.on_delta == NULL || to <= from)
 		return;
 	c->passed_bytes = to;
 	c->handler.on_delta((struct slice){c->decode.turn.text.data + from, to - from}, c->handler.arg);
@@ -149,6 +149,7 @@ void llm_attempt_start(struct llm_try *c)
 	llm_decode_init(&c->decode, m->wire,
 			(struct llm_decode_from){.origin = m->origin,
 						 .input_bytes = c->request.len,
+						 .text_calls = m->options.text_tool_calls,
 						 .calls_before = c->calls_before});
 	struct fetch_request r = {.method = "POST",
 				  .url = m->url,

@@ -154,6 +154,8 @@ enum err chat_finish(struct llm_decode *d, struct error *e)
 	/* [DONE] with nothing before it is how some gateways end an answer that failed behind them. */
 	if (d->finish[0] == '\0' && (!d->done || is_empty(&d->turn)))
 		return llm_decode_cut(d, e);
+	if (d->from.text_calls && d->turn.calls_count == 0)
+		chat_text_calls_take(&d->turn);
 	enum err rc = llm_calls_finish(&d->turn, d->from.calls_before, &cut, e);
 	if (rc != ERR_NONE)
 		return rc;

@@ -43,7 +43,8 @@ struct llm_options {
 		LLM_ECHO_REASONING_CONTENT,
 		LLM_ECHO_REASONING,
 		LLM_ECHO_OFF
-	} reasoning_echo; /* LLM_CHAT: the member in which reasoning goes back */
+	} reasoning_echo;     /* LLM_CHAT: the member in which reasoning goes back */
+	bool text_tool_calls; /* LLM_CHAT: <tool_call> in the text is a call */
 	enum {
 		LLM_CACHE_AUTO,
 		LLM_CACHE_ON,

@@ -214,6 +214,7 @@ struct llm_decode_from {
 	const char
 		*origin; /* llm_wire_origin; borrowed. NULL: nothing is to be sent back but text and calls */
 	size_t input_bytes;  /* its size, for an estimate */
+	bool text_calls;     /* LLM_CHAT: calls that stand in the text count */
 	size_t calls_before; /* calls in the conversation so far, so that ids made here are new ones */
 };
 
@@ -306,6 +307,9 @@ must_check enum err messages_encode(const struct llm_options *o, const struct ll
 size_t messages_peek(struct llm_decode *d, const char *event, struct slice s);
 enum err messages_take(struct llm_decode *d, const char *event, const struct json *value, struct error *e);
 enum err messages_finish(struct llm_decode *d, struct error *e);
+
+/* Makes calls of those that stand in the text, and takes them out of it. */
+void chat_text_calls_take(struct llm_turn_buf *t);
 
 /* --- calls.c: tool calls of a turn that is over, on any wire --- */
 

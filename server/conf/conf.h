@@ -48,7 +48,7 @@ struct conf_provider {
 	int64_t connect_seconds, first_byte_seconds, idle_seconds, call_seconds;
 	int64_t retries_max, max_output_tokens, thinking_tokens;
 	/* enum conf_json_format, and so on */
-	int64_t json_format, reasoning_echo, thinking, prompt_cache;
+	int64_t json_format, reasoning_echo, thinking, prompt_cache, text_tool_calls;
 	/* Of all workers together; 0: no limit. */
 	int64_t max_concurrency, requests_per_minute, tokens_per_minute;
 	struct conf_prices prices;

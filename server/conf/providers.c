@@ -33,14 +33,14 @@ const struct provider_number provider_numbers[PROVIDER_NUMBERS] = {
 };
 
 const char *const provider_words[PROVIDER_WORDS] = {"json_format", "reasoning_echo", "thinking",
-						    "prompt_cache"};
+						    "prompt_cache", "text_tool_calls"};
 const char *const provider_texts[PROVIDER_TEXTS] = {"base_url",    "model",      "ca_file",         "proxy",
 						    "api_version", "key_header", "reasoning_effort"};
 
 int64_t *provider_word_at(struct conf_provider *p, size_t i)
 {
 	int64_t *const at[PROVIDER_WORDS] = {&p->json_format, &p->reasoning_echo, &p->thinking,
-					     &p->prompt_cache};
+					     &p->prompt_cache, &p->text_tool_calls};
 	return at[i];
 }
 
@@ -93,7 +93,8 @@ static void provider_settle(const struct conf *c, struct conf_provider *p)
 						   0,
 						   0};
 	const int64_t words[PROVIDER_WORDS] = {(int64_t)c->llm.json_format, (int64_t)c->llm.reasoning_echo,
-					       (int64_t)c->llm.thinking, (int64_t)c->llm.prompt_cache};
+					       (int64_t)c->llm.thinking, (int64_t)c->llm.prompt_cache,
+					       (int64_t)c->llm.text_tool_calls};
 	const char *texts[PROVIDER_TEXTS] = {c->providers.listed ? "" : c->openai.base_url,
 					     c->llm.model,
 					     c->llm.ca_file,

@@ -5,7 +5,7 @@
 
 #include "conf/conf_int.h"
 
-enum { NOT_GIVEN = -1, PROVIDER_NUMBERS = 10, PROVIDER_PRICES = 4, PROVIDER_WORDS = 4, PROVIDER_TEXTS = 7 };
+enum { NOT_GIVEN = -1, PROVIDER_NUMBERS = 10, PROVIDER_PRICES = 4, PROVIDER_WORDS = 5, PROVIDER_TEXTS = 7 };
 
 /* A number of an entry: where, whether within `timeouts`, and what is allowed. */
 struct provider_number {

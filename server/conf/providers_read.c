@@ -38,6 +38,7 @@ static const char *const KEYS[] = {
 	"thinking",
 	"thinking_tokens",
 	"prompt_cache",
+	"text_tool_calls",
 	"ca_file",
 	"proxy",
 	"max_concurrency",

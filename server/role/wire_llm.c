@@ -69,6 +69,7 @@ static void provider_wire(const struct conf *c, const struct conf_provider *p, s
 	o->prompt_cache = p->prompt_cache == CONF_CACHE_ON    ? LLM_CACHE_ON
 			  : p->prompt_cache == CONF_CACHE_OFF ? LLM_CACHE_OFF
 							      : LLM_CACHE_AUTO;
+	o->text_tool_calls = p->text_tool_calls == CONF_ON;
 	o->json_format = p->json_format == CONF_FORMAT_SCHEMA   ? LLM_FORMAT_SCHEMA
 			 : p->json_format == CONF_FORMAT_OBJECT ? LLM_FORMAT_OBJECT
 								: LLM_FORMAT_NONE;
