@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool task_is_over(const char *task_id, void *arg);
 static void catalog_changed(void *arg);
 static struct run *run_find(const struct agent *a, struct task_ref ref);
 static void last_words_check(struct agent *a);
@@ -28,6 +29,7 @@ struct agent *agent_new(struct loop *l, struct store *s, struct llm *m, struct m
 	struct agent *a = xcalloc(1, sizeof *a);
 	*a = (struct agent){.loop = l, .store = s, .llm = m, .mcp = c, .archive = archive, .options = *o};
 	mcp_client_on_change(c, catalog_changed, a);
+	mcp_client_on_task_asked(c, task_is_over, a);
 	return a;
 }
 
@@ -40,6 +42,7 @@ void agent_free(struct agent *a)
 	while (a->last_words != NULL)
 		last_word_free(a, &a->last_words);
 	mcp_client_on_change(a->mcp, NULL, NULL);
+	mcp_client_on_task_asked(a->mcp, NULL, NULL);
 	for (struct text_list *t; (t = a->unchecked) != NULL; free(t))
 		a->unchecked = t->next;
 	tool_index_free(a->tool_index);
@@ -123,6 +126,16 @@ void agent_run_ended(struct agent *a, const struct run *r)
 	a->last_words = w;
 }
 
+void agent_task_check(struct agent *a, struct task_ref ref)
+{
+	struct task_head head;
+	char task_id[ID_TEXT_SIZE];
+	if (task_head_get(a->store, ref, &head) != ERR_NONE || !task_state_terminal(head.state))
+		return;
+	id_format(&head.id, task_id);
+	mcp_client_task_ended(a->mcp, task_id);
+}
+
 void agent_run_freed(struct agent *a)
 {
 	last_words_check(a);
@@ -131,6 +144,20 @@ void agent_run_freed(struct agent *a)
 }
 
 /* --- helpers --- */
+
+/* Of those that have left the table only finished ones have. */
+static bool task_is_over(const char *task_id, void *arg)
+{
+	struct agent *a = arg;
+	struct task_head head;
+	struct task_ref ref;
+	struct id id;
+	if (!id_parse(task_id, strlen(task_id), &id))
+		return true;
+	if (!task_find(a->store, &id, &ref) || task_head_get(a->store, ref, &head) != ERR_NONE)
+		return store_accepts(a->store, NULL) == ERR_NONE; /* else it may be that it is not back yet */
+	return task_state_terminal(head.state);
+}
 
 static void catalog_changed(void *arg)
 {

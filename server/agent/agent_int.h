@@ -350,6 +350,8 @@ struct agent {
 
 /* agent.c: after a run's memory is gone: there is room for another */
 void agent_run_freed(struct agent *a);
+/* A run of it ends here: if the task has ended, too, its tool servers are told. */
+void agent_task_check(struct agent *a, struct task_ref ref);
 /* The run has written its last; a drain waits until that is durable. */
 void agent_run_ended(struct agent *a, const struct run *r);
 /* Something new may be begun: a step, a model call, a tool call. */

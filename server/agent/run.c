@@ -67,6 +67,7 @@ void run_drop(struct run *r, bool release)
 		archive_cancel(r->loading);
 	r->loading = NULL;
 	watch_end(r);
+	agent_task_check(a, r->lease.ref);
 	if (release)
 		lease_release(a->store, &r->lease);
 	loop_defer_cancel(a->loop, r);

@@ -153,6 +153,17 @@ struct conf_sandbox {
 	int64_t cpu_seconds, memory_mib, processes, files, file_size_mib;
 };
 
+/* How many instances of a server there are. */
+enum conf_scope { CONF_SCOPE_SHARED, CONF_SCOPE_TASK };
+enum { CONF_SCOPE_INSTANCES = 16, CONF_SCOPE_INSTANCES_MAX = 10000, CONF_SCOPE_IDLE_SECONDS = 3600 };
+struct conf_scoping {
+	enum conf_scope scope;
+	int64_t max_instances, warm;
+	int64_t idle_stop_seconds; /* 0: never */
+	int64_t lifetime_seconds;  /* 0: no limit */
+	int64_t start_seconds;     /* 0: tools.start_seconds */
+};
+
 enum conf_era { CONF_ERA_DEFAULT, CONF_ERA_HANDSHAKE, CONF_ERA_MODERN, CONF_ERA_AUTO };
 
 /* How a remote server is reached; NULL: not given. */
@@ -181,6 +192,7 @@ struct conf_tool_server {
 	const struct conf_tool_effect *effects; /* what calls of these tools do, whatever the server says */
 	size_t effects_count;
 	struct conf_sandbox sandbox; /* CONF_TOOL_STDIO */
+	struct conf_scoping scope;
 	/* Stands for all that the entry says, with what its variables and files hold: an entry with the same
 	 * one is the same. */
 	const char *fingerprint;

@@ -50,6 +50,12 @@ void registry_sandbox_default(struct conf_sandbox *s);
 must_check enum err registry_sandbox_read(struct registry_read *r, const struct conf_node *entry,
 					  struct conf_tool_server *s, struct error *e);
 
+/* --- registry_scope.c --- */
+
+/* `scope` and what goes with it, of an entry whose type and auth are known. */
+must_check enum err registry_scope_read(const struct registry_read *r, const struct conf_node *entry,
+					struct conf_tool_server *s, struct error *e);
+
 /* --- registry_text.c --- */
 
 struct conf_registry *registry_new(void);

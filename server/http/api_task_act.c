@@ -180,6 +180,15 @@ static enum err task_read(struct act *a, struct task_ref ref, struct error *e)
 	return code == ERR_NONE ? code : err_set(e, code, "no memory for the task's document");
 }
 
+/* No worker runs it, or one that will hear of it: its tool servers may go at once. */
+static void over_tell(const struct act *a)
+{
+	char id[ID_TEXT_SIZE];
+
+	id_format(&a->head.id, id);
+	mcp_client_task_ended(a->post->request->http->mcp, id);
+}
+
 static enum err act_do(struct act *a, struct api_made *made, act_prepare_fn *prepare, struct error *e)
 {
 	struct store *s = a->post->request->http->store;
@@ -198,6 +207,8 @@ static enum err act_do(struct act *a, struct api_made *made, act_prepare_fn *pre
 			api_post_begin(a->post, &a->head.id, a->head.last_seq);
 		begun = true;
 		code = task_move(s, made->ref, &a->change, &made->last_seq, e);
+		if (code == ERR_NONE && task_state_terminal(a->change.to))
+			over_tell(a);
 		if (code != ERR_CONFLICT || !moved_on(s, made->ref, a->head.last_seq))
 			return code;
 	}

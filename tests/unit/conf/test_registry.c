@@ -170,7 +170,8 @@ static void conf_registry_load__says_what_is_wrong_and_where(void **state)
 	assert_refused("mcpServers:\n  a: {command: x, colours: {}}\n",
 		       "tool_registry.yaml:2:19: an entry of mcpServers has no option colours; known here: "
 		       "command, args, env, cwd, url, auth, headers, tls, proxy, timeout, era, allow_http, "
-		       "type, disabled, trust_annotations, tools, sandbox");
+		       "type, disabled, trust_annotations, tools, sandbox, scope, warm, max_instances, "
+		       "idle_stop, max_lifetime, start_seconds");
 #undef ONE
 }
 

@@ -25,6 +25,7 @@ struct api_rig {
 	int logins;
 	/* The last request to a server, until it is answered or cancelled. */
 	struct mcp_call_handler asked;
+	char task_ended[ID_TEXT_SIZE]; /* the last that the tool servers were told of */
 	char asked_method[64], asked_params[1000];
 	enum mcp_list listed;
 	unsigned listed_limit;
@@ -144,6 +145,12 @@ void mcp_client_servers_cancel(struct mcp_client *c, void *arg)
 	(void)c;
 	assert_ptr_equal(api.servers_arg, arg);
 	api.servers_fn = NULL;
+}
+
+void mcp_client_task_ended(struct mcp_client *c, const char *task_id)
+{
+	(void)c;
+	snprintf(api.task_ended, sizeof(api.task_ended), "%s", task_id);
 }
 
 /* --- the worker --- */

@@ -90,7 +90,9 @@ static void task_act__says_the_state_that_forbids_it(void **state)
 	assert_int_equal(act(t, "approve", NULL), 200);
 	assert_int_equal(act(t, "approve", NULL), 409);
 	assert_non_null(strstr(api_text("/detail"), "running"));
+	assert_string_equal(api.task_ended, "");
 	assert_int_equal(act(t, "cancel", NULL), 200);
+	assert_string_equal(api.task_ended, api_text("/id"));
 	assert_int_equal(act(t, "cancel", NULL), 409);
 	assert_non_null(strstr(api_text("/detail"), "cancelled"));
 }
@@ -121,6 +123,7 @@ static void task_reject__ends_the_task_without_feedback(void **state)
 		api_plan(t, "abc", 1);
 		assert_int_equal(act(t, "reject", bodies[i]), 200);
 		assert_string_equal(api_text("/status"), "rejected");
+		assert_string_equal(api.task_ended, api_text("/id"));
 	}
 }
 
