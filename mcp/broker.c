@@ -19,19 +19,32 @@
 
 /* --- the catalogue --- */
 
+/* Tools of one server, and those made of its resources. Returns how many. */
+static size_t sources_add(const struct pool *p, struct catalog_source *out)
+{
+	const struct tool_entry *own[RESOURCE_TOOLS];
+	size_t n = 0, own_count = resource_tools(&p->shelf, &p->tools, own);
+	for (size_t k = 0; k < p->tools.count; k++)
+		out[n++] = (struct catalog_source){.server = p->options->id,
+						   .tool = &p->tools.tools[k],
+						   .effect = tool_effect_of(p->options, &p->tools.tools[k])};
+	for (size_t k = 0; k < own_count; k++)
+		out[n++] = (struct catalog_source){.server = p->options->id,
+						   .tool = own[k],
+						   .effect = {MCP_READS, "runtime"},
+						   .by_runtime = true};
+	return n;
+}
+
 static void catalog_make(struct mcp_broker *b)
 {
 	size_t count = 0, at = 0;
 	for (size_t i = 0; i < b->pools_count; i++)
-		count += b->pools[i]->tools.count;
+		count += b->pools[i]->tools.count + RESOURCE_TOOLS;
 	struct catalog_source *sources = xcalloc(count + 1, sizeof(*sources));
 	for (size_t i = 0; i < b->pools_count; i++) {
-		const struct pool *p = b->pools[i];
-		for (size_t k = 0; k < p->tools.count && pool_offers_tools(p); k++)
-			sources[at++] = (struct catalog_source){
-				.server = p->options->id,
-				.tool = &p->tools.tools[k],
-				.effect = tool_effect_of(p->options, &p->tools.tools[k])};
+		if (pool_offers_tools(b->pools[i]))
+			at += sources_add(b->pools[i], sources + at);
 	}
 	count = at;
 	catalog_name(sources, count);

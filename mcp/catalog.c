@@ -92,6 +92,7 @@ static enum err tool_read(struct mcp_tool *t, const struct json *j, struct slice
 		.destructive = json_get_bool(j, "destructive", true),
 		.idempotent = json_get_bool(j, "idempotent", false),
 		.open_world = json_get_bool(j, "open_world", true),
+		.by_runtime = strcmp(json_get_text(j, "provided_by", ""), "runtime") == 0,
 	};
 	if (!t->server || !t->name || !t->exposed || !t->schema)
 		return err_set(e, ERR_INVALID, "a tool of the catalogue lacks server, tool, name or schema");

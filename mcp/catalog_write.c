@@ -132,6 +132,7 @@ void catalog_write(const struct catalog_source *sources, size_t count, struct bu
 		jw_kv_bool(&w, "idempotent", effect != MCP_WRITES);
 		jw_kv_text(&w, "effect_source", sources[i].effect.source);
 		jw_kv_bool(&w, "open_world", true);
+		jw_kv_text(&w, "provided_by", sources[i].by_runtime ? "runtime" : "server");
 		jw_object_end(&w);
 	}
 	jw_array_end(&w);

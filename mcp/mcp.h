@@ -14,6 +14,9 @@
 #include "base/base.h"
 
 enum { MCP_TOOL_NAME_MAX = 64 };
+/* Names of the tools by which models read what servers offer beside tools. */
+#define MCP_READ_RESOURCE  "read_resource"
+#define MCP_LIST_RESOURCES "list_resources"
 
 /* --- the catalogue --- */
 
@@ -29,6 +32,7 @@ struct mcp_tool {
 	bool read_only, idempotent; /* as the operator says, or as the server does where it is trusted; what
 				       reads is idempotent, too */
 	bool destructive, open_world;
+	bool by_runtime; /* made here of the server's resources: MCP_READ_RESOURCE, MCP_LIST_RESOURCES */
 };
 
 /* Immutable, counted by references; tools sorted by `exposed`. */

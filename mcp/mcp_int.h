@@ -271,6 +271,22 @@ struct shelf_page {
 must_check enum err shelf_write(const struct shelf *s, const struct shelf_page *p, struct buf *out,
 				struct error *e);
 
+/* --- resource_tools.c --- */
+
+enum { RESOURCE_TOOLS = 2 };
+enum resource_tool { RESOURCE_TOOL_NONE, RESOURCE_TOOL_READ, RESOURCE_TOOL_LIST };
+/* Those of a server with these lists. COUNT returned; static. */
+size_t resource_tools(const struct shelf *s, const struct tool_list *l,
+		      const struct tool_entry *out[RESOURCE_TOOLS]);
+/* Which of them a call of this name means. */
+enum resource_tool resource_tool_of(const struct shelf *s, const struct tool_list *l, const char *name);
+/* What resources/read answered, or what it refused, as the result of a tool. ERR_UPSTREAM: it has no
+ * contents. */
+must_check enum err resource_tool_result(struct slice result, struct buf *out, struct error *e);
+void resource_tool_fault(const char *message, struct buf *out);
+/* The result of list_resources; query may be NULL. */
+void resource_tool_list(const struct shelf *s, const char *query, struct buf *out);
+
 /* --- effect.c --- */
 
 struct tool_effect {
@@ -288,6 +304,7 @@ struct catalog_source {
 	const char *server;
 	const struct tool_entry *tool;
 	struct tool_effect effect;
+	bool by_runtime;
 	char exposed[MCP_TOOL_NAME_MAX + 1];
 };
 /* Gives each its exposed name and sorts by it. The names depend on the set only, not on its order. */
@@ -545,6 +562,7 @@ struct tool_call {
 	struct tool_call *prev, *next;
 	const char *method;              /* of a request that is no tool call, static; NULL: it is one */
 	char *tool;                      /* or the name of that method */
+	bool as_tool;                    /* its result is to be a tool's (resource_tools.c) */
 	char *key;                       /* of such a request: session_request_key; may be NULL */
 	char *task_id, *idempotency_key; /* may be NULL */
 	struct buf arguments;            /* or the request's params */

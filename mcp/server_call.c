@@ -197,10 +197,23 @@ static void prompt_fault(const struct tool_call *c, struct error *e)
 		e->code = ERR_NOT_FOUND;
 }
 
+/* Of a request that a model made as a call: contents become content, and the server's refusal a tool's error.
+ */
+static void tool_shape(struct answer *a, struct buf *text)
+{
+	bool refused = a->error.code && a->rpc_code;
+	if (refused)
+		resource_tool_fault(a->error.msg, text);
+	else if (a->error.code || resource_tool_result(a->result, text, &a->error) != ERR_NONE)
+		return;
+	*a = (struct answer){.is_error = refused, .result = buf_slice(text)};
+}
+
 static void call_answered(const struct answer *a, void *arg)
 {
 	struct tool_call *c = arg;
 	struct answer bad = *a;
+	struct buf text = BUF_INIT;
 	if (c->method && a->error.code) {
 		session_request_fault(c->method, a->rpc_code, &bad.error);
 		prompt_fault(c, &bad.error);
@@ -213,14 +226,46 @@ static void call_answered(const struct answer *a, void *arg)
 		err_set(&bad.error, ERR_UPSTREAM, "the server's result of %s is not an object", c->tool);
 		a = &bad;
 	}
-	call_end(c, a, !a->unsent);
+	bool sent = !a->unsent;
+	if (c->as_tool) {
+		bad = *a;
+		tool_shape(&bad, &text);
+		a = &bad;
+	}
+	call_end(c, a, sent);
+	buf_release(&text);
 }
 
 /* --- taking calls --- */
 
+/* Only now it is known what the server has. true: the call has ended. */
+static bool resource_call(const struct server *s, struct tool_call *c)
+{
+	const struct shelf *shelf = &s->pool->shelf;
+	struct answer a = {0};
+	struct buf query = BUF_INIT, text = BUF_INIT;
+	enum resource_tool which =
+		c->method ? RESOURCE_TOOL_NONE : resource_tool_of(shelf, &s->pool->tools, c->tool);
+	if (which == RESOURCE_TOOL_READ) {
+		c->method = session_method("resources/read");
+		c->key = session_request_key(c->method, buf_slice(&c->arguments));
+		c->as_tool = true;
+	} else if (which == RESOURCE_TOOL_LIST) {
+		scan_text(scan_member(buf_slice(&c->arguments), "query"), &query);
+		resource_tool_list(shelf, buf_cstr(&query), &text);
+		a.result = buf_slice(&text);
+		call_end(c, &a, true);
+	}
+	buf_release(&query);
+	buf_release(&text);
+	return which == RESOURCE_TOOL_LIST;
+}
+
 static void call_send(struct server *s, struct tool_call *c)
 {
 	struct error e;
+	if (resource_call(s, c))
+		return;
 	struct request_handler h = {call_progress, call_answered, c, !c->method};
 	struct slice arguments = buf_slice(&c->arguments);
 	c->request_id = c->method ? session_request(s->session, c->method, arguments, h, &e)

@@ -137,6 +137,8 @@ struct toolbox_want {
 	size_t max; /* all tools when there are no more than this */
 	bool own;   /* the runtime's own tools, too: those of an executor */
 	bool reads; /* read_result among them */
+	bool plain; /* none that the runtime makes of resources: the offline rules do not know what they are
+		       for */
 };
 void toolbox_init(struct toolbox *t, struct tool_index *x, const struct toolbox_want *w);
 void toolbox_release(struct toolbox *t);
@@ -144,6 +146,8 @@ void toolbox_release(struct toolbox *t);
 bool toolbox_add(struct toolbox *t, const char *exposed);
 /* Calls of it may be repeated without harm; false for the runtime's own. */
 bool toolbox_idempotent(const struct toolbox *t, const struct llm_tool *tool);
+/* The tool on offer that reads this server's resources; NULL: there is none. */
+const char *toolbox_reader(const struct toolbox *t, const char *server);
 /* NULL when this name was not offered. */
 const struct llm_tool *toolbox_find(const struct toolbox *t, const char *name);
 #define FINISH_STEP "finish_step"
@@ -542,6 +546,7 @@ struct result_view {
 	int64_t whole_bytes; /* 0: it is not truncated */
 	int64_t artifact;    /* that has the whole; 0: none */
 	const char *handle;  /* by which a model reads the whole; NULL: it cannot */
+	const char *reader;  /* tool that reads what is linked to; NULL: none */
 };
 /* full: gets the whole text when only a part of it is shown and there is a handle; may be NULL without one.
  */
@@ -549,7 +554,7 @@ void result_shown(const struct result_view *v, size_t bytes_max, struct buf *out
 /* Appends JSON text made shorter, all members kept; false when it is no JSON, or does not become so short. */
 bool json_shorten(struct slice text, size_t bytes_max, struct buf *out);
 /* Text of an MCP tool result for a model: blocks joined, binary described, bounded with a marker. */
-void result_text(const struct json *result, size_t bytes_max, struct buf *out);
+void result_text(const struct json *result, const char *reader, size_t bytes_max, struct buf *out);
 /* Appends text of at most bytes_max bytes: head and tail with a marker between when it is longer. */
 void result_bound(struct slice text, size_t bytes_max, struct buf *out);
 

@@ -125,6 +125,7 @@ void calls_answer_result(struct exec_call *c, struct result_view *v)
 	const struct agent *a = c->exec->run->agent;
 	struct buf shown = BUF_INIT, full = BUF_INIT;
 	v->handle = agent_is_offline(a, LLM_EXECUTOR) ? NULL : c->id;
+	v->reader = c->server != NULL ? toolbox_reader(&c->exec->box, c->server) : NULL;
 	result_shown(v, exec_context_bytes_max(a), &shown, &full);
 	calls_answer(c, buf_cstr(&shown), full.len > 0 ? buf_cstr(&full) : NULL, v->is_error);
 	buf_release(&shown);

@@ -35,7 +35,8 @@ struct exec *exec_new(struct run *r, size_t step)
 				    .hints_count = s->hints_count,
 				    .max = exec_tools_offered_max(r->agent, LLM_EXECUTOR),
 				    .own = true,
-				    .reads = !agent_is_offline(r->agent, LLM_EXECUTOR)};
+				    .reads = !agent_is_offline(r->agent, LLM_EXECUTOR),
+				    .plain = agent_is_offline(r->agent, LLM_EXECUTOR)};
 	x->run = r;
 	x->step = step;
 	x->arena = arena_new(0);

@@ -254,7 +254,7 @@ static void parts_describe(struct jw *w, const struct run *r, const struct call_
 static struct json *result_preview(const struct run *r, const struct json *result)
 {
 	struct buf text = BUF_INIT;
-	result_text(result, r->agent->options.tool_result_bytes_max - MARKER_BYTES_MAX, &text);
+	result_text(result, NULL, r->agent->options.tool_result_bytes_max - MARKER_BYTES_MAX, &text);
 	struct json *preview = json_new_object(), *content = json_new_array(), *block = json_new_object();
 	json_set(block, "type", json_new_text("text"));
 	json_set(block, "text", json_new_text(buf_cstr(&text)));

@@ -23,8 +23,10 @@ static void plan_empty(struct run *r, struct plan *p, struct record *recs);
 void planner_start(struct run *r)
 {
 	struct agent *a = r->agent;
-	struct toolbox_want want = {
-		.queries = {r->prompt}, .queries_count = 1, .max = exec_tools_offered_max(a, LLM_PLANNER)};
+	struct toolbox_want want = {.queries = {r->prompt},
+				    .queries_count = 1,
+				    .max = exec_tools_offered_max(a, LLM_PLANNER),
+				    .plain = agent_is_offline(a, LLM_PLANNER)};
 	if (r->unanswered) {
 		run_fail(r, "needs-input", "the planner's questions were not answered");
 		return;

@@ -14,19 +14,19 @@
 
 enum { INVALID_SHOWN_BYTES = 100 };
 
-static void block_text(const struct json *block, struct buf *out);
-static void link_text(const struct json *block, struct buf *out);
+static void block_text(const struct json *block, const char *reader, struct buf *out);
+static void link_text(const struct json *block, const char *reader, struct buf *out);
 static void count_text(int64_t n, struct buf *out);
 static void binary_text(const char *what, const struct json *holder, const char *member, struct buf *out);
 
 /* The text of all blocks. */
-static void blocks_text(const struct json *result, struct buf *all)
+static void blocks_text(const struct json *result, const char *reader, struct buf *all)
 {
 	const struct json *content = json_get(result, "content");
 	for (const struct json *b = json_first(content); b != NULL; b = json_next(b)) {
 		if (all->len > 0)
 			buf_add_char(all, '\n');
-		block_text(b, all);
+		block_text(b, reader, all);
 	}
 	if (all->len == 0 && json_get(result, "structuredContent") != NULL)
 		json_print(json_get(result, "structuredContent"), all);
@@ -43,7 +43,7 @@ void result_shown(const struct result_view *v, size_t bytes_max, struct buf *out
 			v->fault);
 	else if (v->is_error)
 		buf_add_str(out, "Error: ");
-	blocks_text(v->result, &all);
+	blocks_text(v->result, v->reader, &all);
 	bool cut = all.len > bytes_max;
 	if (v->handle == NULL || !cut || !json_shorten(buf_slice(&all), bytes_max, out))
 		result_bound(buf_slice(&all), bytes_max, out);
@@ -65,10 +65,10 @@ void result_shown(const struct result_view *v, size_t bytes_max, struct buf *out
 		buf_printf(out, "\n[read_result with handle a%lld reads it]", (long long)v->artifact);
 }
 
-void result_text(const struct json *result, size_t bytes_max, struct buf *out)
+void result_text(const struct json *result, const char *reader, size_t bytes_max, struct buf *out)
 {
 	struct buf all = BUF_INIT;
-	blocks_text(result, &all);
+	blocks_text(result, reader, &all);
 	result_bound(buf_slice(&all), bytes_max, out);
 	buf_release(&all);
 }
@@ -90,7 +90,7 @@ void result_bound(struct slice text, size_t bytes_max, struct buf *out)
 
 /* --- helpers --- */
 
-static void block_text(const struct json *block, struct buf *out)
+static void block_text(const struct json *block, const char *reader, struct buf *out)
 {
 	const char *type = json_get_text(block, "type", "");
 	const struct json *resource = json_get(block, "resource");
@@ -99,7 +99,7 @@ static void block_text(const struct json *block, struct buf *out)
 	} else if (strcmp(type, "image") == 0 || strcmp(type, "audio") == 0) {
 		binary_text(type, block, "data", out);
 	} else if (strcmp(type, "resource_link") == 0) {
-		link_text(block, out);
+		link_text(block, reader, out);
 	} else if (strcmp(type, "resource") == 0 && json_get_text(resource, "text", NULL) != NULL) {
 		buf_add_str(out, json_get_text(resource, "text", ""));
 	} else if (strcmp(type, "resource") == 0) {
@@ -111,7 +111,7 @@ static void block_text(const struct json *block, struct buf *out)
 	}
 }
 
-static void link_text(const struct json *block, struct buf *out)
+static void link_text(const struct json *block, const char *reader, struct buf *out)
 {
 	const char *more[] = {json_get_text(block, "mimeType", NULL),
 			      json_get_text(block, "description", NULL)};
@@ -119,6 +119,8 @@ static void link_text(const struct json *block, struct buf *out)
 	for (size_t i = 0; i < COUNT_OF(more); i++)
 		if (more[i] != NULL)
 			buf_printf(out, ", %s", more[i]);
+	if (reader != NULL)
+		buf_printf(out, "; read it with %s", reader);
 	buf_add_char(out, ']');
 }
 

@@ -75,8 +75,10 @@ void toolbox_init(struct toolbox *t, struct tool_index *x, const struct toolbox_
 		pick_rest(c, w->max, picked);
 	}
 	size_t count = 0;
-	for (size_t i = 0; i < c->count; i++)
+	for (size_t i = 0; i < c->count; i++) {
+		picked[i] = picked[i] && !(w->plain && c->tools[i].by_runtime);
 		count += picked[i];
+	}
 	/* Calls of a turn point into it: it never moves. */
 	t->found_max = all ? 0 : w->max;
 	t->tools = xcalloc(count + OWN_MAX + t->found_max, sizeof *t->tools);
@@ -123,6 +125,17 @@ const struct llm_tool *toolbox_find(const struct toolbox *t, const char *name)
 	for (size_t i = 0; i < t->count; i++)
 		if (strcmp(t->tools[i].name, name) == 0)
 			return &t->tools[i];
+	return NULL;
+}
+
+const char *toolbox_reader(const struct toolbox *t, const char *server)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		const struct llm_tool *tool = &t->tools[i];
+		if (tool->server != NULL && strcmp(tool->server, server) == 0 &&
+		    strcmp(tool->server_tool, MCP_READ_RESOURCE) == 0)
+			return tool->name;
+	}
 	return NULL;
 }
 

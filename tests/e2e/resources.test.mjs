@@ -2,6 +2,7 @@
 // Resources, prompts and completion: what the API shows of the official servers and of a scripted one that lists well or badly.
 import assert from 'node:assert/strict';
 import path from 'node:path';
+import { begin } from './lib/calling.mjs';
 import { Server, assertProblem, fakes, mcpPackage, stdio, tempDir, test } from './lib/server.mjs';
 
 const everything = stdio('everything', process.execPath, [mcpPackage('@modelcontextprotocol/server-everything'), 'stdio']);
@@ -67,6 +68,34 @@ test('a memory server: its graph is read as it is now', async () => {
   assert.deepEqual([prompts.status, prompts.body.prompts, prompts.body.offered], [200, [], false]);
   assertProblem(await s.post('/v1/servers/memory/prompts/any', {}), 501, 'not-supported');
   await s.stop();
+});
+
+test('a model lists and reads resources with tools of the runtime; links name the tool that reads them', async () => {
+  const b = await begin([everything, shelf('taken')]);
+  const list = [['everything__list_resources', { query: 'features' }], ['everything__get-resource-links', { count: 2 }],
+    ['everything__read_resource', { uri: 'demo://resource/dynamic/text/1' }], ['everything__read_resource', { uri: 'demo://resource/dynamic/blob/2' }],
+    ['everything__read_resource', { uri: 'demo://nothing' }], ['shelf__read_resource', { uri: 'shelf://1' }]];
+  const { id } = await b.s.submit('read', { approval: 'auto' });
+  (await b.model.next('planner')).plan({ objective: 'read', tools: list.map(([name]) => name), effect: 'write' });
+  (await b.model.next('executor')).calls(...list);
+  const turn = await b.model.next('executor');
+  const told = turn.body.messages.filter((m) => m.role === 'tool').map((m) => m.content);
+  turn.finish();
+  (await b.model.next('writer')).text('Read.');
+  await b.s.until(id, 'completed');
+  assert.match(told[0], /^\[link: .*demo:\/\/resource\/static\/document\/features\.md.*; read it with everything__read_resource\]/);
+  assert.match(told[1], /\[link: .* demo:\/\/.*; read it with everything__read_resource\]/);
+  assert.match(told[2], /Resource 1/);
+  assert.match(told[3], /\[resource demo:\/\/resource\/dynamic\/blob\/2 .*bytes, artifact 1\]/);
+  assert.match(told[4], /^Error: .*not found/i);
+  assert.match(told[5], /the server's own/);
+  const started = (await b.s.events(id)).filter((e) => e.event === 'tool.started').map((e) => e.data);
+  assert.deepEqual(started.slice(0, 5).map((e) => e.read_only), [true, true, true, true, true]);
+  const { tools } = (await b.s.json('/v1/tools')).body;
+  const by = (name) => tools.find((t) => t.name === name)?.provided_by;
+  assert.deepEqual(['everything__read_resource', 'everything__list_resources', 'everything__echo', 'shelf__read_resource', 'shelf__list_resources'].map(by),
+    ['runtime', 'runtime', 'server', 'server', 'runtime']);
+  await b.end();
 });
 
 test('servers that list badly: bounded, the bad entries named, the other lists and servers unharmed', async () => {

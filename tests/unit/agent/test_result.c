@@ -16,7 +16,7 @@ static void assert_text(const char *result, size_t bytes_max, const char *wanted
 	struct buf out = BUF_INIT;
 	struct json *j = json_parse(result, strlen(result), 0, &e);
 	assert_non_null(j);
-	result_text(j, bytes_max, &out);
+	result_text(j, "s__read_resource", bytes_max, &out);
 	assert_string_equal(buf_cstr(&out), wanted);
 	json_free(j);
 	buf_release(&out);
@@ -31,7 +31,9 @@ static void result_text__joins_blocks(void **state)
 		"x\"},{\"type\":\"resource_link\",\"name\":\"m\",\"uri\":\"u\",\"mimeType\":"
 		"\"text/plain\",\"description\":\"d\"},"
 		"{\"type\":\"resource\",\"resource\":{\"uri\":\"u\",\"text\":\"inner\"}}]}",
-		1000, "a\n[link: n file:///x]\n[link: m u, text/plain, d]\ninner");
+		1000,
+		"a\n[link: n file:///x; read it with s__read_resource]\n[link: m u, text/plain, d; "
+		"read it with s__read_resource]\ninner");
 }
 
 static void result_text__describes_binary(void **state)

@@ -63,6 +63,27 @@ static void toolbox__shows_all_when_they_are_few(void **state)
 	toolbox_release(&t);
 }
 
+/* The offline rules read by words of names: what reads resources is none of what they know. */
+static void toolbox__tools_of_resources_are_not_for_the_offline_rules(void **state)
+{
+	struct held_catalog c = catalog_make(3);
+	(void)state;
+	tools[1].name = MCP_READ_RESOURCE;
+	tools[1].by_runtime = true;
+	struct toolbox t = box_of(&c, "read", NULL, 0, 3, false);
+	assert_int_equal(t.count, 3);
+	assert_string_equal(toolbox_reader(&t, "fs"), "fs__tool01");
+	assert_null(toolbox_reader(&t, "other"));
+	toolbox_release(&t);
+	struct tool_index *x = tool_index_new(&c.catalog);
+	struct toolbox_want want = {.queries = {"read"}, .queries_count = 1, .max = 3, .plain = true};
+	toolbox_init(&t, x, &want);
+	tool_index_free(x);
+	assert_int_equal(t.count, 2);
+	assert_null(toolbox_reader(&t, "fs"));
+	toolbox_release(&t);
+}
+
 static void toolbox__picks_hints_then_what_fits_then_the_rest(void **state)
 {
 	struct held_catalog c = catalog_make(TOOLS);
@@ -141,6 +162,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(toolbox__shows_all_when_they_are_few),
+		cmocka_unit_test(toolbox__tools_of_resources_are_not_for_the_offline_rules),
 		cmocka_unit_test(toolbox__picks_hints_then_what_fits_then_the_rest),
 		cmocka_unit_test(toolbox__takes_the_best_of_each_query),
 		cmocka_unit_test(toolbox_add__shows_what_was_found_behind_all_others),

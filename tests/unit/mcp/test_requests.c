@@ -59,6 +59,52 @@ static void request__prompt_that_is_not_there_is_told_from_bad_arguments(void **
 	rig_free(&r);
 }
 
+/* As a model calls them: the result is a tool's. */
+static void resource_tools__are_called_like_tools(void **state)
+{
+	struct rig r;
+	struct outcome o;
+	(void)state;
+	shelf_init(&r, "shelf");
+	rig_start(&r);
+	/* Before the server has told what it has. */
+	rig_call_wait(&r, "shelf", "read_resource", "{\"uri\":\"shelf://2\"}", &o);
+	assert_int_equal(o.error.code, ERR_NONE);
+	assert_string_equal(buf_cstr(&o.result),
+			    "{\"content\":[{\"type\":\"resource\",\"resource\":{\"uri\":"
+			    "\"shelf://2\",\"mimeType\":\"text/plain\",\"text\":\"page 2\"}}]}");
+	rig_call_wait(&r, "shelf", "read_resource", "{\"uri\":\"shelf://9\"}", &o);
+	assert_int_equal(o.error.code, ERR_NONE);
+	assert_true(o.is_error);
+	assert_non_null(strstr(buf_cstr(&o.result), "Resource not found"));
+	rig_call_wait(&r, "shelf", "list_resources", "{\"query\":\"book 3\"}", &o);
+	assert_non_null(strstr(buf_cstr(&o.result), "\"uri\":\"shelf://3\""));
+	assert_null(strstr(buf_cstr(&o.result), "shelf://2"));
+	const struct mcp_catalog *c = mcp_client_catalog(r.client);
+	const struct mcp_tool *t = mcp_catalog_find(c, "shelf__read_resource");
+	assert_non_null(t);
+	assert_true(t->by_runtime && t->read_only && t->idempotent && !t->destructive);
+	assert_false(mcp_catalog_find(c, "shelf__touch")->by_runtime);
+	mcp_catalog_drop(c);
+	rig_free(&r);
+}
+
+static void resource_tools__give_way_to_the_servers_own(void **state)
+{
+	struct rig r;
+	struct outcome o;
+	(void)state;
+	shelf_init(&r, "taken");
+	rig_start(&r);
+	rig_call_wait(&r, "shelf", "read_resource", "{\"uri\":\"shelf://2\"}", &o);
+	assert_non_null(strstr(buf_cstr(&o.result), "the server's own"));
+	const struct mcp_catalog *c = mcp_client_catalog(r.client);
+	assert_false(mcp_catalog_find(c, "shelf__read_resource")->by_runtime);
+	assert_true(mcp_catalog_find(c, "shelf__list_resources")->by_runtime);
+	mcp_catalog_drop(c);
+	rig_free(&r);
+}
+
 static void request__ends_by_its_time_limit_and_by_cancel(void **state)
 {
 	struct rig r;
@@ -103,6 +149,8 @@ int main(void)
 		cmocka_unit_test(request__result_comes_back_whole),
 		cmocka_unit_test(request__errors_say_what_they_are),
 		cmocka_unit_test(request__prompt_that_is_not_there_is_told_from_bad_arguments),
+		cmocka_unit_test(resource_tools__are_called_like_tools),
+		cmocka_unit_test(resource_tools__give_way_to_the_servers_own),
 		cmocka_unit_test(request__ends_by_its_time_limit_and_by_cancel),
 		cmocka_unit_test(request__counts_among_the_calls_of_its_server),
 	};
