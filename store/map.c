@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LAYOUT = 4, PAGE = 4096, RESERVE_PART = 32, BLOCKS_MIN = 256, LIVE_RING_MIN = 1024, KEYS_MIN = 64 };
+enum { LAYOUT = 5, PAGE = 4096, RESERVE_PART = 32, BLOCKS_MIN = 256, LIVE_RING_MIN = 1024, KEYS_MIN = 64 };
 static const uint64_t MAGIC = 0x6b736174746e6761; /* "agnttask" */
 
 static enum err layout_plan(const struct store_options *o, struct map *m, struct error *e);
@@ -50,6 +50,8 @@ enum err store_create(const struct store_options *o, struct store **out, struct 
 	}
 	ensure(m != NULL);
 	mapping_format(&plan, m);
+	for (uint32_t i = 0; i < plan.gates_max; i++)
+		gate_format((struct gate *)(void *)((char *)m + plan.gates_at) + i, &o->gates[i]);
 	*out = handle_new(m, NONE, fds);
 	(*out)->wake_fds_owned = fds;
 	(*out)->fd = fd;
@@ -144,6 +146,7 @@ static uint64_t round_up(uint64_t n, uint64_t to)
 
 static enum err options_check(const struct store_options *o, struct error *e)
 {
+	ensure(o->gates_count <= STORE_GATES_MAX);
 	ensure(o->procs_max > 0 && o->procs_max <= STORE_PROCS_MAX && o->tasks_max > 0);
 	uint64_t low = LIVE_RING_MIN;
 	while (low * 2 <= o->live_ring_bytes)
@@ -184,6 +187,9 @@ static enum err layout_plan(const struct store_options *o, struct map *m, struct
 	at += m->buckets * sizeof(uint32_t);
 	m->keys_at = at = round_up(at, 64);
 	at += (uint64_t)m->keys_max * sizeof(struct key_entry);
+	m->gates_max = o->gates_count;
+	m->gates_at = at = round_up(at, 64);
+	at += (uint64_t)m->gates_max * sizeof(struct gate);
 	m->live_at = at = round_up(at, PAGE);
 	at += (uint64_t)o->procs_max * o->live_ring_bytes;
 	m->blocks_at = at = round_up(at, 64);

@@ -47,6 +47,16 @@ bool event_type_live(enum event_type t);
 
 enum { STORE_PROCS_MAX = 64 };
 
+/* --- what all participants together may do with one model provider: see "gates" below --- */
+enum { STORE_GATES_MAX = 32, GATE_ERROR_MAX = 512 };
+struct gate_limits {
+	uint32_t concurrency_max;    /* calls at once; 0: no limit, here and below */
+	int64_t requests_per_minute; /* begun within any minute */
+	int64_t tokens_per_minute;
+	uint32_t breaker_failures; /* in a row, then the breaker trips; 0: it never does */
+	int64_t breaker_ms;        /* stays open so long, then one probe is let through */
+};
+
 struct store_options {
 	size_t bytes;             /* size of the whole mapping */
 	uint32_t tasks_max;       /* slots */
@@ -58,6 +68,8 @@ struct store_options {
 	bool keeper;              /* the last participant (procs_max - 1) writes changes to a database; false:
 				     nobody does, and what is published is shown at once */
 	uint32_t requests_max;    /* keys of requests remembered in the mapping */
+	const struct gate_limits *gates; /* gates_count of them, <= STORE_GATES_MAX */
+	uint32_t gates_count;
 };
 
 struct store;
@@ -270,6 +282,7 @@ enum {
 	WAKE_UNSAVED = 16,  /* keeper: there are changes to commit */
 	WAKE_HEALTH = 32,   /* store_health is another */
 	WAKE_REQUESTS = 64, /* a request that was in progress is settled */
+	WAKE_GATES = 128,   /* a gate that said "wait" or "shut" without a time may say otherwise now */
 };
 /* Clears the descriptor and returns what happened since the last call. on_task is called for every task that
  * changed (by anybody, this participant too) and is watched or leased by this participant. */
@@ -315,6 +328,55 @@ void request_key_drop(struct store *s, const struct request_key *k);
 must_check bool request_key_reclaim(struct store *s, const struct request_key *k,
 				    const struct request_place *place);
 void request_key_hex(const struct request_key *k, char out[REQUEST_HEX_SIZE]);
+
+/* --- gates: breaker, concurrency and rate of a model provider, over all participants ---
+ *
+ * Before each attempt of a call its gate is asked; afterwards it is told how that ended. What a participant
+ * holds when it dies is free again. Times are those of clock_mono_ms, which all processes share. */
+
+enum gate_answer {
+	GATE_PASS, /* go on, and report */
+	GATE_WAIT, /* a limit is reached: ask again after *wait_ms */
+	GATE_SHUT, /* the breaker is open, or half open and probed by another: likewise */
+};
+struct gate_pass {
+	uint32_t gate, proc, proc_gen;
+	bool probe; /* the one call that decides what becomes of the breaker */
+	int64_t tokens, second;
+};
+/* tokens: what the attempt may use. *wait_ms -1: WAKE_GATES or WAKE_PEER_DIED tells. */
+enum gate_answer gate_acquire(struct store *s, uint32_t gate, int64_t tokens, int64_t now_ms,
+			      struct gate_pass *pass, int64_t *wait_ms);
+
+enum gate_outcome {
+	GATE_WORKED,
+	GATE_FAILED,  /* counts for the breaker */
+	GATE_NEITHER, /* given up by the caller, or put off by the provider: says nothing of its health */
+};
+struct gate_end {
+	enum gate_outcome outcome;
+	int64_t tokens;   /* used */
+	int64_t pause_ms; /* the provider asked for so much quiet; 0: it did not */
+	const char *why;  /* what went wrong, for people; NULL: nothing */
+	int64_t wall_ms;  /* when */
+};
+/* Exactly once for each pass. Wakes those who wait. */
+void gate_report(struct store *s, const struct gate_pass *p, const struct gate_end *end, int64_t now_ms);
+
+enum gate_state { GATE_CLOSED, GATE_TRIPPED, GATE_HALF_OPEN };
+struct gate_view {
+	enum gate_state state;
+	struct gate_limits limits;
+	uint32_t failures; /* in a row */
+	uint32_t in_flight;
+	int64_t shut_ms, pause_ms; /* left */
+	int64_t requests, tokens;  /* of the last minute */
+	uint64_t calls, failed, trips;
+	char error[GATE_ERROR_MAX]; /* the last one; "" */
+	int64_t error_ms;           /* wall clock */
+};
+void gate_view_get(struct store *s, uint32_t gate, int64_t now_ms, struct gate_view *out);
+uint32_t store_gates(const struct store *s);
 
 /* --- figures --- */
 

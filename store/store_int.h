@@ -12,6 +12,7 @@
  *   move.c    the one mover; create.c: new tasks
  *   room.c    blocks for a change, and who makes room for it; cache.c: fold states kept per handle
  *   read.c    documents, events, lists
+ *   gate.c
  *   lease.c, wake.c, live.c, count.c, check.c
  *
  * Everything in the mapping is reached by offsets; nothing in it is a pointer. Fields marked (lock) are only
@@ -38,7 +39,7 @@ enum {
 /* --- lock.c --- */
 
 /* Order of taking; a thread may only take a lock of a higher rank than those it holds. */
-enum lock_rank { LOCK_INDEX = 1, LOCK_SLOT, LOCK_POOL, LOCK_KEYS };
+enum lock_rank { LOCK_INDEX = 1, LOCK_SLOT, LOCK_POOL, LOCK_KEYS, LOCK_GATE };
 
 struct lock {
 	pthread_mutex_t mutex;
@@ -109,6 +110,32 @@ struct key_entry {
 	struct request_place place;
 };
 
+/* gate.c: a provider. The limits are written once, before anybody else is there; all else is under its lock.
+ */
+enum { GATE_SECONDS = 61 }; /* the present one and a whole minute before it */
+struct gate_held {
+	uint32_t gen, count; /* of the participant in this generation */
+};
+struct gate_second {
+	int64_t second, tokens;
+	uint32_t requests;
+};
+struct gate {
+	struct lock lock;
+	struct gate_limits limits;
+	uint32_t failures;
+	int64_t shut_until_ms;          /* 0: closed */
+	uint32_t probe_proc, probe_gen; /* NONE: nobody probes */
+	int64_t pause_until_ms;
+	_Atomic uint64_t waiting; /* bit per participant */
+	struct gate_held held[STORE_PROCS_MAX];
+	struct gate_second window[GATE_SECONDS];
+	uint64_t calls, failed, trips;
+	int64_t error_ms;
+	uint32_t error_len; /* written after the text */
+	char error[GATE_ERROR_MAX];
+};
+
 struct proc {
 	_Atomic uint32_t gen;
 	_Atomic uint32_t alive;
@@ -123,14 +150,14 @@ struct proc {
 struct map {
 	uint64_t magic;
 	uint32_t layout;
-	uint32_t tasks_max, procs_max, blocks_max, buckets, keys_max;
+	uint32_t tasks_max, procs_max, blocks_max, buckets, keys_max, gates_max;
 	uint32_t keeper_proc; /* NONE: what is published is shown at once */
 	uint64_t bytes;
 	uint32_t task_events_max;
 	uint64_t task_bytes_max, live_ring_bytes;
 	uint32_t reserve_blocks; /* only for moves into terminal states */
 	/* offsets from the start of the mapping */
-	uint64_t procs_at, dirty_at, works_at, unsaved_at, slots_at, buckets_at, keys_at, blocks_at,
+	uint64_t procs_at, dirty_at, works_at, unsaved_at, slots_at, buckets_at, keys_at, gates_at, blocks_at,
 		payload_at, live_at;
 	/* how often it changed, and enum store_health; the text of every other change is its reason
 	 * (health.c)
@@ -386,6 +413,10 @@ void work_mark(struct store *s, uint32_t slot, bool works);
 /* --- keys.c --- */
 /* A keeper that takes over: what its predecessor was saving is not saved. */
 void keys_mark_all(struct store *s);
+
+/* --- gate.c --- */
+void gate_format(struct gate *g, const struct gate_limits *limits);
+must_check enum err gates_check(struct store *s, struct error *e);
 
 /* --- wake.c --- */
 /* Under the slot lock, before the change is published: marks the task for `also` (NONE: nobody) and, if so

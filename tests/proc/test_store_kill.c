@@ -27,7 +27,11 @@ enum { VICTIM, SURVIVOR, PROCS = 6, TASKS = 4 };
 
 static struct store *table_open(uint32_t tasks_max)
 {
+	static const struct gate_limits gate = {
+		.concurrency_max = 2, .requests_per_minute = 100, .breaker_failures = 1, .breaker_ms = 10};
 	struct store_options o = {.bytes = 4 << 20,
+				  .gates = &gate,
+				  .gates_count = 1,
 				  .tasks_max = tasks_max,
 				  .procs_max = PROCS,
 				  .task_events_max = 100000,
@@ -124,6 +128,41 @@ static enum err do_publish(struct store *s, const struct scene *c)
 	return code;
 }
 
+static enum err do_gate(struct store *s, int fails, bool probe)
+{
+	struct gate_pass p;
+	int64_t wait_ms, now = 1000;
+	for (int i = 0; i < fails + (probe ? 1 : 0); i++, now += 1000) {
+		if (gate_acquire(s, 0, 10, now, &p, &wait_ms) != GATE_PASS)
+			return ERR_INTERNAL;
+		gate_report(s, &p,
+			    &(struct gate_end){.outcome = i < fails ? GATE_FAILED : GATE_WORKED,
+					       .tokens = 5,
+					       .why = "no answer"},
+			    now);
+	}
+	return ERR_NONE;
+}
+static enum err do_gate_fail(struct store *s, const struct scene *c)
+{
+	/* Somebody waits, and is to be woken. */
+	struct gate_pass p[2];
+	int64_t wait_ms;
+	(void)c;
+	for (int i = 0; i < 2; i++)
+		if (gate_acquire(s, 0, 0, 1, &p[i], &wait_ms) != GATE_PASS)
+			return ERR_INTERNAL;
+	if (gate_acquire(s, 0, 0, 1, &p[1], &wait_ms) != GATE_WAIT)
+		return ERR_INTERNAL;
+	gate_report(s, &p[0], &(struct gate_end){.outcome = GATE_NEITHER}, 1);
+	return do_gate(s, 1, false);
+}
+static enum err do_gate_probe(struct store *s, const struct scene *c)
+{
+	(void)c;
+	return do_gate(s, 2, true);
+}
+
 static const struct mutation {
 	const char *name;
 	enum err (*act)(struct store *s, const struct scene *c);
@@ -133,6 +172,7 @@ static const struct mutation {
 	{"move", do_move, TASKS},       {"move-large", do_move_large, TASKS},
 	{"end", do_end, TASKS},         {"lease", do_lease, TASKS},
 	{"release", do_release, TASKS}, {"publish", do_publish, TASKS},
+	{"gate", do_gate_fail, TASKS},  {"probe", do_gate_probe, TASKS},
 };
 
 static const char *const points[] = {
@@ -142,6 +182,8 @@ static const char *const points[] = {
 	"lease-before-publish",  "lease-after-publish", "evict-gen",          "evict-unused",
 	"evict-half-freed",      "evict-removed",       "wake-flagged",       "release-before-wake",
 	"live-reserved",         "live-written",        "live-published",     "locked",
+	"gate-counted",          "gate-held",           "gate-probing",       "gate-shut",
+	"gate-opened",           "gate-error",          "gate-told",          "gate-before-wake",
 };
 
 static struct task_ref queued;
@@ -151,6 +193,23 @@ static void told(struct task_ref ref, void *arg)
 {
 	(void)arg;
 	queued_told = queued_told || (ref.slot == queued.slot && ref.gen == queued.gen);
+}
+
+/* Whatever a dead participant held of a gate is free, and no probe of it stands in the way. */
+static void assert_gate_free(const struct scene *c, const char *where)
+{
+	struct gate_pass p[2];
+	int64_t wait_ms, later = 1000000;
+	for (int i = 0; i < 2; i++, later += 1000) {
+		if (gate_acquire(c->survivor, 0, 10, later, &p[i], &wait_ms) != GATE_PASS)
+			fail_msg("%s: the gate lets nobody through", where);
+		if (p[i].probe)
+			gate_report(c->survivor, &p[i--], &(struct gate_end){.outcome = GATE_WORKED}, later);
+	}
+	if (gate_acquire(c->survivor, 0, 10, later, &p[1], &wait_ms) != GATE_WAIT)
+		fail_msg("%s: the gate lets too many through", where);
+	for (int i = 0; i < 2; i++)
+		gate_report(c->survivor, &p[0], &(struct gate_end){.outcome = GATE_WORKED}, later);
 }
 
 /* Whatever the victim came to: who watches is told of a change, and work is there for who asks. */
@@ -213,6 +272,7 @@ static void assert_goes_on(const struct scene *c, const struct mutation *m, cons
 	struct id id;
 	struct task_ref ref;
 	assert_nothing_missed(c, where);
+	assert_gate_free(c, where);
 	assert_whole(c->survivor, where);
 	assert_int_equal(task_head_get(c->survivor, c->queued, &h), ERR_NONE);
 	/* all or nothing: every state a task can be in here has its own number of events */
