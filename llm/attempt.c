@@ -14,6 +14,10 @@
 
 #include <string.h>
 
+enum { LIMIT_WAIT_MS_MAX = 61000 };
+
+static void attempt_send(struct llm_try *c);
+
 void llm_on_retry_due(void *arg)
 {
 	llm_attempt_start(arg);
@@ -37,6 +41,8 @@ static void attempt_failed(struct llm_try *c, const struct llm_fault *f, const s
 		.wall_ms = clock_wall_ms(),
 		.random = (uint32_t)random_u64(),
 	};
+	struct llm_verdict v = llm_fault_judge(f, head, why->code, rc.wall_ms);
+	llm_share_failed(c, &v, why);
 	if (!llm_retry_decide(&rc, &wait_ms, &c->e)) {
 		llm_try_over(c);
 		return;
@@ -119,6 +125,7 @@ static void on_answer(struct llm_try *c, const struct fetch_news *n)
 		if (c->exchange != NULL)
 			fetch_forget(c->exchange); /* its connection is good for the next call */
 		c->exchange = NULL;
+		llm_share_worked(c);
 		llm_try_over(c);
 	}
 	llm_text_pass(c);
@@ -139,10 +146,65 @@ static void on_news(const struct fetch_news *n, void *arg)
 		attempt_refused(c, n->head);
 }
 
+/* Asks again after a while, or when there is room; the deadline goes on. */
+static void attempt_hold(struct llm_try *c, int64_t wait_ms)
+{
+	c->state = CALL_WAITING;
+	c->held = true;
+	loop_timer_set(c->retry, wait_ms);
+}
+
+static void attempt_refuse(struct llm_try *c, const char *what, int64_t wait_ms)
+{
+	const struct llm_provider *p = c->provider;
+	if (wait_ms < 0)
+		err_set(&c->e, ERR_UNAVAILABLE, "the provider %s is not asked now: %s", p->options.name, what);
+	else
+		err_set(&c->e, ERR_UNAVAILABLE, "the provider %s is not asked for another %lld s: %s",
+			p->options.name, (long long)((wait_ms + 999) / 1000), what);
+	llm_try_over(c);
+}
+
+/* It has failed too often in a row. Another one is asked at once; the last one of a list is waited for, as
+ * often as it would be tried. */
+static void attempt_shut(struct llm_try *c, int64_t wait_ms)
+{
+	const struct llm_options *o = &c->provider->options;
+	bool waits = !c->has_next && c->shuts <= o->retries_max && wait_ms <= o->retry_wait_ms_max &&
+		     wait_ms < c->deadline_mono_ms - clock_mono_ms();
+	c->shuts += wait_ms >= 0;
+	if (waits)
+		attempt_hold(c, wait_ms);
+	else
+		attempt_refuse(c,
+			       wait_ms < 0 ? "it has failed too often in a row, and one call is finding out "
+					     "whether it works again (llm.breaker_failures)"
+					   : "it has failed too often in a row (llm.breaker_failures, "
+					     "llm.breaker_seconds)",
+			       wait_ms);
+}
+
 void llm_attempt_start(struct llm_try *c)
 {
+	const struct llm_options *o = &c->provider->options;
+	int64_t wait_ms;
+	c->state = CALL_SENT; /* it has its place */
+	c->held = false;
+	switch (llm_share_ask(c, &wait_ms)) {
+	case LLM_GO: attempt_send(c); return;
+	case LLM_SHUT: attempt_shut(c, wait_ms); return;
+	case LLM_HOLD: break;
+	}
+	/* Its own limits make no call fail: a minute is over in a minute. */
+	if (wait_ms > o->retry_wait_ms_max && wait_ms > LIMIT_WAIT_MS_MAX)
+		attempt_refuse(c, "it asked for so much patience (llm.retry_wait_seconds)", wait_ms);
+	else
+		attempt_hold(c, wait_ms);
+}
+
+static void attempt_send(struct llm_try *c)
+{
 	struct llm_provider *m = c->provider;
-	c->state = CALL_SENT;
 	c->attempts++;
 	buf_reset(&c->refused);
 	llm_decode_release(&c->decode);

@@ -34,6 +34,7 @@ static void call_unlink(struct llm_try *c)
 
 static void call_free(struct llm_try *c)
 {
+	llm_share_given_up(c);
 	if (c->exchange != NULL)
 		fetch_cancel(c->exchange);
 	loop_timer_free(c->deadline);
@@ -87,6 +88,7 @@ static void place_give(struct llm_try *c)
 void llm_try_over(struct llm_try *c)
 {
 	place_give(c);
+	llm_share_given_up(c);
 	c->state = CALL_OVER;
 	if (c->exchange != NULL)
 		fetch_cancel(c->exchange);
@@ -102,6 +104,14 @@ void llm_try_over(struct llm_try *c)
 	places_fill(c->provider);
 }
 
+/* A provider that takes longer than a call may take has failed; a task that has no time left has not. */
+static void silence_tell(struct llm_try *c)
+{
+	static const struct llm_verdict lost = {.kind = LLM_FAULT_LOST, .asked_ms = -1};
+	if (c->state == CALL_SENT && !c->deadline_is_callers)
+		llm_share_failed(c, &lost, &c->e);
+}
+
 static void on_deadline(void *arg)
 {
 	struct llm_try *c = arg;
@@ -109,9 +119,11 @@ static void on_deadline(void *arg)
 		"the model call was not done in time: %s; raise llm.call_seconds or the task's time, or see "
 		"whether the model server at %s is slow",
 		c->state == CALL_QUEUED    ? "it still waited for one of llm.concurrency_max places"
+		: c->held                  ? "it waited for the limits or the breaker of its provider"
 		: c->state == CALL_WAITING ? "it waited to be tried again"
 					   : "the answer had not ended",
 		c->provider->shown);
+	silence_tell(c);
 	llm_try_over(c);
 }
 
@@ -166,9 +178,10 @@ static void wire_begin(struct llm_try *c)
 static void deadline_start(struct llm_try *c)
 {
 	int64_t now = clock_mono_ms();
-	if (c->provider->options.call_ms_max > 0 &&
-	    now + c->provider->options.call_ms_max < c->deadline_mono_ms)
-		c->deadline_mono_ms = now + c->provider->options.call_ms_max;
+	int64_t ours = now + c->provider->options.call_ms_max;
+	c->deadline_is_callers = c->provider->options.call_ms_max == 0 || c->deadline_mono_ms <= ours;
+	if (!c->deadline_is_callers)
+		c->deadline_mono_ms = ours;
 	if (c->deadline_mono_ms != INT64_MAX)
 		loop_timer_set(c->deadline, c->deadline_mono_ms > now ? c->deadline_mono_ms - now : 0);
 }
@@ -185,6 +198,7 @@ struct llm_try *llm_try_new(struct llm_provider *m, const struct llm_request *r,
 	c->retry = loop_timer_new(m->loop, llm_on_retry_due, c);
 	c->deadline_mono_ms = r->deadline_mono_ms > 0 ? r->deadline_mono_ms : INT64_MAX;
 	c->calls_before = calls_count(r);
+	c->after = r->after;
 	if (m->wire == NULL) {
 		turn_buf_init(&c->decode.turn);
 		(void)!llm_offline_answer(r, &c->decode.turn, &c->e);
@@ -214,6 +228,13 @@ void llm_try_cancel(struct llm_try *c)
 	call_unlink(c);
 	call_free(c);
 	places_fill(m);
+}
+
+void llm_provider_on_room(struct llm_provider *m)
+{
+	for (struct llm_try *c = m->first; c != NULL; c = c->next)
+		if (c->state == CALL_WAITING && c->held)
+			llm_attempt_start(c);
 }
 
 /* --- the room's object --- */

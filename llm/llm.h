@@ -70,8 +70,38 @@ enum llm_role { LLM_PLANNER, LLM_EXECUTOR, LLM_WRITER };
 
 enum { LLM_ROLES = LLM_WRITER + 1, LLM_PROVIDERS_MAX = 32 };
 
+/* What all processes share of each provider: its breaker, its limits. By whoever has a store; without it
+ * nothing is shared. */
+enum llm_permit {
+	LLM_GO,   /* one attempt may be made, and is to be reported */
+	LLM_HOLD, /* a limit is reached: ask again after *wait_ms */
+	LLM_SHUT, /* it has failed too often in a row: likewise, unless there is another to ask */
+};
+struct llm_pass {
+	int64_t words[8]; /* the other side's */
+};
+enum llm_outcome {
+	LLM_WORKED,
+	LLM_FAILED,
+	LLM_NEITHER /* given up by us, or put off by the provider: says nothing of its health */
+};
+struct llm_report {
+	enum llm_outcome outcome;
+	int64_t tokens;   /* used, as far as one knows */
+	int64_t pause_ms; /* the provider asked for so much quiet; 0: it did not */
+	const char *why;  /* what went wrong; NULL: nothing */
+};
+struct llm_shared {
+	/* tokens: what the attempt may use. after: llm_request.after. *wait_ms -1: llm_on_room will tell. */
+	enum llm_permit (*acquire)(size_t provider, int64_t tokens, uint64_t after, struct llm_pass *p,
+				   int64_t *wait_ms, void *arg);
+	void (*report)(size_t provider, const struct llm_pass *p, const struct llm_report *r, void *arg);
+	void *arg;
+};
+
 /* All providers, and who asks which. */
 struct llm_setup {
+	struct llm_shared shared; /* acquire NULL: nothing is shared */
 	const struct llm_options *providers; /* 1 or more */
 	size_t providers_count;
 	/* By role: indexes of providers in the order in which they are asked; count 0: all. Offline ones do
@@ -138,6 +168,7 @@ struct llm_request {
 	const char *schema_name;
 	const struct llm_context *context;
 	int64_t deadline_mono_ms; /* 0: none */
+	uint64_t after;           /* handed to llm_shared.acquire; 0 */
 	const char *task_id;      /* for logs */
 };
 
@@ -198,6 +229,8 @@ void llm_free(struct llm *m); /* cancels what runs */
 const char *llm_provider(const struct llm *m, enum llm_role r);
 const char *llm_model(const struct llm *m, enum llm_role r);
 bool llm_is_offline(const struct llm *m, enum llm_role r);
+/* A limit or a breaker that made calls wait may let them through now. */
+void llm_on_room(struct llm *m);
 /* Everything of the request is copied or encoded before it returns. Never NULL. */
 struct llm_call *llm_call_start(struct llm *m, const struct llm_request *r, struct llm_handler h);
 /* The transfer is dropped; on_end is NOT called; the pointer is gone. Within the call's own on_end it does

@@ -42,6 +42,8 @@ enum call_state { CALL_READY, CALL_QUEUED, CALL_SENT, CALL_WAITING, CALL_OVER, C
 
 struct llm_provider {
 	struct loop *loop;
+	struct llm_shared shared;
+	size_t index;                /* of the setup's list */
 	struct llm_options options;  /* texts owned */
 	const struct llm_wire *wire; /* NULL for offline, as is all of the next two lines */
 	struct fetch *fetch;
@@ -67,7 +69,24 @@ struct llm_try {
 	struct buf refused;              /* body of an answer that is no 2xx */
 	size_t passed_bytes;             /* of the turn's text, given to on_delta */
 	struct error e;                  /* how the call ended */
+	uint64_t after;
+	bool deadline_is_callers;
+	int shuts; /* how often the breaker was met */
+	bool has_next; /* another provider can be asked in place of this one */
+	bool held;     /* in WAITING: not for a retry, but for a limit or a breaker */
+	bool admitted; /* the attempt under way has a pass, which is to be reported */
+	int64_t tokens_asked;
+	struct llm_pass pass;
 };
+
+/* --- share.c: what is shared with other processes --- */
+
+/* Asks for one more attempt. Without anybody to ask it is LLM_GO. */
+enum llm_permit llm_share_ask(struct llm_try *t, int64_t *wait_ms);
+/* The attempt is over; nothing when it had no pass. */
+void llm_share_worked(struct llm_try *t);
+void llm_share_failed(struct llm_try *t, const struct llm_verdict *v, const struct error *why);
+void llm_share_given_up(struct llm_try *t);
 
 /* Options are copied. */
 struct llm_provider *llm_provider_new(struct loop *l, const struct llm_options *o);
@@ -76,6 +95,7 @@ void llm_provider_free(struct llm_provider *p); /* cancels what runs */
 struct llm_try *llm_try_new(struct llm_provider *p, const struct llm_request *r, struct llm_handler h);
 /* The handler's functions are called from the loop; on_end exactly once, and then the pointer is gone. */
 void llm_try_begin(struct llm_try *t);
+void llm_provider_on_room(struct llm_provider *p); /* as llm_on_room */
 /* on_end is not called; the pointer is gone. Within its own on_end it does nothing. */
 void llm_try_cancel(struct llm_try *t);
 

@@ -169,10 +169,18 @@ struct llm_call *llm_call_start(struct llm *m, const struct llm_request *r, stru
 	c->task_id = xstrdup(r->task_id);
 	c->deadline_mono_ms = r->deadline_mono_ms;
 	c->tries_count = m->roles_count[r->role];
-	for (size_t i = 0; i < c->tries_count; i++)
+	for (size_t i = 0; i < c->tries_count; i++) {
 		c->tries[i] = llm_try_new(m->providers[m->roles[r->role][i]], r, ours);
+		c->tries[i]->has_next = i + 1 < c->tries_count;
+	}
 	llm_try_begin(c->tries[0]);
 	return c;
+}
+
+void llm_on_room(struct llm *m)
+{
+	for (size_t i = 0; i < m->providers_count; i++)
+		llm_provider_on_room(m->providers[i]);
 }
 
 void llm_call_cancel(struct llm_call *c)
@@ -191,8 +199,11 @@ struct llm *llm_new(struct loop *l, const struct llm_setup *s)
 	struct llm *m = xcalloc(1, sizeof *m);
 	m->loop = l;
 	m->providers_count = s->providers_count;
-	for (size_t i = 0; i < s->providers_count; i++)
+	for (size_t i = 0; i < s->providers_count; i++) {
 		m->providers[i] = llm_provider_new(l, &s->providers[i]);
+		m->providers[i]->shared = s->shared;
+		m->providers[i]->index = i;
+	}
 	for (size_t role = 0; role < LLM_ROLES; role++) {
 		m->roles_count[role] = s->roles_count[role];
 		memcpy(m->roles[role], s->roles[role], sizeof m->roles[role]);
