@@ -158,7 +158,8 @@ static void attempt_refuse(struct llm_try *c, const char *what, int64_t wait_ms)
 {
 	const struct llm_provider *p = c->provider;
 	if (wait_ms < 0)
-		err_set(&c->e, ERR_UNAVAILABLE, "the provider %s is not asked now: %s", p->options.name, what);
+		err_set(&c->e, ERR_UNAVAILABLE, "the provider %s is not asked now: %s", p->options.name,
+			what);
 	else
 		err_set(&c->e, ERR_UNAVAILABLE, "the provider %s is not asked for another %lld s: %s",
 			p->options.name, (long long)((wait_ms + 999) / 1000), what);

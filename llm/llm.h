@@ -101,7 +101,7 @@ struct llm_shared {
 
 /* All providers, and who asks which. */
 struct llm_setup {
-	struct llm_shared shared; /* acquire NULL: nothing is shared */
+	struct llm_shared shared;            /* acquire NULL: nothing is shared */
 	const struct llm_options *providers; /* 1 or more */
 	size_t providers_count;
 	/* By role: indexes of providers in the order in which they are asked; count 0: all. Offline ones do

@@ -71,7 +71,7 @@ struct llm_try {
 	struct error e;                  /* how the call ended */
 	uint64_t after;
 	bool deadline_is_callers;
-	int shuts; /* how often the breaker was met */
+	int shuts;     /* how often the breaker was met */
 	bool has_next; /* another provider can be asked in place of this one */
 	bool held;     /* in WAITING: not for a retry, but for a limit or a breaker */
 	bool admitted; /* the attempt under way has a pass, which is to be reported */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the attempts of this process have to do with those of others: each asks first, and tells how it ended.
- * Which failures speak against a provider's health is decided here: all that say it cannot answer, or will not
- * answer us (a refused key, no money left); not that it refuses one request, nor that it asks for patience.
+ * Which failures speak against a provider's health is decided here: all that say it cannot answer, or will
+ * not answer us (a refused key, no money left); not that it refuses one request, nor that it asks for
+ * patience.
  */
 #include "base/base.h"
 #include "llm/llm_int.h"

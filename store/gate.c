@@ -4,9 +4,9 @@
  * so many calls at once, and a sliding window of what was begun in the last minute.
  *
  * What a participant holds is counted under its number and generation: when it dies, that counts no more, and
- * the news of its death wakes those who wait. The same goes for the probe of a breaker that is half open. Each
- * field is right by itself at any instruction, and what is taken is counted before it is used, so that a death
- * within the lock leaves nothing to repair: a little was counted for nothing, for a minute at most.
+ * the news of its death wakes those who wait. The same goes for the probe of a breaker that is half open.
+ * Each field is right by itself at any instruction, and what is taken is counted before it is used, so that a
+ * death within the lock leaves nothing to repair: a little was counted for nothing, for a minute at most.
  */
 #include "base/base.h"
 #include "store/store_int.h"
@@ -92,8 +92,7 @@ static int64_t window_wait_ms(const struct gate *g, int64_t tokens, int64_t now_
 	 * nothing else is there. */
 	for (int64_t s = now_s - WINDOW_SECONDS; s <= now_s; s++) {
 		bool fits = (l->requests_per_minute == 0 || requests < l->requests_per_minute) &&
-			    (l->tokens_per_minute == 0 || used == 0 ||
-			     used + tokens <= l->tokens_per_minute);
+			    (l->tokens_per_minute == 0 || used == 0 || used + tokens <= l->tokens_per_minute);
 		if (fits)
 			return s == now_s - WINDOW_SECONDS ? 0 : (s + WINDOW_SECONDS) * SECOND_MS - now_ms;
 		if (s < 0 || g->window[s % GATE_SECONDS].second != s)
@@ -302,8 +301,8 @@ enum err gates_check(struct store *s, struct error *e)
 		if (most > 0 && held > most)
 			return err_set(e, ERR_INTERNAL, "gate %u: %u calls in flight of %u", i, held, most);
 		if (untripped)
-			return err_set(e, ERR_INTERNAL, "gate %u: %u failures of %u and not shut", i, failures,
-				       threshold);
+			return err_set(e, ERR_INTERNAL, "gate %u: %u failures of %u and not shut", i,
+				       failures, threshold);
 	}
 	return ERR_NONE;
 }

@@ -99,6 +99,8 @@ void conf_forget_secrets(struct conf *c);
 /* YAML of every option as it is in force, loadable again; a secret that is set prints as "***". */
 void conf_print_effective(const struct conf *c, struct buf *out);
 
+struct slice conf_llm_api_text(enum conf_llm_api api); /* as llm.api says it: "chat" */
+
 /* --- registry of tool servers --- */
 enum conf_tool_type { CONF_TOOL_STDIO, CONF_TOOL_HTTP };
 enum { CONF_TOOL_ID_MAX = 48, CONF_TOOL_SERVERS_MAX = 256 };

@@ -142,6 +142,11 @@ enum err conf_providers_settle(struct conf *c, struct error *e)
 	return ERR_NONE;
 }
 
+struct slice conf_llm_api_text(enum conf_llm_api api)
+{
+	return conf_word(conf_option_find("llm", 3, "api")->words, (int64_t)api);
+}
+
 /* --- letting go, printing --- */
 
 static void text_drop(const char **at, bool secret)

@@ -22,7 +22,15 @@ struct http_plans {
 	void *arg;
 };
 
+/* One model provider, as it is configured; its gate in the store has the same index. */
+struct http_model {
+	const char *provider, *model;
+	char api[24], base_url[256]; /* as it may be shown */
+	unsigned roles;              /* bit 0: planner, 1: executor, 2: writer */
+};
+
 struct http_options {
+	const struct http_model *models; /* store_gates of them; borrowed for the life of http */
 	size_t header_bytes_max, header_count_max, target_bytes_max;
 	size_t body_bytes_max;
 	int json_depth_max;

@@ -82,6 +82,14 @@ void wire_http(const struct conf *c, struct http_options *o);
 /* wire_llm.c. *s holds keys and pointers into c: wire_llm_release it when the llm is made. */
 void wire_llm(const struct conf *c, struct llm_setup *s);
 void wire_llm_release(struct llm_setup *s);
+/* Breaker and limits of each provider, by its index; as many as there are providers. */
+void wire_gates(const struct conf *c, struct gate_limits out[STORE_GATES_MAX]);
+/* What GET /v1/models shows of each; the caller frees it, texts borrow from c and the rest of the process. */
+struct http_model *wire_models(const struct conf *c);
+
+/* --- share.c: the providers' gates, as the llm room asks for them --- */
+/* Functions over the worker's store. */
+struct llm_shared share_make(struct store *s);
 void wire_agent(const struct conf *c, struct agent_options *o);
 void wire_client(const struct conf *c, struct mcp_client_options *o);
 /* *servers is referred to by *o: wire_broker_release it after the broker. */

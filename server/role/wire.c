@@ -37,6 +37,7 @@ bool wire_has_keeper(const struct conf *c)
 
 void wire_store(const struct conf *c, uint32_t workers, struct store_options *o)
 {
+	static struct gate_limits gates[STORE_GATES_MAX];
 	bool kept = wire_has_keeper(c);
 	*o = (struct store_options){.bytes = (size_t)c->store.size_mb << 20,
 				    .tasks_max = (uint32_t)c->store.tasks_max,
@@ -46,7 +47,10 @@ void wire_store(const struct conf *c, uint32_t workers, struct store_options *o)
 				    .live_ring_bytes = (size_t)c->store.live_ring_bytes,
 				    .bytes_at_start = STORE_START_BYTES,
 				    .keeper = kept,
-				    .requests_max = (uint32_t)c->store.idempotency_keys};
+				    .requests_max = (uint32_t)c->store.idempotency_keys,
+				    .gates = gates,
+				    .gates_count = (uint32_t)c->providers.count};
+	wire_gates(c, gates);
 }
 
 void wire_db(const struct conf *c, struct db_options *o)

@@ -3,6 +3,7 @@
 #include "base/base.h"
 #include "role/role_int.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,48 @@ static void provider_wire(const struct conf *c, const struct conf_provider *p, s
 	o->json_format = p->json_format == CONF_FORMAT_SCHEMA   ? LLM_FORMAT_SCHEMA
 			 : p->json_format == CONF_FORMAT_OBJECT ? LLM_FORMAT_OBJECT
 								: LLM_FORMAT_NONE;
+}
+
+_Static_assert((int)CONF_PROVIDERS_MAX <= (int)STORE_GATES_MAX, "a gate for each provider");
+
+void wire_gates(const struct conf *c, struct gate_limits out[STORE_GATES_MAX])
+{
+	for (size_t i = 0; i < c->providers.count; i++) {
+		const struct conf_provider *p = &c->providers.list[i];
+		out[i] = (struct gate_limits){.concurrency_max = (uint32_t)p->max_concurrency,
+					      .requests_per_minute = p->requests_per_minute,
+					      .tokens_per_minute = p->tokens_per_minute,
+					      .breaker_failures = (uint32_t)c->llm.breaker_failures,
+					      .breaker_ms = c->llm.breaker_seconds * SECOND_MS};
+	}
+}
+
+static unsigned roles_of(const struct conf_providers *all, size_t provider)
+{
+	unsigned roles = 0;
+	for (size_t role = 0; role < CONF_ROLES; role++)
+		for (size_t i = 0; i < all->roles_count[role]; i++)
+			if (all->roles[role][i] == provider)
+				roles |= 1u << role;
+	return roles;
+}
+
+struct http_model *wire_models(const struct conf *c)
+{
+	struct http_model *list = xcalloc(c->providers.count + 1, sizeof *list);
+	for (size_t i = 0; i < c->providers.count; i++) {
+		const struct conf_provider *p = &c->providers.list[i];
+		bool offline = p->api == CONF_LLM_OFFLINE;
+		char *shown = url_shown(p->base_url);
+		list[i] = (struct http_model){.provider = p->name,
+					      .model = offline ? "builtin-rules" : p->model,
+					      .roles = roles_of(&c->providers, i)};
+		struct slice api = conf_llm_api_text(p->api);
+		snprintf(list[i].api, sizeof list[i].api, "%.*s", (int)api.len, api.ptr);
+		snprintf(list[i].base_url, sizeof list[i].base_url, "%s", offline ? "" : shown);
+		free(shown);
+	}
+	return list;
 }
 
 void wire_llm(const struct conf *c, struct llm_setup *s)

@@ -23,6 +23,7 @@ struct worker {
 	struct loop *loop;
 	struct store *store;
 	struct llm *llm;
+	struct http_model *models;
 	struct mcp_client *mcp;
 	struct archive *archive; /* NULL: there is no keeper */
 	struct agent *agent;
@@ -93,8 +94,10 @@ static void worker_open(struct worker *w)
 	wire_client(c, &mcp);
 	wire_agent(c, &agent);
 	wire_http(c, &http);
+	http.models = w->models = wire_models(c);
 	w->loop = loop_new();
 	w->store = store_attach(w->heritage->store, w->heritage->index);
+	llm.shared = share_make(w->store);
 	w->llm = llm_new(w->loop, &llm);
 	wire_llm_release(&llm);
 	w->mcp = mcp_client_new(w->loop, &mcp);
@@ -128,6 +131,7 @@ static void worker_close(struct worker *w)
 	loop_io_free(w->wake);
 	loop_io_free(w->control);
 	http_free(w->http);
+	free(w->models);
 	agent_free(w->agent);
 	loop_turn(w->loop, 0); /* what is freed at the bottom of the loop */
 	if (w->archive != NULL)
@@ -198,6 +202,8 @@ static void wake_ready(int fd, int ready, void *arg)
 	}
 	if (what & (WAKE_WORK | WAKE_PEER_DIED))
 		agent_on_work(w->agent);
+	if (what & (WAKE_GATES | WAKE_PEER_DIED))
+		llm_on_room(w->llm);
 	if (what & WAKE_REQUESTS)
 		http_on_requests(w->http);
 }

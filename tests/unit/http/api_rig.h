@@ -176,8 +176,13 @@ static inline void api_woken(int fd, int ready, void *arg)
 		http_on_requests(api.http);
 }
 
+enum { API_MODELS = 1 };
+
 static inline int api_start_as(uint32_t tasks_max, bool keeper)
 {
+	static const struct gate_limits gates[API_MODELS] = {{.breaker_failures = 1, .breaker_ms = 60000}};
+	static const struct http_model models[API_MODELS] = {
+		{.provider = "main", .model = "m", .api = "chat", .base_url = "http://h/v1", .roles = 5}};
 	struct store_options so = {.bytes = 16 << 20,
 				   .tasks_max = tasks_max,
 				   .procs_max = 4,
@@ -185,7 +190,9 @@ static inline int api_start_as(uint32_t tasks_max, bool keeper)
 				   .task_bytes_max = 4 << 20,
 				   .live_ring_bytes = 64 << 10,
 				   .keeper = keeper,
-				   .requests_max = 64};
+				   .requests_max = 64,
+				   .gates = gates,
+				   .gates_count = API_MODELS};
 	struct http_options o;
 	struct error e = {0};
 
@@ -205,6 +212,7 @@ static inline int api_start_as(uint32_t tasks_max, bool keeper)
 	o.tool_result_bytes_max = 2000;
 	o.store_backend = keeper ? "sqlite" : "memory";
 	o.version = "0.1.0";
+	o.models = models;
 	if (store_create(&so, &api.created, &e) != ERR_NONE)
 		fail_msg("%s", e.msg);
 	store_proc_started(api.created, 0, getpid());

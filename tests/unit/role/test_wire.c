@@ -41,6 +41,7 @@ static const char *const by_role[] = {
 
 static struct {
 	struct store_options store;
+	struct gate_limits gate;
 	struct db_options db;
 	struct keeper_options keeper;
 	struct http_options http;
@@ -117,12 +118,13 @@ static void wire__every_option_reaches_a_room(void **state)
 	struct conf_registry registry = {0};
 	struct mcp_server_options *servers;
 	(void)state;
+	struct error e = {0};
+	assert_int_equal(conf_providers_settle(c, &e), ERR_NONE);
 	wire_store(c, 4, &all.store);
+	all.gate = all.store.gates[0];
 	wire_db(c, &all.db);
 	wire_keeper(c, &all.keeper);
 	wire_http(c, &all.http);
-	struct error e = {0};
-	assert_int_equal(conf_providers_settle(c, &e), ERR_NONE);
 	struct llm_setup llm;
 	wire_llm(c, &llm);
 	all.llm = llm.providers[0];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gates: the breaker, its one probe, concurrency and rate, all over two participants; and what death frees. */
+/* Gates: the breaker, its one probe, concurrency and rate, all over two participants; and what death frees.
+ */
 #include "tests/unit/store/table.h"
 
 enum { A, B, SECOND = 1000, MINUTE = 60 * SECOND };
@@ -212,8 +213,8 @@ static void gate__a_pause_that_was_asked_for_is_everybodys(void **state)
 	struct table t = gate_open((struct gate_limits){0});
 	(void)state;
 	assert_int_equal(ask(t.a, 0, 1000), GATE_PASS);
-	gate_report(t.a, &pass, &(struct gate_end){.outcome = GATE_NEITHER, .pause_ms = 500, .why = "slow down"},
-		    1000);
+	gate_report(t.a, &pass,
+		    &(struct gate_end){.outcome = GATE_NEITHER, .pause_ms = 500, .why = "slow down"}, 1000);
 	assert_int_equal(ask(t.b, 0, 1100), GATE_WAIT);
 	assert_int_equal(wait_ms, 400);
 	assert_int_equal(view(t.b, 1100).pause_ms, 400);
