@@ -139,6 +139,14 @@ struct mcp_request {
 struct mcp_call *mcp_request_start(struct mcp_client *c, const struct mcp_request *r,
 				   struct mcp_call_handler h);
 
+/* Whether the params of an elicitation/create can be shown to a person, as a form or as an address. ERR_FIELD
+ * with a sentence for the server (JSON-RPC -32602). */
+must_check enum err mcp_elicit_read(const struct json *params, bool *is_url, struct error *e);
+/* The content that a person gives, with the defaults of what was left out: what the server gets, to be freed.
+ * content NULL: nothing was given. ERR_FIELD with e->field the JSON pointer into content. */
+must_check enum err mcp_elicit_fill(const struct json *schema, const struct json *content,
+				    struct json **filled, struct error *e);
+
 /* State of the servers as JSON text {"servers":[...]}; fn once, text empty and e set when the supervisor is
  * away. */
 void mcp_client_servers(struct mcp_client *c, void (*fn)(struct slice text, const struct error *e, void *arg),

@@ -437,6 +437,11 @@ struct session_ask;
 /* The lists of a server. Those but the first are of items. */
 enum list_kind { LIST_TOOLS, LIST_RESOURCES, LIST_TEMPLATES, LIST_PROMPTS, LIST_KINDS };
 
+/* What a server may ask for: the kinds of ask that on_ask answers. */
+struct session_offers {
+	bool elicitation, sampling, roots;
+};
+
 struct session_events {
 	void (*on_ready)(void *arg); /* handshake and first lists are done */
 	void (*on_tools)(void *arg); /* the list has changed */
@@ -450,6 +455,7 @@ struct session_events {
 	void (*on_ask)(struct session_ask *a, void *arg);
 	/* Nobody waits for the answer any more; the pointer is gone after it. Also out of session_close. */
 	void (*on_ask_over)(const struct session_ask *a, void *arg);
+	struct session_offers offers;
 };
 
 struct session_limits {

@@ -271,7 +271,8 @@ static void link_start(struct server *s, struct error *e)
 						.on_broken = session_broken,
 						.arg = s,
 						.on_ask = session_asks,
-						.on_ask_over = session_ask_is_over};
+						.on_ask_over = session_ask_is_over,
+						.offers = {.elicitation = true}};
 	struct session_limits session_limits = {server_start_ms(s), o->list_items_max, o->list_bytes_max,
 						o->input_rounds_max};
 	s->link = s->options->transport == MCP_STDIO

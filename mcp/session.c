@@ -27,13 +27,6 @@ void fact_copy(struct slice object, const char *name, char *out, size_t size)
 	buf_release(&text);
 }
 
-void capabilities_write(const struct session *s, struct jw *w)
-{
-	(void)s;
-	jw_object(w);
-	jw_object_end(w);
-}
-
 /* --- the face --- */
 
 static void broken_at_start(void *arg)

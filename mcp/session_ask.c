@@ -77,7 +77,7 @@ bool session_ask_open(struct session *s, const struct ask_origin *o)
 		if (slice_eq_str(o->method, methods[i]))
 			method = methods[i];
 	}
-	if (!method || !s->events.on_ask)
+	if (!method || !capability_answers(s, o->method))
 		return false;
 	struct session_ask *a = xcalloc(1, sizeof(*a));
 	a->session = s;

@@ -131,9 +131,12 @@ void session_break(struct session *s, const struct error *why);
 /* A JSON-RPC error object in words. */
 enum err wire_error_set(struct slice error, struct error *e);
 
-/* --- session.c --- */
+/* --- capability.c --- */
 /* What we can do for a server, as both wires tell it: one object. */
 void capabilities_write(const struct session *s, struct jw *w);
+bool capability_answers(const struct session *s, struct slice method); /* a server may ask this */
+
+/* --- session.c --- */
 /* Member `name` of a raw object as text, cut to size. */
 void fact_copy(struct slice object, const char *name, char *out, size_t size);
 

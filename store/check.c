@@ -76,7 +76,10 @@ static enum err check_slot(struct store *s, uint32_t i, uint8_t *seen, uint32_t 
 	if (durable > v->last_seq || (!keeper_is(s) && durable != v->last_seq) ||
 	    (chains[2].blocks > 0 && (durable == v->last_seq || v->shown_seq > durable)))
 		return wrong(e, "what is durable, what is shown and what is newest do not fit", i);
-	if (!task_state_works((enum task_state)atomic_load(&v->state)) && lease_alive(s, &v->lease))
+	enum task_state state = (enum task_state)atomic_load(&v->state);
+	if (state != TASK_INPUT_REQUIRED && (atomic_load(&v->works) != 0) != task_state_works(state))
+		return wrong(e, "its state does not tell whether it needs a worker", i);
+	if (!atomic_load(&v->works) && lease_alive(s, &v->lease))
 		return wrong(e, "a lease on a task that needs no worker", i);
 	enum err code = ERR_NONE;
 	for (int k = 0; k < SLOT_CHAINS && code == ERR_NONE; k++) {

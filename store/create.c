@@ -38,6 +38,7 @@ static bool slot_fill(struct store *s, uint32_t i, int64_t at_ms)
 	slot_take_any(s, i);
 	struct version *v = slot_begin(t);
 	atomic_store(&v->state, TASK_QUEUED);
+	atomic_store(&v->works, 1);
 	lease_clear(&v->lease);
 	atomic_store(&v->lease.epoch, 0);
 	v->last_seq = 1;

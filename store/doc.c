@@ -50,6 +50,17 @@ void doc_text_set(char **at, char *text)
 	*at = text;
 }
 
+void doc_pending_set(struct task_doc *d, const struct json *holder)
+{
+	doc_text_set(&d->pending, doc_member(holder, "pending"));
+	d->pending_is_live = json_get_bool(json_get(holder, "pending"), "live", false);
+}
+
+bool doc_works(const struct task_doc *d)
+{
+	return task_state_works(d->state) || (d->state == TASK_INPUT_REQUIRED && d->pending_is_live);
+}
+
 /* Half a text would be a document that nobody can read: better no process than that. */
 static char *text_whole(struct buf *out)
 {
@@ -145,7 +156,7 @@ struct task_doc *doc_parse(struct slice text, struct error *e)
 	d->output_schema = doc_member(j, "output_schema");
 	d->result = doc_member(j, "result");
 	d->error = doc_member(j, "error");
-	d->pending = doc_member(j, "pending");
+	doc_pending_set(d, j);
 	if (json_is(json_get(j, "plan"), JSON_OBJECT))
 		doc_plan_set(d, json_get(j, "plan"));
 	d->input_tokens = json_get_integer(usage, "input_tokens", 0);

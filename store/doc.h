@@ -25,6 +25,7 @@ struct task_doc {
 	struct doc_step *steps;
 	size_t steps_count;
 	char *result, *error, *pending;
+	bool pending_is_live; /* a call that a worker has under way waits for it */
 	int64_t input_tokens, output_tokens, cached_tokens, model_calls, tool_calls;
 	bool estimated;
 	uint64_t last_seq;
@@ -39,6 +40,9 @@ char *doc_members(const struct json *object, const char *const *but);
 /* Takes over the steps of a plan object; finished steps of `old` (may be NULL) with the same id keep what
  * they have. */
 void doc_plan_set(struct task_doc *d, const struct json *plan);
-void doc_text_set(char **at, char *text); /* takes text */
+void doc_text_set(char **at, char *text);                            /* takes text */
+void doc_pending_set(struct task_doc *d, const struct json *holder); /* from its member "pending" */
+/* A worker must hold the task's lease: its state works, or it waits for a person in the middle of a call. */
+bool doc_works(const struct task_doc *d);
 
 #endif

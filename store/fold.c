@@ -66,7 +66,7 @@ enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_t
 	} else if (type == EVENT_TASK_RESULT) {
 		doc_text_set(&d->result, doc_member(j, "result"));
 	} else if (type == EVENT_TASK_PENDING) {
-		doc_text_set(&d->pending, doc_member(j, "pending"));
+		doc_pending_set(d, j);
 	} else if (type == EVENT_PLAN_CREATED) {
 		doc_plan_set(d, json_get(j, "plan"));
 	} else if (type == EVENT_MODEL_COMPLETED) {
@@ -135,8 +135,10 @@ static void fold_state(struct task_doc *d, const struct json *data)
 	d->state = to;
 	if (json_get(data, "error") != NULL)
 		doc_text_set(&d->error, doc_member(data, "error"));
-	if (task_state_terminal(to))
-		fold_steps_close(d);
+	if (!task_state_terminal(to))
+		return;
+	fold_steps_close(d);
+	doc_pending_set(d, NULL); /* nothing is asked any more */
 }
 
 /* No step is left open in a task that is over. */

@@ -24,7 +24,7 @@ enum err lease_take(struct store *s, struct task_ref ref, struct lease *out, str
 	enum task_state state = (enum task_state)atomic_load(&v->state);
 	bool alive = lease_alive(s, &v->lease);
 	bool taken_over = atomic_load(&v->lease.proc) != NONE;
-	if (!task_state_works(state) || alive) {
+	if (!atomic_load(&v->works) || alive) {
 		slot_give(s, ref.slot);
 		return err_set(e, ERR_CONFLICT,
 			       alive ? "another worker runs the task" : "the task is %s and needs no worker",
@@ -89,7 +89,7 @@ void lease_release(struct store *s, const struct lease *l)
 	struct slot *t = slot_at(s, l->ref.slot);
 	struct version *v = slot_version(t);
 	bool ours = atomic_load(&v->lease.proc) == s->proc && atomic_load(&v->lease.epoch) == l->epoch;
-	bool works = task_state_works((enum task_state)atomic_load(&v->state));
+	bool works = atomic_load(&v->works);
 	if (ours) {
 		v = slot_begin(t);
 		lease_clear(&v->lease);
@@ -129,7 +129,7 @@ static bool wants_worker(struct store *s, uint32_t i)
 	if (!atomic_load(&t->used))
 		return false;
 	const struct version *v = slot_version(t);
-	return task_state_works((enum task_state)atomic_load(&v->state)) && !lease_alive(s, &v->lease);
+	return atomic_load(&v->works) && !lease_alive(s, &v->lease);
 }
 
 /* Keeps the oldest WORK_KEPT of those it is given, youngest first. */

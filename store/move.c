@@ -235,7 +235,7 @@ static enum err draft_publish(struct store *s, struct task_ref ref, const struct
 			    .events = buf_slice(&s->scratch_events),
 			    .terminal = task_state_terminal(d->to),
 			    .bare = d->bare};
-	bool works = task_state_works(d->to);
+	bool works = doc_works(d->doc);
 	if (!slot_take(s, ref))
 		return err_set(e, ERR_GONE, "the task is no longer kept");
 	struct slot *t = slot_at(s, ref.slot);
@@ -249,6 +249,7 @@ static enum err draft_publish(struct store *s, struct task_ref ref, const struct
 	v->last_seq = d->last_seq;
 	v->updated_ms = d->at_ms;
 	atomic_store(&v->state, d->to);
+	atomic_store(&v->works, works);
 	/* Read before it is published: from then on the keeper may change what is shown. */
 	struct chain left = {old->doc_head, durable_carry(s, old, v) ? 0 : blocks_for(old->doc_bytes)};
 	if (works)

@@ -6,10 +6,22 @@
  * is finished evicts nothing.
  */
 #include "base/base.h"
-#include "store/store_int.h"
+#include "store/doc.h"
 #include "store/store_db.h"
 
-static bool slot_restore(struct store *s, uint32_t i, const struct task_saved *t)
+/* Only where the state does not tell is the document looked at. */
+static bool saved_works(const struct task_saved *t)
+{
+	if (t->state != TASK_INPUT_REQUIRED)
+		return task_state_works(t->state);
+	struct error e;
+	struct task_doc *d = doc_parse(t->doc, &e);
+	bool works = d != NULL && doc_works(d);
+	doc_free(d);
+	return works;
+}
+
+static bool slot_restore(struct store *s, uint32_t i, const struct task_saved *t, bool works)
 {
 	slot_take_any(s, i);
 	struct version *v = slot_begin(slot_at(s, i));
@@ -28,11 +40,12 @@ static bool slot_restore(struct store *s, uint32_t i, const struct task_saved *t
 	v->events_bytes = v->shown_bytes = 0;
 	v->events_head = v->events_tail = v->shown_head = NONE;
 	atomic_store(&v->state, t->state);
+	atomic_store(&v->works, works);
 	atomic_store(&v->durable_seq, t->last_seq);
 	atomic_store(&v->durable_state, t->state);
 	lease_clear(&v->lease);
 	atomic_store(&v->lease.epoch, 0);
-	slot_use(s, i, &t->id, t->created_ms, task_state_works(t->state));
+	slot_use(s, i, &t->id, t->created_ms, works);
 	slot_give(s, i);
 	return true;
 }
@@ -40,6 +53,7 @@ static bool slot_restore(struct store *s, uint32_t i, const struct task_saved *t
 enum err task_restore(struct store *s, const struct task_saved *t, struct error *e)
 {
 	enum err code = ERR_NONE;
+	bool works = saved_works(t);
 	ensure(t->doc.len > 0 && t->last_seq > 0);
 	index_take(s);
 	if (index_find(s, &t->id) != NONE) {
@@ -48,12 +62,12 @@ enum err task_restore(struct store *s, const struct task_saved *t, struct error 
 		if (!task_state_terminal(t->state))
 			room_make(s, blocks_for(t->doc.len), true);
 		uint32_t i = index_slot_free(s);
-		if (i == NONE || !slot_restore(s, i, t))
+		if (i == NONE || !slot_restore(s, i, t, works))
 			code = err_set(e, ERR_FULL, "the task table has no room for another task (%s)",
 				       i == NONE ? "store.tasks_max" : "store.size_mb");
 	}
 	index_give(s);
-	if (code == ERR_NONE && task_state_works(t->state)) {
+	if (code == ERR_NONE && works) {
 		work_again(s);
 		work_offer(s);
 	}

@@ -43,6 +43,7 @@ struct version *slot_begin(struct slot *t)
 	const struct version *from = &t->versions[current];
 	struct version *to = &t->versions[!current];
 	atomic_store(&to->state, atomic_load(&from->state));
+	atomic_store(&to->works, atomic_load(&from->works));
 	atomic_store(&to->lease.proc, atomic_load(&from->lease.proc));
 	atomic_store(&to->lease.proc_gen, atomic_load(&from->lease.proc_gen));
 	atomic_store(&to->lease.epoch, atomic_load(&from->lease.epoch));

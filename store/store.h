@@ -183,7 +183,8 @@ struct lease {
 	uint32_t epoch; /* grows with every taking; a stale one is refused by task_move */
 };
 
-/* Takes a task whose state works and that no living process holds. ERR_CONFLICT when held or not in such a
+/* Takes a task whose state works, or that waits for a person in the middle of a call (pending.live), and that
+ * no living process holds. ERR_CONFLICT when held or not in such a
  * state, or when the master has not called store_proc_started for us yet. */
 must_check enum err lease_take(struct store *s, struct task_ref ref, struct lease *out, struct error *e);
 /* The same for any task that needs a worker, oldest first; false when there is none, and then WAKE_WORK tells
@@ -217,10 +218,10 @@ struct task_change {
 /* All or nothing. ERR_CONFLICT: transition not allowed from the present state (the message names both), state
  * is terminal, if_last_seq differs, or the lease is no longer held. ERR_FULL: a limit (the message names it,
  * its value, its option). ERR_GONE: evicted. ERR_JSON: data is not an object. On success *last_seq (may be
- * NULL) is the last event's number; a move into a state that does not work releases the lease. A move into a
- * terminal state whose events fit into the reserve never fails for want of room. A change without events to
- * TASK_SAME only checks. ERR_JSON is complete for events that the document is folded from; of the others only
- * the form (an object on one line) is looked at. */
+ * NULL) is the last event's number; a change after which the task needs no worker releases the lease. A move
+ * into a terminal state whose events fit into the reserve never fails for want of room. A change without
+ * events to TASK_SAME only checks. ERR_JSON is complete for events that the document is folded from; of the
+ * others only the form (an object on one line) is looked at. */
 must_check enum err task_move(struct store *s, struct task_ref ref, const struct task_change *c,
 			      uint64_t *last_seq, struct error *e);
 

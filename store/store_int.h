@@ -58,6 +58,7 @@ struct lease_word {
  * written. */
 struct version {
 	_Atomic uint32_t state; /* enum task_state */
+	_Atomic uint32_t works; /* 1: a worker must hold its lease: doc_works of the document */
 	struct lease_word lease;
 	uint64_t last_seq;
 	uint64_t events_bytes; /* of the event chain, with length prefixes */

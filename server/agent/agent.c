@@ -67,8 +67,8 @@ void agent_on_task(struct agent *a, struct task_ref ref)
 	bool gone = task_head_get(a->store, ref, &head) != ERR_NONE;
 	if (gone || task_state_terminal(head.state) || !head.leased || head.lease_epoch != r->lease.epoch)
 		run_drop(r, false);
-	else if (r->watched)
-		run_wake(r); /* more of it is durable */
+	else if (r->watched || r->ask_shown != NULL)
+		run_wake(r); /* more of it is durable, or a person has answered */
 }
 
 void agent_on_health(struct agent *a)

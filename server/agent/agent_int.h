@@ -10,6 +10,7 @@
  * - calls.c: the tool calls of one turn; keep.c: their results, as they are kept; parts.c: the binary parts
  * of them; output.c: whether they are what their tool promises; result.c: as a model sees them
  * - doubt.c: calls that were lost with a process: made again, or left to a person
+ * - asks.c: what servers ask of a person while a call of theirs runs
  * - writer.c: the final answer; answer.c: whether it is what it must be
  * - questions.c: what the planner asks a person
  * - replan.c: when a new plan is made; plan_revise.c: of the old one and an answer
@@ -34,6 +35,7 @@ enum {
 	PLAN_STEPS_MAX = 64,
 	CALL_ID_SIZE = 24,
 	PENDING_ID_SIZE = CALL_ID_SIZE + 12,
+	ASK_ID_SIZE = 24,
 	FENCE_SIZE = 17
 };
 
@@ -317,7 +319,12 @@ struct run {
 	uint64_t load_durable_seq;    /* what was durable when the lease was taken */
 	int64_t load_again_mono_ms;   /* the archive is asked again then */
 	struct error load_error;
-	const char *end_code; /* why the task ends although that could not be written yet; NULL */
+	/* What servers ask, in order; the one in `pending`, and that entry's id and event. */
+	struct ask *asks, *ask_shown;
+	char ask_id[ASK_ID_SIZE];
+	uint64_t ask_seq;
+	int64_t ask_since_mono_ms; /* a person is asked; 0: nobody is */
+	const char *end_code;      /* why the task ends although that could not be written yet; NULL */
 	char *end_message;
 	bool woken, dropped;
 };
@@ -538,6 +545,20 @@ void pending_id(const struct exec_call *c, char out[PENDING_ID_SIZE]);
 /* Decides what becomes of calls that a resumed run finds without an end. */
 void doubts_settle(struct run *r);
 
+/* asks.c */
+struct ask;
+/* From a call's callbacks: the server asks; it does not wait any more. */
+void asks_take(struct exec_call *c, const struct mcp_ask *asked);
+void asks_over(struct exec_call *c, uint64_t number);
+void asks_call_over(struct exec_call *c); /* its call has ended */
+void asks_free(struct run *r);
+bool asks_of(const struct exec_call *c); /* it waits for answers */
+/* Takes answers, shows what is next. false: the run is over. */
+bool asks_pump(struct run *r, bool go_on);
+/* Nobody is asked any more, and the task runs on; what was in line comes back with asks_pump. false: the run
+ * is over. */
+bool asks_hush(struct run *r, const char *why);
+
 /* result.c: an answer as tool.completed has it, and what a model is told of it. */
 struct result_view {
 	const struct json *result;
@@ -583,6 +604,8 @@ bool record_event(struct run *r, struct record *rec, enum event_type type);
 bool record_events(struct run *r, struct record *recs, const enum event_type *types, size_t n,
 		   enum task_state to, struct record *state_data);
 void record_error(struct record *rec, const char *code, const char *message); /* "error": {...} */
+/* What follows from a change of ours that the store refused. Always false. */
+bool record_refused(struct run *r, enum err code, const struct error *e, bool terminal);
 void record_live(struct run *r, struct record *rec, enum event_type type);
 /* messages: of the conversation, those that no model.started before had; those of people and of the runtime
  * are written, so that the events are the whole of what was said. */

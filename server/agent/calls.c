@@ -23,6 +23,8 @@ static void call_start(struct exec_call *c, const struct json *arguments);
 static void call_send(struct exec_call *c);
 static void call_progress(struct slice progress, struct slice total, struct slice message, void *arg);
 static void call_end(const struct mcp_call_end *end, void *arg);
+static void call_asked(const struct mcp_ask *ask, void *arg);
+static void call_ask_over(uint64_t number, const char *why, void *arg);
 
 static bool call_reads(const struct exec_call *c)
 {
@@ -56,6 +58,9 @@ bool calls_in_flight(const struct exec *x)
 	bool durable_soon = store_accepts(x->run->agent->store, NULL) == ERR_NONE;
 	for (size_t i = 0; i < x->calls_count; i++) {
 		enum call_state s = x->calls[i].state;
+		/* Who waits for a person holds nobody up: such a call is lost with its worker. */
+		if (s == CALL_RUNNING && asks_of(&x->calls[i]))
+			continue;
 		bool waits = s == CALL_JOURNALED || (s == CALL_KEEPING && x->calls[i].keeping == NULL);
 		if (s == CALL_RUNNING || s == CALL_READING || (s == CALL_KEEPING && !waits) ||
 		    (waits && durable_soon))
@@ -95,6 +100,7 @@ void calls_cancel(struct exec *x)
 		struct exec_call *c = &x->calls[i];
 		if (c->mcp != NULL)
 			mcp_call_cancel(c->mcp);
+		asks_call_over(c);
 		if (c->keeping != NULL)
 			archive_cancel(c->keeping);
 		call_result_free(c->result);
@@ -275,7 +281,11 @@ static void call_send(struct exec_call *c)
 				       .task_id = r->task_id,
 				       .want_progress = true,
 				       .idempotency_key = key};
-	struct mcp_call_handler h = {.on_progress = call_progress, .on_end = call_end, .arg = c};
+	struct mcp_call_handler h = {.on_progress = call_progress,
+				     .on_end = call_end,
+				     .arg = c,
+				     .on_ask = call_asked,
+				     .on_ask_over = call_ask_over};
 	c->state = CALL_RUNNING;
 	c->mcp = mcp_call_start(r->agent->mcp, &req, h);
 	buf_release(&text);
@@ -313,6 +323,7 @@ static void call_end(const struct mcp_call_end *end, void *arg)
 	struct error why = end->error;
 	struct json *result = NULL;
 	c->mcp = NULL;
+	asks_call_over(c);
 	if (why.code == ERR_NONE) {
 		result = json_parse(end->result.ptr, end->result.len, JSON_DEPTH_MAX, &why);
 		if (result == NULL)
@@ -326,4 +337,17 @@ static void call_end(const struct mcp_call_end *end, void *arg)
 		call_failed(c, &why, end->sent);
 	if (!run_over(r))
 		run_wake(r);
+}
+
+static void call_asked(const struct mcp_ask *ask, void *arg)
+{
+	asks_take(arg, ask);
+}
+
+static void call_ask_over(uint64_t number, const char *why, void *arg)
+{
+	struct exec_call *c = arg;
+	log_info("what a tool server asked is not asked any more", LF_STR("task_id", c->exec->run->task_id),
+		 LF_STR("call", c->id), LF_STR("why", why));
+	asks_over(c, number);
 }

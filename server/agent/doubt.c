@@ -105,6 +105,8 @@ static void call_doubt(struct exec_call *c, const char *why)
 	struct run *r = c->exec->run;
 	struct record recs[2], state;
 	enum event_type types[] = {EVENT_STEP_IN_DOUBT, EVENT_TASK_PENDING};
+	if (!asks_hush(r, "another call is in doubt"))
+		return;
 	log_warn(
 		"a tool call may or may not have taken effect: a person is asked before anything is repeated",
 		LF_STR("task_id", r->task_id), LF_STR("call", c->id), LF_STR("tool", c->name),

@@ -13,8 +13,6 @@
 
 enum { RECORDS_MAX = 8 };
 
-static bool refused(struct run *r, enum err code, const struct error *e, bool terminal);
-
 void record_begin(struct record *rec)
 {
 	rec->text = BUF_INIT;
@@ -50,7 +48,7 @@ bool record_events(struct run *r, struct record *recs, const enum event_type *ty
 		buf_release(&state_data->text);
 	bool terminal = to != TASK_SAME && task_state_terminal(to);
 	if (code != ERR_NONE)
-		return refused(r, code, &e, terminal);
+		return record_refused(r, code, &e, terminal);
 	r->last_seq = last_seq;
 	if (to != TASK_SAME)
 		r->state = to;
@@ -195,7 +193,7 @@ const char *record_error_code(const struct error *e)
 
 /* --- helpers --- */
 
-static bool refused(struct run *r, enum err code, const struct error *e, bool terminal)
+bool record_refused(struct run *r, enum err code, const struct error *e, bool terminal)
 {
 	if (code == ERR_CONFLICT || code == ERR_GONE) {
 		run_drop(r, false);

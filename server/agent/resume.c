@@ -42,6 +42,9 @@ enum resume resume_pump(struct run *r)
 	r->deadline_mono_ms -= r->worked_ms + (since_ms > 0 ? since_ms : 0);
 	if (r->state == TASK_PLANNING && r->replans == 0)
 		plan_forget(r);
+	/* Who asked is lost with the call that was under way. */
+	if (!asks_hush(r, "the call that asked was lost"))
+		return RESUME_WAITS;
 	if (r->plan != NULL)
 		doubts_settle(r);
 	return RESUME_DONE;
@@ -77,7 +80,7 @@ static enum err document_load(struct run *r, struct error *e)
 	const struct json *plan = json_get(doc, "plan");
 	if (json_is(plan, JSON_OBJECT)) {
 		r->plan_version = (uint64_t)json_get_integer(plan, "version", 0);
-		if (r->state == TASK_RUNNING || r->state == TASK_PLANNING)
+		if (r->state == TASK_RUNNING || r->state == TASK_PLANNING || r->state == TASK_INPUT_REQUIRED)
 			code = steps_load(r, plan, e);
 	} else if (r->state == TASK_RUNNING) {
 		code = err_set(e, ERR_INTERNAL, "the task is running but has no plan");

@@ -175,7 +175,7 @@ static void run_pump(void *arg)
 		return;
 	if (r->loaded && r->state == TASK_PLANNING && r->model == NULL && go_on)
 		planner_start(r);
-	else if (r->loaded && r->state == TASK_RUNNING)
+	else if (r->loaded && (r->state == TASK_RUNNING || r->ask_shown != NULL) && asks_pump(r, go_on))
 		steps_pump(r, go_on);
 	if (run_over(r))
 		return;
@@ -280,6 +280,7 @@ static void run_free(void *arg)
 		free(r->steps[i].result);
 		free(r->steps[i].error);
 	}
+	asks_free(r);
 	loop_timer_free(r->timer);
 	plan_free(r->plan);
 	free(r->prompt);

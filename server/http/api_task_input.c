@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * POST /v1/tasks/{id}/input: a person decides about what a task waits for, such as a call of a tool of which
- * nobody knows whether it took effect. The entry that waits names what may be decided; the decision becomes
- * an event, the entry goes, and the task runs on.
+ * nobody knows whether it took effect, or what a tool server asks of it. The entry that waits names what may
+ * be decided; the decision becomes an event, the entry goes, and the task runs on.
  */
 #include "base/base.h"
 #include "http/http_int.h"
@@ -19,6 +19,10 @@ static const struct {
 	{"retry", false, false}, {"completed", true, true}, {"skip", true, false},
 	{"fail", true, false},   {"answer", true, true},
 };
+
+/* Of what a tool server asks: "accept" takes an object that the entry's schema describes, the others nothing.
+ */
+static const char *const ask_actions[] = {"accept", "decline", "cancel"};
 
 static const char *text_of(const struct act *a, const char *name)
 {
@@ -77,6 +81,10 @@ static enum err body_check(const struct act *a, struct error *e)
 		if (strcmp(actions[i].name, text_of(a, "action")) == 0)
 			return content_check(a, i, e);
 	}
+	for (size_t i = 0; i < COUNT_OF(ask_actions); i++) {
+		if (strcmp(ask_actions[i], text_of(a, "action")) == 0)
+			return ERR_NONE;
+	}
 	return err_set_field(e, ERR_FIELD, "/action",
 			     "unknown action \"%.40s\"; there are those that the task's pending entry names",
 			     text_of(a, "action"));
@@ -116,8 +124,31 @@ static enum err pending_check(const struct act *a, const struct json *pending, s
 	return code;
 }
 
+/* What is filled into a form; *filled is to be freed. */
+static enum err form_check(const struct act *a, const struct json *pending, struct json **filled,
+			   struct error *e)
+{
+	const struct json *content = json_get(a->body, "content");
+	const struct json *schema = json_get(pending, "schema");
+	const size_t at = strlen("/content");
+
+	content = json_is(content, JSON_NULL) ? NULL : content;
+	if (schema && strcmp(text_of(a, "action"), "accept") == 0) {
+		if (mcp_elicit_fill(schema, content, filled, e) == ERR_NONE)
+			return ERR_NONE;
+		memmove(e->field + at, e->field, sizeof(e->field) - at - 1);
+		memcpy(e->field, "/content", at);
+		e->field[sizeof(e->field) - 1] = '\0';
+		return e->code = ERR_FIELD;
+	}
+	if (content)
+		return err_set_field(e, ERR_FIELD, "/content", "\"%s\" takes no content here",
+				     text_of(a, "action"));
+	return ERR_NONE;
+}
+
 /* pending: answers to a planner's questions make a plan, all other input goes on with one. */
-static void input_change(struct act *a, const struct json *pending)
+static void input_change(struct act *a, const struct json *pending, const struct json *filled)
 {
 	bool plans = strcmp(json_get_text(pending, "kind", ""), "questions") == 0;
 
@@ -127,7 +158,10 @@ static void input_change(struct act *a, const struct json *pending)
 	jw_object(&w);
 	jw_kv_text(&w, "id", text_of(a, "id"));
 	jw_kv_text(&w, "action", text_of(a, "action"));
-	jw_kv_text(&w, "content", text_of(a, "content"));
+	if (filled)
+		jw_kv_json(&w, "content", filled);
+	else
+		jw_kv_text(&w, "content", text_of(a, "content"));
 	act_by_write(a, &w);
 	jw_object_end(&w);
 	a->events[0] = (struct task_event){EVENT_TASK_INPUT, buf_slice(&a->data)};
@@ -140,7 +174,8 @@ static void input_change(struct act *a, const struct json *pending)
 
 static enum err input_prepare(struct act *a, struct error *e)
 {
-	struct json *doc;
+	struct json *doc, *filled = NULL;
+	const struct json *pending;
 	enum err code = body_check(a, e);
 
 	if (code != ERR_NONE)
@@ -152,9 +187,13 @@ static enum err input_prepare(struct act *a, struct error *e)
 	doc = json_parse(a->doc.data, a->doc.len, JSON_DEPTH_MAX, e);
 	if (!doc)
 		return err_set(e, ERR_INTERNAL, "the task's document cannot be read");
-	code = pending_check(a, json_get(doc, "pending"), e);
+	pending = json_get(doc, "pending");
+	code = pending_check(a, pending, e);
+	if (code == ERR_NONE && strcmp(json_get_text(pending, "kind", ""), "elicitation") == 0)
+		code = form_check(a, pending, &filled, e);
 	if (code == ERR_NONE)
-		input_change(a, json_get(doc, "pending"));
+		input_change(a, pending, filled);
+	json_free(filled);
 	json_free(doc);
 	return code;
 }

@@ -144,6 +144,32 @@ static void input__is_for_the_entry_that_waits(void **state)
 	assert_int_equal(input(t, "{\"id\":\"c1\",\"action\":\"fail\"}"), 200);
 }
 
+static void input__of_a_form_is_checked_and_filled(void **state)
+{
+	struct api_task t = api_task_new();
+
+	(void)state;
+	api_plan(t, "abc", 1);
+	api_move(t, TASK_RUNNING, NULL);
+	api_event(t, EVENT_TASK_PENDING,
+		  "{\"pending\":{\"id\":\"ask9\",\"kind\":\"elicitation\",\"live\":true,\"schema\":{\"type\":"
+		  "\"object\",\"properties\":{\"n\":{\"type\":\"integer\"},\"s\":{\"type\":\"string\","
+		  "\"default\":\"x\"}},\"required\":[\"n\"]},\"actions\":[\"accept\",\"decline\"]}}");
+	api_move(t, TASK_INPUT_REQUIRED, NULL);
+	assert_int_equal(input(t, "{\"id\":\"ask9\",\"action\":\"accept\",\"content\":{\"n\":\"1\"}}"), 400);
+	assert_string_equal(api_text("/field"), "/content/n");
+	assert_int_equal(input(t, "{\"id\":\"ask9\",\"action\":\"accept\",\"content\":\"yes\"}"), 400);
+	assert_string_equal(api_text("/field"), "/content");
+	assert_int_equal(input(t, "{\"id\":\"ask9\",\"action\":\"accept\"}"), 400);
+	assert_int_equal(input(t, "{\"id\":\"ask9\",\"action\":\"decline\",\"content\":{}}"), 400);
+	assert_int_equal(input(t, "{\"id\":\"ask9\",\"action\":\"cancel\"}"), 400);
+	assert_int_equal(input(t, "{\"id\":\"ask9\",\"action\":\"accept\",\"content\":{\"n\":1}}"), 200);
+	struct json *data = input_event(t);
+	assert_string_equal(json_get_text(json_get(data, "content"), "s", ""), "x");
+	assert_int_equal(json_get_integer(json_get(data, "content"), "n", 0), 1);
+	json_free(data);
+}
+
 static void input__needs_a_task_that_waits(void **state)
 {
 	struct api_task t = api_task_new();
@@ -166,6 +192,7 @@ int main(void)
 		API_TEST(input__answers_lead_back_to_planning),
 		API_TEST(input__refuses_bad_bodies),
 		API_TEST(input__is_for_the_entry_that_waits),
+		API_TEST(input__of_a_form_is_checked_and_filled),
 		API_TEST(input__needs_a_task_that_waits),
 	};
 

@@ -138,6 +138,7 @@ static inline void world_open(struct world *w)
 	if (asked.takes_asks) {
 		events.on_ask = told_ask;
 		events.on_ask_over = told_ask_over;
+		events.offers = (struct session_offers){true, true, true};
 	}
 	*w = (struct world){.link = {asked.has_headers ? &http_like_ops : &memory_ops},
 			    .now_ms = 1000000,

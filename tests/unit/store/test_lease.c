@@ -236,7 +236,40 @@ static void store_proc_died__offers_what_the_dead_ran(void **state)
 	table_close(&t);
 }
 
-RUN_TESTS(cmocka_unit_test(lease_next__gives_the_oldest_first),
+/* A person is asked while a call goes on: who runs the task keeps it, and when it dies another takes it. */
+static void lease__is_kept_while_a_live_entry_waits(void **state)
+{
+	struct table t = table_open(4, 8);
+	struct lease l, second;
+	struct error e;
+	(void)state;
+	struct task_ref ref = create(t.a);
+	assert_true(lease_next(t.a, &l));
+	move(t.a, ref, 0, NULL, TASK_PLANNING);
+	move(t.a, ref, 0, NULL, TASK_RUNNING);
+	assert_int_equal(move_as(t.a, ref, &l, EVENT_TASK_PENDING, "{\"pending\":{\"live\":true}}",
+				 TASK_INPUT_REQUIRED, &e),
+			 ERR_NONE);
+	assert_true(head_of(t.a, ref).leased);
+	assert_int_equal(move_as(t.a, ref, &l, EVENT_STEP_STARTED, "{\"step\":\"s1\"}", TASK_SAME, &e),
+			 ERR_NONE);
+	assert_false(lease_next(t.b, &second));
+	move(t.b, ref, EVENT_TASK_PENDING, "{\"pending\":null}", TASK_RUNNING);
+	assert_true(head_of(t.a, ref).leased);
+	move(t.b, ref, EVENT_TASK_PENDING, "{\"pending\":{\"live\":true}}", TASK_INPUT_REQUIRED);
+	store_proc_died(t.created, 0);
+	assert_true(lease_next(t.b, &second));
+	/* An entry that nobody waits for gives the lease back, without a change of state. */
+	assert_int_equal(move_as(t.b, ref, &second, EVENT_TASK_PENDING, "{\"pending\":{}}", TASK_SAME, &e),
+			 ERR_NONE);
+	assert_false(head_of(t.b, ref).leased);
+	assert_false(lease_next(t.b, &second));
+	store_proc_started(t.created, 0, 7);
+	table_close(&t);
+}
+
+RUN_TESTS(cmocka_unit_test(lease__is_kept_while_a_live_entry_waits),
+	  cmocka_unit_test(lease_next__gives_the_oldest_first),
 	  cmocka_unit_test(lease_next__gives_an_older_one_that_comes_back_before_younger),
 	  cmocka_unit_test(lease_next__gives_an_approved_task_before_younger),
 	  cmocka_unit_test(lease_next__gives_the_oldest_whatever_its_slot),

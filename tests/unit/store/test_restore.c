@@ -124,6 +124,28 @@ static void one_that_waits_for_a_person__is_no_work(void **state)
 	table_close(&t);
 }
 
+static void one_that_asked_in_the_middle_of_a_call__is_work(void **state)
+{
+	struct table t = kept_open(4, 8);
+	struct lease l;
+	struct error e;
+	char *doc = xstrdup(doc_nth(1, TASK_INPUT_REQUIRED, 7, 10)), *at = strstr(doc, "\"pending\":null");
+	char *live = xasprintf("%.*s\"pending\":{\"live\":true}%s", (int)(at - doc), doc,
+			       at + strlen("\"pending\":null"));
+	struct task_saved saved = {.id = id_nth(1),
+				   .state = TASK_INPUT_REQUIRED,
+				   .last_seq = 7,
+				   .created_ms = 1,
+				   .updated_ms = 2,
+				   .doc = slice_str(live)};
+	(void)state;
+	assert_int_equal(task_restore(t.b, &saved, &e), ERR_NONE);
+	assert_true(lease_next(t.a, &l));
+	free(live);
+	free(doc);
+	table_close(&t);
+}
+
 static void a_second_time__is_a_conflict(void **state)
 {
 	struct table t = kept_open(4, 8);
@@ -254,6 +276,7 @@ static void forgetting__takes_what_is_over_and_durable(void **state)
 RUN_TESTS(cmocka_unit_test(a_restored_task__has_its_document_and_no_events),
 	  cmocka_unit_test(it_goes_on__from_its_last_event),
 	  cmocka_unit_test(one_that_waits_for_a_person__is_no_work),
+	  cmocka_unit_test(one_that_asked_in_the_middle_of_a_call__is_work),
 	  cmocka_unit_test(a_second_time__is_a_conflict), cmocka_unit_test(a_finished_one__evicts_nobody),
 	  cmocka_unit_test(an_unfinished_one__evicts_finished_ones),
 	  cmocka_unit_test(no_memory__leaves_the_slot_free),
