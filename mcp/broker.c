@@ -248,8 +248,10 @@ void mcp_broker_child_exited(struct mcp_broker *b, int pid, int status)
 {
 	for (size_t i = 0; i < b->pools_count; i++) {
 		for (size_t k = 0; k < b->pools[i]->count; k++) {
-			struct link *l = b->pools[i]->instances[k]->link;
-			if (l && l->ops->child_exited(l, pid, status))
+			struct server *s = b->pools[i]->instances[k];
+			if (s->link && s->link->ops->child_exited(s->link, pid, status))
+				return;
+			if (server_probe_child_exited(s, pid, status))
 				return;
 		}
 	}

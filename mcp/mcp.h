@@ -306,6 +306,8 @@ struct mcp_broker_options {
 	/* Each list of resources, templates and prompts of one server; what is more is left out. */
 	size_t list_items_max, list_bytes_max;
 	size_t stderr_tail_bytes;
+	int64_t probe_ms_max;  /* for a local server to answer the question which era it speaks */
+	int64_t era_ms_max;    /* how long the answer holds */
 	int64_t stop_grace_ms; /* between EOF, SIGTERM and SIGKILL */
 	int64_t drain_ms_max;  /* for running calls to end before their server is restarted or replaced */
 	int64_t restart_ms_min, restart_ms_max; /* back-off */

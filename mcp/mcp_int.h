@@ -50,6 +50,9 @@ bool scan_text(struct slice raw, struct buf *out);
  * *answer: it is not a request or notification as far as one can see. */
 struct slice scan_edges(struct slice head, struct slice tail, bool *answer);
 
+/* An id of ours that came back raw; 0: it is none. */
+uint64_t wire_id_number(struct slice raw);
+
 /* --- era.c: versions of the protocol, and which wire an answer speaks of --- */
 
 /* Errors of JSON-RPC and of MCP 2026-07-28 that mean something to us. */
@@ -599,10 +602,12 @@ struct server {
 	struct loop_timer *timer; /* starting: the deadline; backoff: the next start; ready: server_rest.c */
 	struct tail tail;
 	struct error last_error;
-	bool halted;           /* told to stop: does not start again */
-	bool renew;            /* the server has only forgotten us: starts again at once */
-	const char *transport; /* of the last link; NULL before the first */
-	int failures;          /* in a row, without a long enough ready time between */
+	bool halted;                  /* told to stop: does not start again */
+	bool renew;                   /* the server has only forgotten us: starts again at once */
+	const char *transport;        /* of the last link; NULL before the first */
+	int failures;                 /* in a row, without a long enough ready time between */
+	struct server_probe *probe;   /* server_probe.c: finds out its era; NULL: none is under way */
+	struct loop_timer *era_timer; /* ready: when to look again */
 	/* broker_start.c */
 	bool starting; /* is counted among those that start */
 	bool queued;   /* waits to be: is in the list */
@@ -617,6 +622,40 @@ struct server {
 	int64_t started_wall_ms, started_mono_ms, ready_mono_ms;
 	int64_t called_mono_ms; /* when it last had a call, or became ready */
 };
+
+/* --- server_probe.c --- */
+
+#define ERA_BY_SILENCE "it gave no answer to a request of the modern wire"
+/* Which wire the server of a row was found to speak. */
+struct era_verdict {
+	enum mcp_era era; /* MCP_ERA_DEFAULT: it is not known */
+	const char *how;  /* static */
+	int64_t wall_ms, mono_ms;
+};
+enum mcp_era era_of_row(const struct mcp_server_options *o); /* never MCP_ERA_DEFAULT */
+/* The one to begin with; MCP_ERA_AUTO: it must be found out first. */
+enum mcp_era server_era(const struct server *s);
+/* server_probed follows. */
+must_check enum err server_probe_start(struct server *s, struct error *e);
+void server_probe_stop(struct server *s); /* the same, without a verdict, as soon as nothing is left of it */
+void server_probe_free(struct server *s);
+bool server_probe_child_exited(struct server *s, int pid, int status);
+void server_era_failed(struct server *s, const struct error *why); /* it did not become ready */
+void server_era_watch(struct server *s);                           /* it is ready */
+void server_era_due(void *arg);
+void server_era_again(struct server *s, const struct era_verdict *v); /* of a probe beside the instance */
+struct pool;
+void era_write(const struct pool *p, const struct session_facts *f, struct jw *w);
+
+/* --- server_start.c, and what of server.c it needs --- */
+
+void server_connect(struct server *s);
+void server_last_words_add(const struct server *s, struct error *e);
+void server_start_failed(struct server *s, const struct error *why);
+void server_start_late(struct server *s); /* its time is over, or that of those who wait for it */
+void server_backoff(struct server *s);
+/* A probe has ended. v->era MCP_ERA_DEFAULT: without a verdict, because of why. */
+void server_probed(struct server *s, const struct era_verdict *v, const struct error *why);
 
 struct auth_house;
 /* Of the pool's row as it is now. */
@@ -711,6 +750,7 @@ struct pool {
 	struct loop_timer *timer;
 	struct error last_error;
 	struct session_facts facts; /* of the instance that was ready last */
+	struct era_verdict era;
 	const char *transport;
 	struct instance_end last_end;
 };

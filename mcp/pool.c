@@ -316,6 +316,7 @@ void pool_replace(struct pool *p, const struct mcp_server_options *row, struct r
 	p->settled = p->settled || !row->enabled;
 	p->failures = 0;
 	p->retry_mono_ms = 0;
+	p->era = (struct era_verdict){0};
 	effects_forget(p);
 	if (!row->enabled)
 		lists_forget(p);

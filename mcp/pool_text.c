@@ -89,7 +89,7 @@ static void instance_write(const struct server *s, struct jw *w)
 
 static bool is_shown(const struct server *s)
 {
-	return s->link || s->calls || s->state == SERVER_WAITING;
+	return !server_is_gone(s) || s->calls || s->state == SERVER_WAITING;
 }
 
 static void instances_write(const struct pool *p, struct jw *w)
@@ -210,7 +210,7 @@ void pool_write(const struct pool *p, struct jw *w)
 		jw_kv_text(w, "authorization_url", login);
 	jw_kv_text(w, "transport", s && s->link ? s->link->ops->transport(s->link) : p->transport);
 	pid_write(s, w);
-	jw_kv_text(w, "era", f->era);
+	era_write(p, f, w);
 	jw_kv_text(w, "protocol_version", f->protocol_version[0] ? f->protocol_version : NULL);
 	info_write(f, w);
 	jw_kv_int(w, "tools", (int64_t)p->tools.count);

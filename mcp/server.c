@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One instance of a server: its states, its start, its restarts. There is at most one child and one session
- * at a time, because a start happens only in a state in which the one before is gone. Whatever ends a
- * connection comes through server_lost; the child's end comes through link_gone. Only then a new start is
- * planned, later each time (exponential, with jitter), until it was ready for long enough; an instance of one
- * task is not started again, its pool makes another one for the next call.
+ * One instance of a server: its states, its connection, its end (its start is server_start.c). There is at
+ * most one child and one session at a time, because a start happens only in a state in which the one before
+ * is gone. Whatever ends a connection comes through server_lost; the child's end comes through link_gone.
+ * Only then a new start is planned, later each time (exponential, with jitter), until it was ready for long
+ * enough; an instance of one task is not started again, its pool makes another one for the next call.
  *
  * STOPPED -> (WAITING ->) STARTING -> READY; from both of these -> STOPPING -> BACKOFF -> STARTING, or ->
  * STOPPED when halted. FAILED is for rows that cannot be started at all. DRAINING, between READY and
@@ -13,12 +13,11 @@
 #include "base/base.h"
 #include "mcp/auth.h"
 #include "mcp/mcp_int.h"
-#include "mcp/sandbox_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { BACKOFF_SHIFT_MAX = 16, LAST_WORDS_SIZE = 200 };
+enum { LAST_WORDS_SIZE = 200 };
 
 static void timer_fired(void *arg);
 static void login_over(void *arg);
@@ -38,6 +37,7 @@ void server_init(struct server *s, struct pool *p)
 	*s = (struct server){.pool = p, .loop = p->loop, .options = o, .limits = p->limits};
 	s->row_set = row_set_hold(p->row_set);
 	s->timer = loop_timer_new(s->loop, timer_fired, s);
+	s->era_timer = loop_timer_new(s->loop, server_era_due, s);
 	if (o->transport == MCP_REMOTE && o->enabled && o->url)
 		s->auth = auth_new(broker_auth_house(p->broker), o->id, o->url, &o->auth, events);
 	tail_init(&s->tail, s->limits->stderr_tail_bytes);
@@ -50,11 +50,13 @@ void server_release(struct server *s)
 	broker_start_leave(s->pool->broker, s);
 	broker_logins_end(s->pool->broker, s);
 	session_close(s->session);
+	server_probe_free(s);
 	if (s->link)
 		s->link->ops->free(s->link);
 	auth_free(s->auth);
 	loop_defer_cancel(s->loop, s);
 	loop_timer_free(s->timer);
+	loop_timer_free(s->era_timer);
 	tail_release(&s->tail);
 	free(s->task_id);
 	row_set_drop(s->row_set);
@@ -62,7 +64,7 @@ void server_release(struct server *s)
 
 bool server_is_gone(const struct server *s)
 {
-	return !s->link;
+	return !s->link && !s->probe;
 }
 
 /* --- the session's events --- */
@@ -86,6 +88,7 @@ static void session_ready(void *arg)
 		 LF_INT("pid", s->link->ops->pid(s->link)),
 		 LF_STR("protocol_version", s->facts.protocol_version), LF_INT("tools", s->pool->tools.count),
 		 LF_INT("ms", clock_mono_ms() - s->started_mono_ms));
+	server_era_watch(s);
 	server_calls_dispatch(s);
 	server_rest_check(s);
 }
@@ -125,8 +128,10 @@ void server_lost(struct server *s, const struct error *why)
 	s->failures++;
 	s->last_error = *why;
 	server_mask(s, &s->last_error);
-	if (s->state == SERVER_STARTING && !s->again && !s->halted)
+	if (s->state == SERVER_STARTING && !s->again && !s->halted) {
 		pool_start_failed(s->pool, &s->last_error);
+		server_era_failed(s, why);
+	}
 	s->state = SERVER_STOPPING;
 	loop_timer_set(s->timer, -1);
 	broker_start_leave(s->pool->broker, s);
@@ -181,7 +186,7 @@ static void link_log(struct slice bytes, void *arg)
 }
 
 /* What a dying server said last mostly names the cause ("Cannot find module ..."). */
-static void last_words_add(const struct server *s, struct error *e)
+void server_last_words_add(const struct server *s, struct error *e)
 {
 	char words[LAST_WORDS_SIZE];
 	struct error told = *e;
@@ -198,35 +203,8 @@ static void link_lost(const struct error *why, void *arg)
 {
 	struct server *s = arg;
 	struct error e = *why;
-	last_words_add(s, &e);
+	server_last_words_add(s, &e);
 	server_lost(s, &e);
-}
-
-int64_t pool_backoff_ms(const struct mcp_broker_options *o, int failures)
-{
-	int shift = failures > 1 ? failures - 1 : 0;
-	int64_t ms = o->restart_ms_min << (shift < BACKOFF_SHIFT_MAX ? shift : BACKOFF_SHIFT_MAX);
-	if (ms > o->restart_ms_max)
-		ms = o->restart_ms_max;
-	/* Between 75 and 125 percent: servers that died together do not all come back together. */
-	return ms - ms / 4 + (ms > 1 ? (int64_t)(random_u64() % (uint64_t)(ms / 2 + 1)) : 0);
-}
-
-static void backoff_begin(struct server *s)
-{
-	int64_t ms = pool_backoff_ms(s->limits, s->failures);
-	pool_settle(s->pool);
-	if (s->options->scope == MCP_TASK) {
-		s->state = SERVER_STOPPED; /* its pool has the pause, and makes others */
-		pool_tend_later(s->pool);
-		return;
-	}
-	s->state = SERVER_BACKOFF;
-	if (s->auth && auth_login_url(s->auth))
-		return; /* no try would help before login_over */
-	loop_timer_set(s->timer, ms);
-	log_warn("tool server failed: it is started again after a while", LF_STR("server", s->options->id),
-		 LF_STR("error", s->last_error.msg), LF_INT("ms", ms), LF_INT("failures", s->failures));
 }
 
 static void link_gone(const struct error *why, void *arg)
@@ -248,10 +226,10 @@ static void link_gone(const struct error *why, void *arg)
 	else if (s->renew)
 		server_start(s);
 	else
-		backoff_begin(s);
+		server_backoff(s);
 }
 
-/* --- start and stop --- */
+/* --- connecting, and the end --- */
 
 static void link_start(struct server *s, struct error *e)
 {
@@ -280,92 +258,23 @@ static void link_start(struct server *s, struct error *e)
 			  : http_open(s->loop, s->options, &http, s->auth, link_events);
 	if (!s->link)
 		return;
-	s->session = session_open(s->loop, s->link, s->options->id, s->limits->version, s->options->era,
+	s->session = session_open(s->loop, s->link, s->options->id, s->limits->version, server_era(s),
 				  &session_limits, session_events);
 }
 
-int64_t server_start_ms(const struct server *s)
-{
-	return s->options->start_ms ? s->options->start_ms : s->limits->start_ms_max;
-}
-
-/* Rows that no later try would start either. */
-static bool cannot_start(struct server *s)
-{
-	if (s->options->transport == MCP_REMOTE) {
-		if (s->options->url)
-			return false;
-		err_set(&s->last_error, ERR_CONFIG, "the registry names no url for this server");
-	} else if (!s->options->command || !s->options->command[0])
-		err_set(&s->last_error, ERR_CONFIG, "the registry names no command for this server");
-	else
-		return sandbox_check(s->options, &s->last_error) != ERR_NONE;
-	return true;
-}
-
-void server_start(struct server *s)
-{
-	ensure(!s->link && !s->session && !s->halted);
-	s->renew = false;
-	if (!s->options->enabled) {
-		s->state = SERVER_STOPPED;
-		return;
-	}
-	if (cannot_start(s)) {
-		s->state = SERVER_FAILED;
-		log_warn("tool server cannot be started", LF_STR("server", s->options->id),
-			 LF_STR("error", s->last_error.msg));
-		pool_start_failed(s->pool, &s->last_error);
-		server_calls_end(s, &s->last_error);
-		pool_settle(s->pool);
-		return;
-	}
-	s->state = SERVER_WAITING;
-	if (pool_may_start(s->pool, s) && broker_start_enter(s->pool->broker, s))
-		server_start_admitted(s);
-}
-
-void server_start_admitted(struct server *s)
+void server_connect(struct server *s)
 {
 	struct error e = {0};
 	int64_t settle_ms = s->limits->start_ms_max;
-	s->state = SERVER_STARTING;
-	s->ready_mono_ms = 0;
-	s->pool->starts++;
 	s->started_wall_ms = clock_wall_ms();
 	s->started_mono_ms = clock_mono_ms();
 	link_start(s, &e);
-	if (s->link) {
-		s->pid = s->link->ops->pid(s->link);
-		loop_timer_set(s->timer, server_start_ms(s) < settle_ms ? server_start_ms(s) : settle_ms);
+	if (!s->link) {
+		server_start_failed(s, &e);
 		return;
 	}
-	s->failures++;
-	s->last_error = e;
-	broker_start_leave(s->pool->broker, s);
-	pool_start_failed(s->pool, &e);
-	server_calls_end(s, &e);
-	backoff_begin(s);
-}
-
-/* One that may take longer than others holds nobody up who waits for all of them. */
-static void start_late(struct server *s)
-{
-	struct error e;
-	int64_t left = s->started_mono_ms + server_start_ms(s) - clock_mono_ms();
-	if (left > 0) {
-		pool_settle(s->pool);
-		loop_timer_set(s->timer, left);
-		return;
-	}
-	err_set(&e, ERR_TIMEOUT, "it was not ready within %lld ms (%s): raise %s if it needs longer",
-		(long long)server_start_ms(s),
-		session_facts(s->session)->era      ? "tools/list is not answered"
-		: s->options->era == MCP_ERA_MODERN ? "server/discover is not answered"
-						    : "initialize is not answered",
-		s->options->start_ms ? "start_seconds in its registry entry" : "tools.start_seconds");
-	last_words_add(s, &e);
-	server_lost(s, &e);
+	s->pid = s->link->ops->pid(s->link);
+	loop_timer_set(s->timer, server_start_ms(s) < settle_ms ? server_start_ms(s) : settle_ms);
 }
 
 static void timer_fired(void *arg)
@@ -374,7 +283,7 @@ static void timer_fired(void *arg)
 	switch (s->state) {
 	case SERVER_BACKOFF: server_start(s); break;
 	case SERVER_DRAINING: server_drain_over(s); break;
-	case SERVER_STARTING: start_late(s); break;
+	case SERVER_STARTING: server_start_late(s); break;
 	case SERVER_READY: server_rest_check(s); break;
 	default: break;
 	}
@@ -398,11 +307,12 @@ void server_stop(struct server *s)
 	loop_timer_set(s->timer, -1);
 	broker_start_leave(s->pool->broker, s);
 	err_set(&e, ERR_UNAVAILABLE, "the tool servers are being stopped");
+	server_probe_stop(s);
 	if (s->session) {
 		server_lost(s, &e);
 		return;
 	}
 	server_calls_end(s, &e);
-	if (!s->link && s->state != SERVER_FAILED)
+	if (server_is_gone(s) && s->state != SERVER_FAILED)
 		s->state = SERVER_STOPPED;
 }

@@ -147,6 +147,7 @@ static void server_leave(struct server *s, const char *why, int64_t drain_ms)
 	s->leaving = why;
 	if (!server_comes_back(s))
 		calls_waiting_end(s);
+	server_probe_stop(s);
 	if (s->state == SERVER_DRAINING) {
 		if (drain_ms >= 0 && !loop_timer_armed(s->timer))
 			loop_timer_set(s->timer, drain_ms);
@@ -155,7 +156,7 @@ static void server_leave(struct server *s, const char *why, int64_t drain_ms)
 		loop_timer_set(s->timer, drain_ms);
 	} else if (s->session) {
 		server_drain_over(s);
-	} else if (!s->link && first) {
+	} else if (server_is_gone(s) && first) {
 		renew(s);
 	}
 }

@@ -117,8 +117,6 @@ must_check enum err wire_notify(struct session *s, const char *method, struct sl
 /* Answers one of theirs; id is raw, member "result" or "error". */
 void wire_answer(struct session *s, struct slice id, const char *member, struct slice value);
 bool wire_forget(struct session *s, uint64_t id); /* false: no such request */
-/* An id of ours that came back raw; 0: it is none. */
-uint64_t wire_id_number(struct slice raw);
 /* Under which id the server knows it now; 0: it knows nothing of it. */
 uint64_t wire_id_now(const struct session *s, uint64_t id);
 /* Sends it once more, under a new id. e is set when it could not be written: the caller ends it then. */

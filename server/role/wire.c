@@ -253,6 +253,8 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 					 .call_idle_ms_max = c->tools.call_idle_seconds * SECOND_MS,
 					 .call_ms_max = c->tools.call_seconds * SECOND_MS,
 					 .input_ms_max = c->tools.input_seconds * SECOND_MS,
+					 .probe_ms_max = c->tools.probe_seconds * SECOND_MS,
+					 .era_ms_max = c->tools.era_hours * 3600 * SECOND_MS,
 					 .input_rounds_max = (int)c->tools.input_rounds,
 					 .asks_open_max = (size_t)c->tools.asks_open_max,
 					 .asks_max = (size_t)c->tools.asks_max,

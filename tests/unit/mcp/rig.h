@@ -103,6 +103,8 @@ static inline void rig_init(struct rig *r)
 		.restart_ms_max = 200,
 		.calls_per_server_max = 8,
 		.input_ms_max = 15000,
+		.probe_ms_max = 5000,
+		.era_ms_max = 3600 * 1000,
 		.asks_open_max = 4,
 		.input_rounds_max = 3,
 		.asks_max = 8,
