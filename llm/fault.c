@@ -127,6 +127,7 @@ bool llm_fault_is_money(const struct llm_fault *f)
 		"billing_hard_limit_reached",
 		"enforced_spend_limit_reached",
 		"contract_spend_limit_reached",
+		"billing_error",
 	};
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		if (strcmp(f->code, names[i]) == 0 || strcmp(f->type, names[i]) == 0)

@@ -50,6 +50,7 @@ void fetch_head_line(struct fetch_head *h, struct slice line)
 		{"retry-after-ms", h->retry_after_ms, sizeof(h->retry_after_ms)},
 		{"x-should-retry", h->should_retry, sizeof(h->should_retry)},
 		{"x-request-id", h->request_id, sizeof(h->request_id)},
+		{"request-id", h->request_id, sizeof(h->request_id)},
 		{"location", h->location, sizeof(h->location)},
 		{"content-type", h->content_type, sizeof(h->content_type)},
 		{"mcp-session-id", h->session_id, sizeof(h->session_id)},

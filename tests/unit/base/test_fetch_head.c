@@ -22,6 +22,8 @@ static void fetch_head__keeps_what_matters(void **state)
 	take(&h, "RETRY-AFTER:  7 \r\n");
 	take(&h, "retry-after-ms:1500\r\n");
 	take(&h, "X-Should-Retry: true\r\n");
+	take(&h, "request-id: req_0\r\n"); /* Anthropic's name for it */
+	assert_string_equal(h.request_id, "req_0");
 	take(&h, "x-request-id: req:1\r\n");
 	take(&h, "Location: https://h/x\r\n");
 	take(&h, "Server: nginx\r\n");
