@@ -23,6 +23,25 @@ void llm_on_retry_due(void *arg)
 	llm_attempt_start(arg);
 }
 
+/* The server does not take the response format that was asked for: this call is made without at once, since
+ * its prompt says the form too, and later calls ask for the next lesser one. */
+static void format_drop(struct llm_try *c, const struct error *why)
+{
+	struct llm_options *o = &c->provider->options;
+	if ((int)o->json_format == c->json_format)
+		o->json_format = o->json_format == LLM_FORMAT_SCHEMA ? LLM_FORMAT_OBJECT : LLM_FORMAT_NONE;
+	log_warn("the model server refuses the response format and is asked without: set json_format to "
+		 "what it knows",
+		 LF_STR("provider", o->name), LF_STR("error", why->msg));
+	buf_release(&c->request);
+	c->request = c->unformatted;
+	c->unformatted = BUF_INIT;
+	c->state = CALL_WAITING;
+	loop_timer_set(c->retry, 0);
+	if (c->handler.on_retry != NULL)
+		c->handler.on_retry(c->attempts + 1, 0, why, c->handler.arg);
+}
+
 /* The attempt failed with *why. Its last act may call on_retry: c may be gone afterwards. */
 static void attempt_failed(struct llm_try *c, const struct llm_fault *f, const struct fetch_head *head,
 			   const struct error *why)
@@ -43,6 +62,10 @@ static void attempt_failed(struct llm_try *c, const struct llm_fault *f, const s
 	};
 	struct llm_verdict v = llm_fault_judge(f, head, why->code, rc.wall_ms);
 	llm_share_failed(c, &v, why);
+	if (v.kind == LLM_FAULT_FORMAT && c->unformatted.len > 0 && !rc.passed_on) {
+		format_drop(c, why);
+		return;
+	}
 	if (!llm_retry_decide(&rc, &wait_ms, &c->e)) {
 		llm_try_over(c);
 		return;

@@ -41,6 +41,7 @@ static void call_free(struct llm_try *c)
 	loop_timer_free(c->retry);
 	llm_decode_release(&c->decode);
 	buf_release(&c->request);
+	buf_release(&c->unformatted);
 	buf_release(&c->refused);
 	free(c->task_id);
 	free(c);
@@ -186,6 +187,18 @@ static void deadline_start(struct llm_try *c)
 		loop_timer_set(c->deadline, c->deadline_mono_ms > now ? c->deadline_mono_ms - now : 0);
 }
 
+static void request_encode(struct llm_try *c, const struct llm_request *r)
+{
+	const struct llm_wire *wire = c->provider->wire;
+	struct llm_options plain = c->provider->options;
+	c->json_format = (int)plain.json_format;
+	if (wire->encode(&c->provider->options, r, &c->request, &c->e) != ERR_NONE ||
+	    r->response_schema.len == 0 || plain.json_format == LLM_FORMAT_NONE)
+		return;
+	plain.json_format = LLM_FORMAT_NONE;
+	(void)!wire->encode(&plain, r, &c->unformatted, &c->e);
+}
+
 struct llm_try *llm_try_new(struct llm_provider *m, const struct llm_request *r, struct llm_handler h)
 {
 	ensure(h.on_end != NULL);
@@ -203,7 +216,7 @@ struct llm_try *llm_try_new(struct llm_provider *m, const struct llm_request *r,
 		turn_buf_init(&c->decode.turn);
 		(void)!llm_offline_answer(r, &c->decode.turn, &c->e);
 	} else if (options_check(&m->options, &c->e) == ERR_NONE) {
-		(void)!m->wire->encode(&m->options, r, &c->request, &c->e);
+		request_encode(c, r);
 	}
 	return c;
 }

@@ -36,6 +36,7 @@ struct heard {
 	int64_t wait_ms;
 	struct error e, why;
 	size_t calls_count;
+	const char *schema; /* asked of the answer; NULL: none */
 	bool cancel_on_delta, free_on_end, cancel_on_end, cancel_on_retry;
 };
 
@@ -130,6 +131,7 @@ static inline void call_start(struct world *w, struct heard *h)
 	static const struct llm_message messages[] = {{.speaker = LLM_USER, .text = "hello"}};
 	struct llm_request r = {
 		.role = LLM_WRITER, .messages = messages, .messages_count = 1, .task_id = "t1"};
+	r.response_schema = slice_str(h->schema);
 	struct llm_handler handler = {.on_delta = on_delta, .on_retry = on_retry, .on_end = on_end, .arg = h};
 	h->w = w;
 	h->call = llm_call_start(w->llm, &r, handler);

@@ -177,6 +177,40 @@ static void llm_call__reports_an_error_after_200(void **state)
 	heard_release(&h);
 }
 
+static void llm_call__asks_without_a_format_the_server_refuses(void **state)
+{
+	(void)state;
+#define REFUSED(why) ERR_HEAD("400 Bad Request") "\r\n{\"error\":{\"message\":\"" why "\"}}"
+	static const struct script_reply replies[] = {
+		{REFUSED("response_format json_schema is unavailable now"), SCRIPT_CLOSE},
+		{ANSWER, SCRIPT_CLOSE},
+		{REFUSED("response_format must be text"), SCRIPT_CLOSE},
+		{ANSWER, SCRIPT_CLOSE},
+		{ANSWER, SCRIPT_CLOSE},
+		{REFUSED("response_format? what response_format"), SCRIPT_CLOSE},
+	};
+	static const char *const asked[] = {"\"json_schema\"", NULL, "\"json_object\"", NULL, NULL, NULL};
+	struct world w;
+	world_open(&w, replies, COUNT_OF(replies));
+	/* schema, then none; object, then none; none from then on, and nothing left to drop */
+	for (int call = 0; call < 4; call++) {
+		struct heard h = {.schema = "{\"type\":\"object\"}"};
+		call_start(&w, &h);
+		turn_until(&w, &h.ends, 1);
+		assert_int_equal(h.e.code, call < 3 ? ERR_NONE : ERR_UPSTREAM);
+		assert_int_equal(h.retries, call < 2 ? 1 : 0);
+		heard_release(&h);
+	}
+	assert_int_equal(w.server->requests_count, COUNT_OF(replies));
+	for (size_t i = 0; i < COUNT_OF(asked); i++) {
+		const char *format = strstr(w.server->requests[i], "\"response_format\"");
+		assert_true((format != NULL) == (asked[i] != NULL));
+		if (format != NULL)
+			assert_non_null(strstr(format, asked[i]));
+	}
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +224,7 @@ int main(void)
 		cmocka_unit_test(llm_call__survives_two_failures_of_the_server),
 		cmocka_unit_test(llm_call__gives_up_after_the_last_attempt),
 		cmocka_unit_test(llm_call__never_tries_again_without_money),
+		cmocka_unit_test(llm_call__asks_without_a_format_the_server_refuses),
 		cmocka_unit_test(llm_call__hides_a_key_the_server_echoes),
 		cmocka_unit_test(llm_call__hides_a_key_in_what_is_no_answer),
 		cmocka_unit_test(llm_call__reports_an_error_after_200),
