@@ -172,8 +172,9 @@ struct mcp_list_request {
 };
 /* One page of the last list that the server told: {"server", "resources" | "resource_templates" | "prompts":
  * [as the server sent them], "offered", "listed_at", "last_error", "quarantined", "truncated",
- * "next_cursor"}. fn once. ERR_NOT_FOUND: no such server. ERR_UNAVAILABLE: it has never told. ERR_FIELD,
- * ERR_GONE: the cursor. mcp_client_servers_cancel forgets it. */
+ * "next_cursor"}; of resources also "subscriptions": [{"uri", "updated_at"}], those that were read. fn once.
+ * ERR_NOT_FOUND: no such server. ERR_UNAVAILABLE: it has never told. ERR_FIELD, ERR_GONE: the cursor.
+ * mcp_client_servers_cancel forgets it. */
 void mcp_client_list(struct mcp_client *c, const struct mcp_list_request *r,
 		     void (*fn)(struct slice text, const struct error *e, void *arg), void *arg);
 
@@ -305,6 +306,7 @@ struct mcp_broker_options {
 	size_t line_bytes_max;    /* one line of a server's output */
 	/* Each list of resources, templates and prompts of one server; what is more is left out. */
 	size_t list_items_max, list_bytes_max;
+	size_t resource_subscriptions_max; /* of one server */
 	size_t stderr_tail_bytes;
 	int64_t probe_ms_max;  /* for a local server to answer the question which era it speaks */
 	int64_t era_ms_max;    /* how long the answer holds */

@@ -247,6 +247,24 @@ must_check enum err item_list_add(struct item_list *l, struct slice result, size
 const struct item *item_find(const struct item_list *l, const char *key); /* or NULL */
 bool uri_has_scheme(const char *uri);                                     /* RFC 3986 section 3.1 */
 
+/* --- watches.c: resources whose changes are to be told --- */
+
+struct watch {
+	char *uri;
+	int64_t updated_wall_ms; /* 0: never told */
+	uint64_t read_at;        /* on a clock of reads */
+};
+struct watches {
+	struct watch *list;
+	size_t count;
+	uint64_t reads;
+};
+void watches_release(struct watches *w);
+/* It was read. true: it is watched from now on, and *dropped, if not NULL, is not any more (to be freed). */
+bool watches_read(struct watches *w, const char *uri, size_t max, char **dropped);
+void watches_updated(struct watches *w, const char *uri);
+void watches_write(const struct watches *w, struct jw *out); /* "subscriptions":[...] */
+
 /* --- shelf.c: what a server lists besides tools, as it is shown --- */
 
 struct shelf_list {
@@ -257,6 +275,7 @@ struct shelf_list {
 };
 struct shelf {
 	struct shelf_list lists[ITEM_KINDS];
+	struct watches watches;
 };
 void shelf_init(struct shelf *s);
 void shelf_release(struct shelf *s);
@@ -450,6 +469,8 @@ struct session_events {
 	void (*on_tools)(void *arg); /* the list has changed */
 	/* Another list was read, or (why is set) could not be read. Also before on_ready. */
 	void (*on_items)(enum list_kind kind, const struct error *why, void *arg);
+	/* A resource has changed. Optional. */
+	void (*on_updated)(const char *uri, void *arg);
 	/* This connection is of no use: the caller ends it. */
 	void (*on_broken)(const struct error *why, void *arg);
 	void *arg;
@@ -498,6 +519,12 @@ struct tool_list session_tools_take(struct session *s);
 struct item_list session_items_take(struct session *s, enum list_kind kind); /* likewise on_items */
 /* The server declared the capability. */
 bool session_offers(const struct session *s, enum list_kind kind);
+/* Resources whose changes the server is to tell; borrowed for the session's life. Right after session_open.
+ */
+void session_watch(struct session *s, const struct watches *w);
+bool session_subscribes(const struct session *s); /* the server tells of changes of resources */
+/* That list has changed. dropped may be NULL. */
+void session_watch_changed(struct session *s, const char *added, const char *dropped);
 /* Somebody looks at it: it is fetched again if the server does not tell of changes, or could not be read, and
  * not just now. */
 void session_list_refresh(struct session *s, enum list_kind kind);
@@ -778,6 +805,9 @@ void pool_settle(struct pool *p);
 void pool_ready(struct pool *p, struct server *s); /* with its tools */
 void pool_tools_changed(struct pool *p, struct server *s);
 void pool_items_take(struct pool *p, const struct server *s, enum mcp_list kind, struct item_list l);
+/* A resource was read, or has changed. */
+void pool_resource_read(struct pool *p, const struct server *s, const char *uri);
+void pool_resource_updated(struct pool *p, const struct server *s, const char *uri);
 void pool_items_failed(struct pool *p, const struct server *s, enum mcp_list kind, const struct error *why);
 void pool_instance_ended(struct pool *p, struct server *s, const struct error *why);
 void pool_start_failed(struct pool *p, const struct error *why);

@@ -230,6 +230,22 @@ void pool_items_failed(struct pool *p, const struct server *s, enum mcp_list kin
 		shelf_fail(&p->shelf, kind, why);
 }
 
+void pool_resource_read(struct pool *p, const struct server *s, const char *uri)
+{
+	char *dropped;
+	if (!speaks_for_all(p, s) || !session_subscribes(s->session))
+		return;
+	if (watches_read(&p->shelf.watches, uri, p->limits->resource_subscriptions_max, &dropped))
+		session_watch_changed(s->session, uri, dropped);
+	free(dropped);
+}
+
+void pool_resource_updated(struct pool *p, const struct server *s, const char *uri)
+{
+	if (speaks_for_all(p, s))
+		watches_updated(&p->shelf.watches, uri);
+}
+
 void pool_ready(struct pool *p, struct server *s)
 {
 	pool_tools_changed(p, s);

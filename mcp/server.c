@@ -110,6 +110,12 @@ static void session_items_changed(enum list_kind kind, const struct error *why, 
 		pool_items_take(s->pool, s, items, session_items_take(s->session, kind));
 }
 
+static void session_resource_updated(const char *uri, void *arg)
+{
+	struct server *s = arg;
+	pool_resource_updated(s->pool, s, uri);
+}
+
 void server_lost(struct server *s, const struct error *why)
 {
 	if (!s->session)
@@ -246,6 +252,7 @@ static void link_start(struct server *s, struct error *e)
 	struct session_events session_events = {.on_ready = session_ready,
 						.on_tools = session_tools_changed,
 						.on_items = session_items_changed,
+						.on_updated = session_resource_updated,
 						.on_broken = session_broken,
 						.arg = s,
 						.on_ask = session_asks,
@@ -260,6 +267,7 @@ static void link_start(struct server *s, struct error *e)
 		return;
 	s->session = session_open(s->loop, s->link, s->options->id, s->limits->version, server_era(s),
 				  &session_limits, session_events);
+	session_watch(s->session, &s->pool->shelf.watches);
 }
 
 void server_connect(struct server *s)

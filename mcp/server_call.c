@@ -227,6 +227,8 @@ static void call_answered(const struct answer *a, void *arg)
 		a = &bad;
 	}
 	bool sent = !a->unsent;
+	if (a->error.code == ERR_NONE && c->key && c->method == session_method("resources/read"))
+		pool_resource_read(c->server->pool, c->server, c->key);
 	if (c->as_tool) {
 		bad = *a;
 		tool_shape(&bad, &text);

@@ -30,10 +30,12 @@ static void initialize_answered(const struct answer *a, void *arg)
 	}
 	if (s->link->ops->version)
 		s->link->ops->version(s->link, s->facts.protocol_version);
+	struct slice capabilities = scan_member(a->result, "capabilities");
+	subscribe_offered(s, capabilities);
 	if (wire_notify(s, "notifications/initialized", (struct slice){0}, &e) != ERR_NONE)
 		session_break(s, &e);
 	else
-		lists_begin(s, scan_member(a->result, "capabilities"));
+		lists_begin(s, capabilities);
 }
 
 enum err initialize_send(struct session *s, struct error *e)

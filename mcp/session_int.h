@@ -11,6 +11,7 @@
  *   session_ask        what the server asks of us
  *   session_listen     how that list stays fresh on the modern wire
  *   session_doubt      is anybody there?
+ *   session_subscribe  changes of single resources
  *   session_request    what else is asked for, by method and params
  */
 #ifndef MCP_SESSION_INT_H
@@ -54,6 +55,7 @@ struct listen {
 	uint64_t id;                                /* of the request under way; 0: none */
 	bool acknowledged;
 	bool tools;               /* changes of the list of tools are told */
+	bool renew;               /* it is made anew when the timer fires */
 	bool missed;              /* some may not have been */
 	int drops;                /* in a row */
 	struct loop_timer *timer; /* the acknowledgement's deadline, or the next try */
@@ -75,6 +77,13 @@ struct list_fetch {
 	uint64_t id;        /* request under way; 0: none */
 	struct loop_timer
 		*timer; /* debounce, or the answer's deadline; LIST_TOOLS: how long others are waited for */
+};
+
+/* session_subscribe.c */
+struct subscribe {
+	const struct watches *watches; /* NULL: nobody wants to know */
+	bool offered;                  /* the server can be asked */
+	size_t unanswered;
 };
 
 struct session {
@@ -104,6 +113,7 @@ struct session {
 	int list_failures;              /* in a row */
 	struct loop_timer *fresh_timer; /* its end */
 	struct listen listen;
+	struct subscribe subscribe;
 	struct loop_timer *alive_timer; /* a ping's deadline */
 	uint64_t ping_id;
 	bool heard; /* something came since the ping */
@@ -184,7 +194,14 @@ void ask_taken_back(struct session *s, struct slice raw_id);
 /* Our request that an ask belongs to; about: as the link says. */
 uint64_t ask_owner(const struct session *s, uint64_t about);
 
+/* --- session_subscribe.c --- */
+/* capabilities: the server's, a raw object. */
+void subscribe_offered(struct session *s, struct slice capabilities);
+void subscribe_begin(struct session *s); /* the session is ready */
+void subscribe_updated(struct session *s, struct slice params);
+
 /* --- session_listen.c --- */
+void listen_renew(struct session *s); /* what is to be listened to has changed */
 void listen_start(struct session *s, struct slice capabilities);
 void listen_timer_fired(void *arg);
 /* A notification on the modern wire. true: nobody else is to see it. */

@@ -111,6 +111,7 @@ static void ready_now(struct session *s)
 		tools->changed_ms = clock_mono_ms();
 		list_wait(tools);
 	}
+	subscribe_begin(s);
 	s->events.on_ready(s->events.arg);
 }
 

@@ -19,6 +19,7 @@
 
 enum {
 	ACK_MS_MAX = 30000,
+	RENEW_MS = 1000,
 	AGAIN_MS_MIN = 1000, /* after a drop; doubled each time, up to AGAIN_MS_MAX */
 	AGAIN_MS_MAX = 300000,
 	FRESH_MS_MIN = 60000,
@@ -59,7 +60,7 @@ static void listen_lost(struct session *s)
 {
 	s->listen.id = 0;
 	s->listen.missed = true;
-	s->listen.acknowledged = s->listen.tools = false;
+	s->listen.acknowledged = s->listen.tools = s->listen.renew = false;
 	lists_told(s, (struct slice){0});
 	if (s->ready)
 		fresh_arm(s);
@@ -88,6 +89,18 @@ static void listen_ended(const struct answer *a, void *arg)
 		loop_timer_set(s->listen.timer, jittered(FRESH_MS_MIN));
 }
 
+static void watches_add(const struct session *s, struct jw *w)
+{
+	const struct watches *list = s->subscribe.watches;
+	if (!session_subscribes(s) || !list->count)
+		return;
+	jw_name(w, "resourceSubscriptions");
+	jw_array(w);
+	for (size_t i = 0; i < list->count; i++)
+		jw_text(w, list->list[i].uri);
+	jw_array_end(w);
+}
+
 static void listen_send(struct session *s)
 {
 	struct buf params = BUF_INIT;
@@ -103,6 +116,7 @@ static void listen_send(struct session *s)
 		jw_kv_bool(&w, "promptsListChanged", true);
 	if (s->listen.for_resources)
 		jw_kv_bool(&w, "resourcesListChanged", true);
+	watches_add(s, &w);
 	jw_object_end(&w);
 	jw_object_end(&w);
 	s->listen.id = wire_request(s, "subscriptions/listen", buf_slice(&params), h, &e);
@@ -113,10 +127,22 @@ static void listen_send(struct session *s)
 		listen_later(s);
 }
 
+/* A request cannot be changed: it is made anew, a while from now, for there may be more. */
+void listen_renew(struct session *s)
+{
+	s->listen.renew = s->listen.acknowledged;
+	if (s->listen.renew || (!s->listen.id && !loop_timer_armed(s->listen.timer)))
+		loop_timer_set(s->listen.timer, RENEW_MS);
+}
+
 void listen_timer_fired(void *arg)
 {
 	struct session *s = arg;
-	if (s->listen.id) {
+	if (s->listen.renew) {
+		session_cancel(s, s->listen.id, "it is made anew");
+		listen_lost(s);
+		listen_send(s);
+	} else if (s->listen.id) {
 		session_cancel(s, s->listen.id, "not acknowledged");
 		listen_lost(s);
 		listen_later(s);
@@ -135,7 +161,8 @@ void listen_start(struct session *s, struct slice capabilities)
 	s->listen.for_tools = tells_changes(capabilities, "tools");
 	s->listen.for_prompts = tells_changes(capabilities, "prompts");
 	s->listen.for_resources = tells_changes(capabilities, "resources");
-	if (s->listen.for_tools || s->listen.for_prompts || s->listen.for_resources)
+	bool updates = session_subscribes(s) && s->subscribe.watches->count;
+	if (s->listen.for_tools || s->listen.for_prompts || s->listen.for_resources || updates)
 		listen_send(s);
 }
 

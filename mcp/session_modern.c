@@ -61,6 +61,7 @@ static void discover_answered(const struct answer *a, void *arg)
 	struct slice capabilities = scan_member(a->result, "capabilities");
 	s->facts.era = "modern";
 	/* First, so that no change falls between the two. */
+	subscribe_offered(s, capabilities);
 	listen_start(s, capabilities);
 	lists_begin(s, capabilities.len ? capabilities : SLICE_LIT("{\"tools\":{}}"));
 }

@@ -328,6 +328,8 @@ static void notification_received(struct session *s, const struct scan_message *
 		ask_taken_back(s, scan_member(m->params, "requestId"));
 	else if (slice_eq_str(m->method, "notifications/prompts/list_changed"))
 		list_note_changed(s, LIST_PROMPTS);
+	else if (slice_eq_str(m->method, "notifications/resources/updated"))
+		subscribe_updated(s, m->params);
 	else if (slice_eq_str(m->method, "notifications/resources/list_changed")) {
 		list_note_changed(s, LIST_RESOURCES);
 		list_note_changed(s, LIST_TEMPLATES);

@@ -29,6 +29,7 @@ void shelf_release(struct shelf *s)
 {
 	for (int k = 0; k < ITEM_KINDS; k++)
 		item_list_release(&s->lists[k].list);
+	watches_release(&s->watches);
 }
 
 void shelf_take(struct shelf *s, enum mcp_list kind, struct item_list l)
@@ -97,6 +98,8 @@ enum err shelf_write(const struct shelf *s, const struct shelf_page *p, struct b
 		jw_raw(&w, l->list.items[i].raw.data, l->list.items[i].raw.len);
 	jw_array_end(&w);
 	facts_write(l, p->offered, &w);
+	if (p->kind == MCP_RESOURCES)
+		watches_write(&s->watches, &w);
 	jw_name(&w, "next_cursor");
 	if (i < l->list.count)
 		buf_printf(out, "\"%llx.%zu\"", (unsigned long long)l->version, i);

@@ -262,6 +262,8 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 					 .line_bytes_max = (size_t)c->tools.line_bytes,
 					 .list_items_max = (size_t)c->tools.list_items_max,
 					 .list_bytes_max = (size_t)c->tools.list_bytes,
+					 .resource_subscriptions_max =
+						 (size_t)c->tools.resource_subscriptions_max,
 					 .stderr_tail_bytes = (size_t)c->tools.stderr_bytes,
 					 .stop_grace_ms = c->tools.stop_grace_ms,
 					 .drain_ms_max = c->tools.drain_seconds * SECOND_MS,

@@ -2,8 +2,8 @@
 // Resources, prompts and completion: what the API shows of the official servers and of a scripted one that lists well or badly.
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { begin } from './lib/calling.mjs';
-import { Server, assertProblem, fakes, mcpPackage, stdio, tempDir, test } from './lib/server.mjs';
+import { begin, ended } from './lib/calling.mjs';
+import { Server, assertProblem, eventually, fakes, mcpPackage, stdio, tempDir, test } from './lib/server.mjs';
 
 const everything = stdio('everything', process.execPath, [mcpPackage('@modelcontextprotocol/server-everything'), 'stdio']);
 const shelf = (mode = 'shelf', id = 'shelf') => stdio(id, path.join(fakes, 'resource_mcp'), [mode]);
@@ -57,17 +57,26 @@ test('the official server: its resources, templates and prompts are listed, read
   await s.stop();
 });
 
+const remember = (b) => ended(b, [['memory__create_entities', { entities: [{ name: 'Ada', entityType: 'person', observations: ['counts'] }] }]]);
+
 test('a memory server: its graph is read as it is now', async () => {
   const dir = tempDir();
-  const s = await start({ ...stdio('memory', process.execPath, [mcpPackage('@modelcontextprotocol/server-memory')], { env: { MEMORY_FILE_PATH: path.join(dir, 'graph.json') } }), sandbox: { write: [dir] } });
+  const b = await begin([{ ...stdio('memory', process.execPath, [mcpPackage('@modelcontextprotocol/server-memory')], { env: { MEMORY_FILE_PATH: path.join(dir, 'graph.json') } }), sandbox: { write: [dir] } }]);
+  const { s } = b;
   assert.deepEqual((await all(s, 'memory', 'resources')).map((r) => r.uri), ['memory://knowledge-graph']);
   const { body } = await read(s, 'memory', 'memory://knowledge-graph');
   assert.deepEqual(JSON.parse(body.contents[0].text), { entities: [], relations: [] });
+  // It was read, so that the server tells of changes; somebody else makes one.
+  const subscription = async () => (await s.json('/v1/servers/memory/resources')).body.subscriptions;
+  assert.deepEqual(await subscription(), [{ uri: 'memory://knowledge-graph', updated_at: null }]);
+  await remember(b);
+  await eventually(async () => (await subscription())[0].updated_at !== null, 'updated_at');
+  assert.equal(JSON.parse((await read(s, 'memory', 'memory://knowledge-graph')).body.contents[0].text).entities[0].name, 'Ada');
   // It has no prompts, and says so.
   const prompts = await s.json('/v1/servers/memory/prompts');
   assert.deepEqual([prompts.status, prompts.body.prompts, prompts.body.offered], [200, [], false]);
   assertProblem(await s.post('/v1/servers/memory/prompts/any', {}), 501, 'not-supported');
-  await s.stop();
+  await b.end();
 });
 
 test('a model lists and reads resources with tools of the runtime; links name the tool that reads them', async () => {

@@ -97,6 +97,7 @@ static inline void rig_init(struct rig *r)
 		.line_bytes_max = 8 << 20,
 		.list_items_max = 5000,
 		.list_bytes_max = 4 << 20,
+		.resource_subscriptions_max = 3,
 		.stderr_tail_bytes = 4096,
 		.stop_grace_ms = 300,
 		.restart_ms_min = 20,

@@ -24,6 +24,7 @@ struct world {
 	uint64_t cancelled; /* what the link was told so of */
 	enum mcp_era era;
 	int items_told[LIST_KINDS]; /* well or not */
+	char updated[64];           /* the last resource that was told of */
 	int ready, tools_changed, broken, ends, progress;
 	bool takes_asks;         /* as the next world_open is to be */
 	struct session_ask *ask; /* the last one; NULL once it is over */
@@ -75,6 +76,12 @@ static inline void told_items(enum list_kind kind, const struct error *why, void
 	w->items_told[kind]++;
 	if (why)
 		w->why = *why;
+}
+
+static inline void told_updated(const char *uri, void *arg)
+{
+	struct world *w = arg;
+	snprintf(w->updated, sizeof(w->updated), "%s", uri);
 }
 
 static inline void told_broken(const struct error *why, void *arg)
@@ -131,6 +138,7 @@ static inline void world_open(struct world *w)
 	struct session_events events = {.on_ready = told_ready,
 					.on_tools = told_tools,
 					.on_items = told_items,
+					.on_updated = told_updated,
 					.on_broken = told_broken,
 					.arg = w};
 	struct session_limits limits = {5000, 4, 1000, 3};

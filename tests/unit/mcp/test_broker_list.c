@@ -74,6 +74,62 @@ static void list__follows_changes_and_outlives_the_server(void **state)
 	rig_free(&r);
 }
 
+/* What is subscribed to and when it changed last, as the list of resources shows it. */
+static void subscriptions_are(struct rig *r, const char *text)
+{
+	struct listed l;
+	struct buf got = BUF_INIT;
+	list_wait(r, MCP_RESOURCES, NULL, 1, &l);
+	for (const struct json *s = json_first(json_get(l.page, "subscriptions")); s; s = json_next(s))
+		buf_printf(&got, "%s %s ", json_get_text(s, "uri", "?"),
+			   json_get_text(s, "updated_at", NULL) ? "changed" : "same");
+	assert_string_equal(buf_cstr(&got), text);
+	buf_release(&got);
+	json_free(l.page);
+}
+
+static void server_has(struct rig *r, const char *uris)
+{
+	struct outcome o;
+	char *text = xasprintf("{\"content\":[{\"type\":\"text\",\"text\":\"%s\"}]}", uris);
+	/* It may be about to be started again. */
+	for (int tries = 0; tries < 100; tries++) {
+		rig_call_wait(r, "shelf", "subscribed", "{}", &o);
+		if (o.error.code != ERR_UNAVAILABLE)
+			break;
+		loop_turn(r->loop, 50);
+	}
+	assert_string_equal(buf_cstr(&o.result), text);
+	free(text);
+}
+
+static void list__tells_when_what_was_read_has_changed(void **state)
+{
+	struct rig r;
+	struct outcome o;
+	(void)state;
+	shelf_init(&r, "shelf");
+	rig_start(&r);
+	rig_settle(&r);
+	request_wait(&r, "resources/read", "{\"uri\":\"shelf://1\"}", &o);
+	request_wait(&r, "resources/read", "{\"uri\":\"shelf://9\"}", &o); /* there is none */
+	rig_call_wait(&r, "shelf", "read_resource", "{\"uri\":\"shelf://2\"}", &o);
+	server_has(&r, "shelf://1 shelf://2 ");
+	subscriptions_are(&r, "shelf://1 same shelf://2 same ");
+	rig_call_wait(&r, "shelf", "touch", "{\"uri\":\"shelf://2\"}", &o);
+	subscriptions_are(&r, "shelf://1 same shelf://2 changed ");
+	/* No more than three: the one that was not read for longest makes room. */
+	request_wait(&r, "resources/read", "{\"uri\":\"shelf://1\"}", &o);
+	request_wait(&r, "resources/read", "{\"uri\":\"shelf://3\"}", &o);
+	request_wait(&r, "resources/read", "{\"uri\":\"shelf://4\"}", &o);
+	subscriptions_are(&r, "shelf://1 same shelf://4 same shelf://3 same ");
+	server_has(&r, "shelf://1 shelf://4 shelf://3 ");
+	/* A new process of the server is told all of them. */
+	rig_call_wait(&r, "shelf", "stop", "{}", &o);
+	server_has(&r, "shelf://1 shelf://4 shelf://3 ");
+	rig_free(&r);
+}
+
 static void list__that_is_bad_is_bounded_and_harms_no_other(void **state)
 {
 	static const struct {
@@ -170,6 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(list__comes_in_pages_as_the_server_sent_it),
 		cmocka_unit_test(list__follows_changes_and_outlives_the_server),
+		cmocka_unit_test(list__tells_when_what_was_read_has_changed),
 		cmocka_unit_test(list__that_is_bad_is_bounded_and_harms_no_other),
 		cmocka_unit_test(list__that_fails_says_why),
 		cmocka_unit_test(list__that_does_not_come_is_unavailable),
