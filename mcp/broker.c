@@ -27,11 +27,13 @@ static size_t sources_add(const struct pool *p, struct catalog_source *out)
 	for (size_t k = 0; k < p->tools.count; k++)
 		out[n++] = (struct catalog_source){.server = p->options->id,
 						   .tool = &p->tools.tools[k],
-						   .effect = tool_effect_of(p->options, &p->tools.tools[k])};
+						   .effect = tool_effect_of(p->options, &p->tools.tools[k]),
+						   .world = tool_world_of(p->options, &p->tools.tools[k])};
 	for (size_t k = 0; k < own_count; k++)
 		out[n++] = (struct catalog_source){.server = p->options->id,
 						   .tool = own[k],
 						   .effect = {MCP_READS, "runtime"},
+						   .world = tool_world_of(p->options, own[k]),
 						   .by_runtime = true};
 	return n;
 }

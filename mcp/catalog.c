@@ -93,6 +93,7 @@ static enum err tool_read(struct mcp_tool *t, const struct json *j, struct slice
 		.idempotent = json_get_bool(j, "idempotent", false),
 		.open_world = json_get_bool(j, "open_world", true),
 		.by_runtime = strcmp(json_get_text(j, "provided_by", ""), "runtime") == 0,
+		.untrusted = json_get_bool(j, "untrusted", true),
 	};
 	if (!t->server || !t->name || !t->exposed || !t->schema)
 		return err_set(e, ERR_INVALID, "a tool of the catalogue lacks server, tool, name or schema");

@@ -131,7 +131,8 @@ void catalog_write(const struct catalog_source *sources, size_t count, struct bu
 		jw_kv_bool(&w, "destructive", effect != MCP_READS);
 		jw_kv_bool(&w, "idempotent", effect != MCP_WRITES);
 		jw_kv_text(&w, "effect_source", sources[i].effect.source);
-		jw_kv_bool(&w, "open_world", true);
+		jw_kv_bool(&w, "open_world", sources[i].world.open);
+		jw_kv_bool(&w, "untrusted", sources[i].world.untrusted);
 		jw_kv_text(&w, "provided_by", sources[i].by_runtime ? "runtime" : "server");
 		jw_object_end(&w);
 	}

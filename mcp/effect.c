@@ -3,7 +3,8 @@
  * Whether a tool reads, writes, or may be called twice without harm. That decides what may run side by side,
  * what waits until its start is on the disk, and what is called again after a crash: so it is taken from who
  * can be held to it. The operator's word for a tool comes first, then the server's own hints as far as the
- * operator trusts them, and what nobody vouches for writes. Pure.
+ * operator trusts them, and what nobody vouches for writes. And whether it can reach others than its server,
+ * so that what it returns may have been written by anybody, and what it is given may get anywhere. Pure.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -19,6 +20,24 @@ static struct tool_effect hinted(const struct mcp_server_options *o, const struc
 	if (t->idempotent && o->trust == MCP_TRUST_ALL)
 		return (struct tool_effect){MCP_WRITES_ONCE, "annotation"};
 	return (struct tool_effect){MCP_WRITES, "default"};
+}
+
+/* A confined server without network reaches nobody, whatever it says of itself. */
+static bool reaches_out(const struct mcp_server_options *o, const struct tool_entry *t)
+{
+	bool local = o->transport == MCP_STDIO;
+	bool believed = o->trust == MCP_TRUST_ALL || (o->trust == MCP_TRUST_LOCAL_READS && local);
+	if (local && !o->sandbox.off && o->sandbox.network == MCP_NETWORK_NONE)
+		return false;
+	return !(believed && t->closed_world);
+}
+
+struct tool_world tool_world_of(const struct mcp_server_options *o, const struct tool_entry *t)
+{
+	bool open = reaches_out(o, t);
+	return (struct tool_world){
+		.open = open,
+		.untrusted = o->output == MCP_OUTPUT_DEFAULT ? open : o->output == MCP_OUTPUT_UNTRUSTED};
 }
 
 struct tool_effect tool_effect_of(const struct mcp_server_options *o, const struct tool_entry *t)

@@ -33,6 +33,7 @@ struct mcp_tool {
 				       reads is idempotent, too */
 	bool destructive, open_world;
 	bool by_runtime; /* made here of the server's resources: MCP_READ_RESOURCE, MCP_LIST_RESOURCES */
+	bool untrusted;  /* strangers may have written what it returns */
 };
 
 /* Immutable, counted by references; tools sorted by `exposed`. */
@@ -212,6 +213,10 @@ enum mcp_effect { MCP_WRITES, MCP_WRITES_ONCE /* idempotent */, MCP_READS };
 /* Which of a server's annotations are believed. */
 enum mcp_trust { MCP_TRUST_LOCAL_READS /* readOnlyHint of a local server */, MCP_TRUST_ALL, MCP_TRUST_NONE };
 
+/* Who may have written what a server's tools return: anybody, where they reach out; or as the operator says.
+ */
+enum mcp_output { MCP_OUTPUT_DEFAULT, MCP_OUTPUT_TRUSTED, MCP_OUTPUT_UNTRUSTED };
+
 struct mcp_tool_effect {
 	const char *tool; /* the server's own name of it */
 	enum mcp_effect effect;
@@ -283,6 +288,7 @@ struct mcp_server_options {
 	int64_t call_idle_ms;             /* 0: the broker's */
 	enum mcp_era era;
 	enum mcp_trust trust;
+	enum mcp_output output;
 	const struct mcp_tool_effect *effects; /* the operator's word, before any annotation */
 	size_t effects_count;
 	struct mcp_sandbox sandbox; /* MCP_STDIO */

@@ -209,6 +209,7 @@ struct tool_entry {
 	char *name, *title, *description; /* title may be NULL */
 	struct buf input_schema, output_schema;
 	bool read_only, idempotent; /* the server's hints */
+	bool closed_world;          /* openWorldHint is false */
 };
 
 struct tool_list {
@@ -315,6 +316,11 @@ struct tool_effect {
 	enum mcp_effect effect;
 	const char *source; /* "operator", "annotation", "default" */
 };
+/* Whether calls of it can reach anybody, and whether anybody may have written what they return. */
+struct tool_world {
+	bool open, untrusted;
+};
+struct tool_world tool_world_of(const struct mcp_server_options *o, const struct tool_entry *t);
 struct tool_effect tool_effect_of(const struct mcp_server_options *o, const struct tool_entry *t);
 /* Warns of names among the operator's effects that the server does not offer; of each once, which `told`
  * (one for each effect) remembers. */
@@ -327,6 +333,7 @@ struct catalog_source {
 	const struct tool_entry *tool;
 	struct tool_effect effect;
 	bool by_runtime;
+	struct tool_world world;
 	char exposed[MCP_TOOL_NAME_MAX + 1];
 };
 /* Gives each its exposed name and sorts by it. The names depend on the set only, not on its order. */

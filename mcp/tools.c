@@ -121,6 +121,7 @@ static void entry_fill(struct tool_entry *t, const struct json *tool, struct sli
 	t->description = xstrdup(json_get_text(tool, "description", ""));
 	t->read_only = json_get_bool(notes, "readOnlyHint", false);
 	t->idempotent = json_get_bool(notes, "idempotentHint", false);
+	t->closed_world = !json_get_bool(notes, "openWorldHint", true);
 	buf_add_slice(&t->input_schema, scan_member(raw, "inputSchema"));
 	/* One that cannot be used does not make the tool unusable: whoever checks results finds out. */
 	if (json_is(json_get(tool, "outputSchema"), JSON_OBJECT))

@@ -13,17 +13,45 @@
 #include "llm/llm.h"
 #include "mcp/mcp.h"
 
+/* Whether a tool call may be made. */
+enum permit { PERMIT_ALLOW, PERMIT_ASK, PERMIT_DENY };
+/* What a tool does, as far as anybody vouches for it. */
+enum agent_effect { AGENT_READS, AGENT_WRITES_ONCE /* idempotent */, AGENT_WRITES };
+
+struct agent_rule_argument {
+	const char *name, *pattern; /* a top member of the arguments; fnmatch(3) */
+};
+
+/* The operator's word about calls that fit all it names. */
+struct agent_rule {
+	const char *server,
+		*tool;    /* patterns as of fnmatch(3), of the server's own name of the tool; NULL: any
+			   */
+	unsigned effects; /* bits 1 << enum agent_effect; 0: any */
+	const struct agent_rule_argument *arguments;
+	size_t arguments_count;
+	enum permit decision;
+};
+
+/* Borrowed for the agent's life. */
+struct agent_policy {
+	const struct agent_rule *rules;
+	size_t rules_count;
+};
+
 struct agent_options {
-	int runs_max;                  /* tasks run at once by this worker; more stay for others */
-	int parallel_steps;            /* read-only steps of one task side by side */
-	int steps_max;                 /* of a plan */
-	int turns_max;                 /* model turns per step */
-	int calls_max;                 /* tool calls per step */
-	int replans_max;               /* new plans of one task after steps have failed */
-	int tools_offered_max;         /* tools shown to the planner and to a step */
-	int64_t tools_wait_ms;         /* for tool servers that are still starting; then without them */
-	int64_t task_ms_max;           /* working time of one task */
-	int64_t repeat_wait_ms;        /* before a call is made again that was lost with a process; grows */
+	struct agent_policy policy;
+	enum permit tainted_calls; /* calls that the plan did not name, after output of strangers was read */
+	int runs_max;              /* tasks run at once by this worker; more stay for others */
+	int parallel_steps;        /* read-only steps of one task side by side */
+	int steps_max;             /* of a plan */
+	int turns_max;             /* model turns per step */
+	int calls_max;             /* tool calls per step */
+	int replans_max;           /* new plans of one task after steps have failed */
+	int tools_offered_max;     /* tools shown to the planner and to a step */
+	int64_t tools_wait_ms;     /* for tool servers that are still starting; then without them */
+	int64_t task_ms_max;       /* working time of one task */
+	int64_t repeat_wait_ms;    /* before a call is made again that was lost with a process; grows */
 	size_t tool_result_bytes_max;  /* kept in the journal */
 	int tool_result_parts_max;     /* binary parts of one result that become artifacts */
 	size_t tool_context_bytes_max; /* shown to the model */

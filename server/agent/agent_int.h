@@ -66,6 +66,7 @@ struct plan {
 	const struct json *questions; /* array or NULL */
 	struct plan_step *steps;
 	size_t steps_count;
+	const struct json *tools; /* [{name, digest}] of the hinted tools as they were; NULL: none */
 	char digest[SHA256_HEX_SIZE];
 	uint64_t version;
 };
@@ -110,6 +111,16 @@ struct plan_revision {
 struct plan *plan_revise(const struct plan_revision *v, struct slice text, const struct mcp_catalog *tools,
 			 size_t steps_max, struct error *e);
 
+/* --- tool_digest.c --- */
+
+enum { TOOL_DIGEST_SIZE = 33 };
+/* Of all that a model is told of a tool: name, title, description, schema. */
+void tool_digest(const struct mcp_tool *t, char out[TOOL_DIGEST_SIZE]);
+/* The digest that a tool had when the plan was made; NULL: the plan does not name it. */
+const char *plan_tool_digest(const struct plan *p, const char *exposed);
+/* Names the hinted tools with their digests, in the plan's tree. */
+void plan_tools_pin(struct plan *p, const struct mcp_catalog *tools);
+
 /* --- tool_index.c --- */
 
 /* The tools of one catalogue, to be found by words. */
@@ -147,6 +158,7 @@ void toolbox_release(struct toolbox *t);
 /* Shows one more tool; false when there is none of this name, or no room. */
 bool toolbox_add(struct toolbox *t, const char *exposed);
 /* Calls of it may be repeated without harm; false for the runtime's own. */
+bool toolbox_untrusted(const struct toolbox *t, const struct llm_tool *tool);
 bool toolbox_idempotent(const struct toolbox *t, const struct llm_tool *tool);
 /* The tool on offer that reads this server's resources; NULL: there is none. */
 const char *toolbox_reader(const struct toolbox *t, const char *server);
@@ -173,8 +185,25 @@ struct record {
 	struct jw w;
 };
 
+/* --- policy.c --- */
+
+struct policy_call {
+	const char *server, *tool; /* the server's own name of it */
+	enum agent_effect effect;
+	const struct json *arguments;
+};
+/* The rule that denies it, from 1; 0: none does. */
+size_t policy_denies(const struct agent_policy *p, const struct policy_call *c);
+/* By all rules; *rule is the one that decided, 0: none, and what reads is allowed, else a person is asked. */
+enum permit policy_decide(const struct agent_policy *p, const struct policy_call *c, size_t *rule);
+
+/* How a task is approved: its plan by a person; its plan by itself; its plan by itself, its calls by rules.
+ */
+enum approval { APPROVAL_REQUIRED, APPROVAL_AUTO, APPROVAL_POLICY };
+
 enum call_state {
 	CALL_WAITING,   /* not begun */
+	CALL_ASKING,    /* a person is to be asked before it begins */
 	CALL_JOURNALED, /* its start is written; it is sent once that is durable */
 	CALL_RUNNING,   /* sent */
 	CALL_LOST,      /* a process died with it: made again at again_mono_ms */
@@ -187,6 +216,17 @@ enum call_state {
 enum call_word { WORD_NONE, WORD_RETRY, WORD_COMPLETED, WORD_SKIP, WORD_FAIL };
 
 struct call_result; /* keep.c */
+
+/* What was decided of a call before it is made. Texts are static, or in the step's arena. */
+struct call_permit {
+	size_t rule;             /* of agent.rules, from 1; 0: none decided */
+	const char *why;         /* why a person is asked */
+	char id[CALL_ID_SIZE];   /* under which one was asked; "": nobody was */
+	const char *digest;      /* of the tool as it was shown then; NULL: it has not changed */
+	bool by_person, denied;  /* who decided, and how; neither: nobody has said no */
+	bool edited;             /* the arguments are the person's */
+	const char *user, *word; /* who, and what they said; NULL */
+};
 
 /* One call a model asked for, in the turn that is being carried out. */
 struct exec_call {
@@ -209,6 +249,8 @@ struct exec_call {
 	bool unsent, in_doubt; /* what became of the last sending */
 	enum call_word word;
 	const char *content; /* the person's; NULL */
+	bool untrusted;      /* strangers may have written what it returns */
+	struct call_permit permit;
 	struct mcp_call *mcp;
 	struct archive_call *keeping;
 	uint64_t read_offset;       /* while an artifact is read */
@@ -277,6 +319,9 @@ struct run_step {
 	char *result;          /* text, NULL until completed */
 	char *error;           /* message, NULL unless failed */
 	struct exec *exec;     /* while it runs */
+	/* Of a step that a person is asked about before it begins: */
+	bool asking, approved;
+	enum step_status declined; /* STEP_SKIPPED or STEP_FAILED by a person's word; else STEP_PENDING */
 };
 
 struct run {
@@ -292,7 +337,10 @@ struct run {
 	char *asked;                /* the planner's questions while they wait for an answer; NULL */
 	struct buf answers;         /* to them and to earlier ones, each with its question */
 	bool unanswered;            /* a person has decided that there is no answer */
-	bool approval_required;
+	enum approval approval;
+	bool tainted;                       /* output that strangers may have written was read */
+	bool plan_tainted;                  /* the plan was made after that, and approved by nobody */
+	struct text_list *digests_accepted; /* of tools that changed, by a person */
 	struct plan *plan;
 	uint64_t plan_version; /* of the newest plan.created */
 	int replans;           /* begun so far */
@@ -329,17 +377,17 @@ struct run {
 	bool woken, dropped;
 };
 
+struct text_list {
+	struct text_list *next;
+	char text[];
+};
+
 /* A run that ended while the agent drains: who watches its task is told of the end before the service goes.
  */
 struct last_word {
 	struct last_word *next;
 	struct task_ref ref;
 	uint64_t seq; /* until this is durable */
-};
-
-struct text_list {
-	struct text_list *next;
-	char text[];
 };
 
 struct agent {
@@ -428,6 +476,7 @@ void exec_free(struct exec *x); /* cancels its calls */
 void exec_pump(struct exec *x);
 bool exec_busy(const struct exec *x);
 void exec_say(struct exec *x, enum llm_speaker speaker, const char *text);
+const char *exec_keep(struct exec *x, const char *text); /* a copy in the step's arena; NULL of NULL */
 /* Adds an assistant turn; its calls become the calls to be carried out, and where none is, the user's message
  * that asks for one follows. Texts are copied. */
 void exec_add_turn(struct exec *x, const struct llm_turn *turn);
@@ -450,8 +499,30 @@ void context_keep(struct exec *x, const struct exec_call *c, const char *full, b
 const char *context_full(const struct exec *x, const char *id); /* NULL: no such call */
 size_t context_tokens(const char *text);                        /* a guess */
 
+/* permit.c */
+enum agent_effect permit_effect(const struct exec_call *c);
+/* Also what c->permit says of it. The call's tool is offered and its arguments fit. */
+enum permit permit_decide(struct exec_call *c, const struct json *arguments);
+/* Is the tool described otherwise than when the plan was made, and nobody has accepted that? Then *digest is
+ * its present one. */
+bool permit_tool_changed(const struct exec_call *c, char digest[TOOL_DIGEST_SIZE]);
+/* The member "decision" of tool.started or tool.failed, where a rule or a person decided. */
+void permit_write(const struct exec_call *c, struct jw *w);
+
+/* permit_ask.c */
+enum { STEP_PENDING_SIZE = PLAN_STEP_ID_MAX + 24 };
+/* A person must be asked: no step begins until then ... */
+bool permits_wait(const struct run *r);
+/* ... and it is about a call: no other call, and no turn of a model. */
+bool permits_hold_calls(const struct run *r);
+/* Nothing of the run is under way: asks, which gives it back. */
+void permits_ask(struct run *r);
+void permit_replay(struct run *r, enum event_type type, const struct json *data);
+
 /* calls.c */
 void calls_pump(struct exec *x);
+/* The first call of this id of the model's that was not started; NULL. */
+struct exec_call *call_unstarted(struct exec *x, const char *model_call);
 /* Records what came of a call for the model: a tool message in the conversation. full: what read_result
  * reads, NULL: the same. */
 void calls_answer(struct exec_call *c, const char *text, const char *full, bool is_error);

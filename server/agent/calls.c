@@ -19,12 +19,23 @@
 static void call_pump(struct exec_call *c);
 static void call_begin(struct exec_call *c);
 static bool call_refusal(struct exec_call *c, struct json **arguments, struct error *e);
+static void call_permit(struct exec_call *c, const struct json *arguments);
 static void call_start(struct exec_call *c, const struct json *arguments);
 static void call_send(struct exec_call *c);
 static void call_progress(struct slice progress, struct slice total, struct slice message, void *arg);
 static void call_end(const struct mcp_call_end *end, void *arg);
 static void call_asked(const struct mcp_ask *ask, void *arg);
 static void call_ask_over(uint64_t number, const char *why, void *arg);
+
+/* Models may give one id twice: the first that was not started is meant. */
+struct exec_call *call_unstarted(struct exec *x, const char *model_call)
+{
+	for (size_t i = 0; i < x->calls_count; i++)
+		if (x->calls[i].state == CALL_WAITING && !x->calls[i].started &&
+		    strcmp(x->calls[i].model_id, model_call) == 0)
+			return &x->calls[i];
+	return NULL;
+}
 
 static bool call_reads(const struct exec_call *c)
 {
@@ -114,7 +125,11 @@ void calls_answer(struct exec_call *c, const char *text, const char *full, bool 
 {
 	struct exec *x = c->exec;
 	struct repeats_verdict v = repeats_note(&x->repeats, c->name, c->arguments, text, is_error);
-	char *warned = v.warning != NULL ? xasprintf("%s\n[%s]", text, v.warning) : NULL;
+	const char *edited =
+		c->permit.edited ? "\n[a person changed the arguments before the call was made]" : "";
+	char *warned = v.warning != NULL ? xasprintf("%s%s\n[%s]", text, edited, v.warning)
+		       : *edited         ? xasprintf("%s%s", text, edited)
+					 : NULL;
 	struct llm_message *m = &x->messages[c->message];
 	const char *said = warned != NULL ? warned : text;
 	m->text = arena_strndup(x->arena, said, strlen(said));
@@ -124,6 +139,7 @@ void calls_answer(struct exec_call *c, const char *text, const char *full, bool 
 	if (v.stuck != NULL)
 		x->stuck = v.stuck;
 	c->state = CALL_DONE;
+	x->run->tainted = x->run->tainted || c->untrusted;
 }
 
 void calls_answer_result(struct exec_call *c, struct result_view *v)
@@ -152,6 +168,8 @@ void call_head(struct record *rec, const struct exec_call *c)
 	if (server != NULL)
 		jw_kv_text(&rec->w, "server", server);
 	jw_kv_text(&rec->w, "tool", tool != NULL ? tool : c->name);
+	if (c->untrusted)
+		jw_kv_bool(&rec->w, "untrusted", true);
 }
 
 void call_failed(struct exec_call *c, const struct error *why, bool sent)
@@ -163,6 +181,8 @@ void call_failed(struct exec_call *c, const struct error *why, bool sent)
 	sent = sent || c->was_sent;
 	call_head(&rec, c);
 	record_error(&rec, record_error_code(why), why->msg);
+	if (!c->started)
+		permit_write(c, &rec.w);
 	jw_kv_bool(&rec.w, "sent", sent);
 	jw_kv_int(&rec.w, "duration_ms", ms > 0 ? ms : 0);
 	if (!record_event(c->exec->run, &rec, EVENT_TOOL_FAILED))
@@ -184,7 +204,7 @@ static void call_pump(struct exec_call *c)
 {
 	struct run *r = c->exec->run;
 	bool begins = agent_begins(r->agent);
-	if (c->state == CALL_WAITING && begins)
+	if (c->state == CALL_WAITING && begins && !permits_hold_calls(r))
 		call_begin(c);
 	else if (c->state == CALL_LOST && begins && clock_mono_ms() >= c->again_mono_ms)
 		call_again(c);
@@ -203,8 +223,29 @@ static void call_begin(struct exec_call *c)
 	else if (builtin_is(c->tool))
 		builtin_call(c, arguments);
 	else
-		call_start(c, arguments);
+		call_permit(c, arguments);
 	json_free(arguments);
+}
+
+static void call_permit(struct exec_call *c, const struct json *arguments)
+{
+	struct error e;
+	switch (permit_decide(c, arguments)) {
+	case PERMIT_ALLOW: call_start(c, arguments); break;
+	case PERMIT_ASK:
+		c->state = CALL_ASKING;
+		run_wake(c->exec->run);
+		break;
+	case PERMIT_DENY:
+		if (c->permit.by_person)
+			err_set(&e, ERR_DENIED, "a person was asked about this call and denied it%s%s",
+				c->permit.word != NULL ? ": " : "",
+				c->permit.word != NULL ? c->permit.word : "");
+		else
+			err_set(&e, ERR_DENIED, "this call is denied: %s", c->permit.why);
+		call_failed(c, &e, false);
+		break;
+	}
 }
 
 static bool call_refusal(struct exec_call *c, struct json **arguments, struct error *e)
@@ -244,11 +285,13 @@ static void call_start(struct exec_call *c, const struct json *arguments)
 	struct run *r = x->run;
 	struct record rec;
 	bool idempotent = toolbox_idempotent(&x->box, c->tool);
+	c->untrusted = toolbox_untrusted(&x->box, c->tool);
 	run_call_name(r, c->id);
 	call_head(&rec, c);
 	jw_kv_json(&rec.w, "arguments", arguments);
 	jw_kv_bool(&rec.w, "read_only", c->tool->read_only);
 	jw_kv_bool(&rec.w, "idempotent", idempotent);
+	permit_write(c, &rec.w);
 	if (!record_event(r, &rec, EVENT_TOOL_STARTED))
 		return;
 	c->started = true;

@@ -78,7 +78,8 @@ void exec_pump(struct exec *x)
 	if (x->over || x->model != NULL)
 		return;
 	calls_pump(x);
-	if (run_over(x->run) || !agent_begins(x->run->agent) || !calls_all_done(x))
+	if (run_over(x->run) || !agent_begins(x->run->agent) || !calls_all_done(x) ||
+	    permits_hold_calls(x->run))
 		return;
 	x->calls_count = 0;
 	if (x->stuck != NULL)
@@ -103,6 +104,11 @@ void exec_say(struct exec *x, enum llm_speaker speaker, const char *text)
 static char *arena_copy(struct arena *a, const char *s)
 {
 	return s != NULL ? arena_strndup(a, s, strlen(s)) : NULL;
+}
+
+const char *exec_keep(struct exec *x, const char *text)
+{
+	return arena_copy(x->arena, text);
 }
 
 /* The user's message after a turn without calls that can be carried out. */

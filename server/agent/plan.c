@@ -39,6 +39,9 @@ struct plan *plan_of_tree(struct json *tree, const struct mcp_catalog *tools, si
 		plan_free(p);
 		return NULL;
 	}
+	if (!approved)
+		plan_tools_pin(p, tools);
+	p->tools = json_get(tree, "tools");
 	struct buf body = BUF_INIT;
 	struct jw w = JW(&body);
 	jw_object(&w);
@@ -373,5 +376,7 @@ static void body_print(const struct plan *p, struct jw *w)
 	for (size_t i = 0; i < p->steps_count; i++)
 		step_print(p, &p->steps[i], w);
 	jw_array_end(w);
+	if (json_count(p->tools) > 0)
+		jw_kv_json(w, "tools", p->tools);
 	jw_kv_text(w, "final_output", p->final_output);
 }

@@ -191,7 +191,8 @@ static void plan_take(struct run *r, struct plan *p, struct record *completed)
 		plan_empty(r, p, recs);
 		return;
 	}
-	if (r->approval_required && p->steps_count > 0) {
+	r->plan_tainted = r->tainted && r->approval != APPROVAL_REQUIRED;
+	if (r->approval == APPROVAL_REQUIRED && p->steps_count > 0) {
 		if (record_events(r, recs, types, 2, TASK_AWAITING_APPROVAL, NULL))
 			run_drop(r, false);
 		return;

@@ -61,19 +61,30 @@ static void artifacts_named_raise(struct run *r, const struct json *data)
 void event_replay(struct run *r, enum event_type type, const struct json *data)
 {
 	size_t i;
-	if (type == EVENT_TASK_STATE)
+	if (type == EVENT_TASK_STATE) {
 		work_count(r, data);
+		if (json_get_text(data, "fence", NULL) != NULL)
+			snprintf(r->fence, sizeof r->fence, "%s", json_get_text(data, "fence", ""));
+	}
 	calls_named_raise(r, data);
 	artifacts_named_raise(r, data);
 	if (type == EVENT_PLAN_REJECTED)
 		text_take(&r->feedback, json_get_text(data, "feedback", NULL));
 	else if (type == EVENT_PLAN_CREATED)
 		text_take(&r->feedback, NULL);
+	if (type == EVENT_PLAN_CREATED)
+		r->plan_tainted = r->tainted && strcmp(json_get_text(data, "by", ""), "person") != 0;
+	else if (type == EVENT_PLAN_APPROVED && strcmp(json_get_text(data, "by", ""), "person") == 0)
+		r->plan_tainted = false;
+	else if ((type == EVENT_TOOL_COMPLETED || type == EVENT_TOOL_FAILED) &&
+		 json_get_bool(data, "untrusted", false))
+		r->tainted = true;
 	questions_replay(r, type, data);
 	if (r->plan == NULL)
 		return;
 	if (type == EVENT_PLAN_CREATED)
 		steps_reset(r);
+	permit_replay(r, type, data);
 	if (type == EVENT_TASK_INPUT)
 		input_replay(r, data);
 	else if (plan_step_find(r->plan, json_get_text(data, "step", NULL), &i) != NULL)
@@ -133,22 +144,6 @@ static void model_completed(struct exec *x, const struct json *data)
 	free(list);
 }
 
-static const char *text_keep(struct exec *x, const char *text)
-{
-	return text != NULL ? arena_strndup(x->arena, text, strlen(text)) : NULL;
-}
-
-/* Models may give one id twice: the first that was not started is meant. */
-static struct exec_call *call_unstarted(struct exec *x, const struct json *data)
-{
-	const char *model_call = json_get_text(data, "model_call", "");
-	for (size_t i = 0; i < x->calls_count; i++)
-		if (x->calls[i].state == CALL_WAITING && !x->calls[i].started &&
-		    strcmp(x->calls[i].model_id, model_call) == 0)
-			return &x->calls[i];
-	return NULL;
-}
-
 /* The call that a person has spoken of. */
 static struct exec_call *call_pending(struct exec *x, const char *pending)
 {
@@ -171,16 +166,29 @@ static struct exec_call *call_by_id(struct exec *x, const char *id)
 	return NULL;
 }
 
+/* What was sent, which a person may have made of what the model wrote. */
+static void arguments_take(struct exec_call *c, const struct json *arguments)
+{
+	struct buf text = BUF_INIT;
+	if (!json_is(arguments, JSON_OBJECT))
+		return;
+	json_print(arguments, &text);
+	c->arguments = exec_keep(c->exec, buf_cstr(&text));
+	buf_release(&text);
+}
+
 static void call_started(struct exec *x, const struct json *data)
 {
-	struct exec_call *c = call_unstarted(x, data);
+	struct exec_call *c = call_unstarted(x, json_get_text(data, "model_call", ""));
 	if (c == NULL)
 		return;
 	c->started = true;
 	c->read_only = json_get_bool(data, "read_only", false);
+	c->untrusted = json_get_bool(data, "untrusted", false);
+	arguments_take(c, json_get(data, "arguments"));
 	c->idempotent = json_get_bool(data, "idempotent", false);
-	c->server = text_keep(x, json_get_text(data, "server", NULL));
-	c->server_tool = text_keep(x, json_get_text(data, "tool", c->name));
+	c->server = exec_keep(x, json_get_text(data, "server", NULL));
+	c->server_tool = exec_keep(x, json_get_text(data, "tool", c->name));
 	c->seq = (uint64_t)json_get_integer(data, "seq", 0);
 	(void)clock_parse(json_get_text(data, "at", ""), &c->started_ms);
 	snprintf(c->id, sizeof c->id, "%s", json_get_text(data, "call", ""));
@@ -192,7 +200,8 @@ static void call_replay(struct exec *x, enum event_type type, const struct json 
 {
 	struct exec_call *c = call_by_id(x, json_get_text(data, "call", ""));
 	if (c == NULL && (type == EVENT_TOOL_FAILED || type == EVENT_TOOL_COMPLETED))
-		c = call_unstarted(x, data); /* it was refused, or reached no server */
+		c = call_unstarted(
+			x, json_get_text(data, "model_call", "")); /* it was refused, or reached no server */
 	if (c == NULL)
 		return;
 	if (type == EVENT_TOOL_COMPLETED || type == EVENT_TOOL_FAILED) {
@@ -259,7 +268,7 @@ static void input_replay(struct run *r, const struct json *data)
 		buf_add_str(&text, json_text(content));
 	else if (content != NULL && !json_is(content, JSON_NULL))
 		json_print(content, &text);
-	c->content = text_keep(c->exec, buf_cstr(&text));
+	c->content = exec_keep(c->exec, buf_cstr(&text));
 	buf_release(&text);
 }
 

@@ -52,6 +52,13 @@ enum resume resume_pump(struct run *r)
 
 /* --- helpers --- */
 
+static enum approval approval_of(const char *text)
+{
+	return strcmp(text, "auto") == 0     ? APPROVAL_AUTO
+	       : strcmp(text, "policy") == 0 ? APPROVAL_POLICY
+					     : APPROVAL_REQUIRED;
+}
+
 static enum err document_load(struct run *r, struct error *e)
 {
 	struct task_head head;
@@ -74,7 +81,7 @@ static enum err document_load(struct run *r, struct error *e)
 	id_format(&head.id, r->task_id);
 	fence_make(r);
 	r->prompt = xstrdup(json_get_text(doc, "prompt", ""));
-	r->approval_required = strcmp(json_get_text(doc, "approval", "required"), "auto") != 0;
+	r->approval = approval_of(json_get_text(doc, "approval", "required"));
 	if (json_get(doc, "output_schema") != NULL)
 		r->output_schema = json_copy(json_get(doc, "output_schema"));
 	const struct json *plan = json_get(doc, "plan");
@@ -89,13 +96,10 @@ static enum err document_load(struct run *r, struct error *e)
 	return code;
 }
 
-/* The same wherever the task is run, so that a conversation taken over reads as it did. Tool servers are told
- * no task's id. */
+/* Nothing that a tool server is told leads to it: ids of tasks are in the keys of their calls. */
 static void fence_make(struct run *r)
 {
-	char digest[SHA256_HEX_SIZE];
-	sha256_hex(r->task_id, strlen(r->task_id), digest);
-	snprintf(r->fence, sizeof r->fence, "%.16s", digest);
+	snprintf(r->fence, sizeof r->fence, "%016llx", (unsigned long long)random_u64());
 }
 
 static enum err steps_load(struct run *r, const struct json *plan, struct error *e)

@@ -19,6 +19,7 @@ enum { END_AGAIN_MS = 1000 };
 static void run_pump(void *arg);
 static bool store_takes(struct run *r);
 static bool tools_awaited(struct run *r);
+static void planning_begin(struct run *r);
 static void run_load(struct run *r);
 static bool durable_awaited(const struct run *r);
 static void watch_end(struct run *r);
@@ -170,7 +171,7 @@ static void run_pump(void *arg)
 	if (run_over(r))
 		return;
 	if (r->loaded && r->state == TASK_QUEUED && go_on)
-		(void)record_events(r, NULL, NULL, 0, TASK_PLANNING, NULL);
+		planning_begin(r);
 	if (run_over(r))
 		return;
 	if (r->loaded && r->state == TASK_PLANNING && r->model == NULL && go_on)
@@ -214,6 +215,15 @@ static bool tools_awaited(struct run *r)
 		run_timer_arm(r);
 	}
 	return now < r->settle_until_mono_ms;
+}
+
+/* With the fence, so that a conversation that is taken over reads as it did. */
+static void planning_begin(struct run *r)
+{
+	struct record state;
+	record_begin(&state);
+	jw_kv_text(&state.w, "fence", r->fence);
+	(void)record_events(r, NULL, NULL, 0, TASK_PLANNING, &state);
 }
 
 static void run_load(struct run *r)
@@ -282,6 +292,8 @@ static void run_free(void *arg)
 	}
 	asks_free(r);
 	loop_timer_free(r->timer);
+	for (struct text_list *t; (t = r->digests_accepted) != NULL; free(t))
+		r->digests_accepted = t->next;
 	plan_free(r->plan);
 	free(r->prompt);
 	free(r->feedback);

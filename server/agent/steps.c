@@ -12,13 +12,16 @@
 
 #include <stdlib.h>
 
+static const char STEP_DECLINED[] = "a person was asked before it began and decided against it";
 static const char TOOLS_GONE[] = "none of the tools it was planned with is there any more";
 
 static bool steps_failed(struct run *r);
 static int steps_running(const struct run *r);
 static void steps_poison(struct run *r);
 static bool nothing_done(struct run *r);
+static void steps_drive(struct run *r);
 static void steps_start(struct run *r);
+static bool step_held_back(struct run *r, size_t i);
 static void step_start(struct run *r, size_t i);
 
 void steps_pump(struct run *r, bool go_on)
@@ -41,18 +44,31 @@ void steps_pump(struct run *r, bool go_on)
 		steps_poison(r);
 	if (run_over(r))
 		return;
+	if (permits_wait(r)) {
+		bool still = !run_busy(r) && (permits_hold_calls(r) || steps_running(r) == 0);
+		if (still && go_on)
+			permits_ask(r);
+		else
+			steps_drive(r);
+		return;
+	}
 	if (go_on && !replans)
 		steps_start(r);
-	for (size_t i = 0; i < r->plan->steps_count && !run_over(r); i++)
-		if (r->steps[i].exec != NULL)
-			exec_pump(r->steps[i].exec);
-	if (run_over(r) || !steps_over(r) || r->model != NULL || !go_on || replan_due(r))
+	steps_drive(r);
+	if (run_over(r) || permits_wait(r) || !steps_over(r) || r->model != NULL || !go_on || replan_due(r))
 		return;
 	if (!nothing_done(r))
 		writer_start(r);
 }
 
 /* --- helpers --- */
+
+static void steps_drive(struct run *r)
+{
+	for (size_t i = 0; i < r->plan->steps_count && !run_over(r); i++)
+		if (r->steps[i].exec != NULL)
+			exec_pump(r->steps[i].exec);
+}
 
 static void step_failure_ends(struct run *r, size_t i)
 {
@@ -170,11 +186,41 @@ static void steps_start(struct run *r)
 		bool writes = r->plan->steps[i].effect == STEP_EFFECT_WRITE;
 		if (writes && running > 0)
 			return;
+		if (step_held_back(r, i))
+			return;
 		step_start(r, i);
 		running++;
 		if (writes)
 			return;
 	}
+}
+
+/* A step that is to be approved by itself: a person is asked, or has spoken against it. */
+static bool step_held_back(struct run *r, size_t i)
+{
+	struct run_step *s = &r->steps[i];
+	struct record rec;
+	if (!r->plan->steps[i].approval || s->approved)
+		return false;
+	bool skipped = s->declined == STEP_SKIPPED;
+	if (s->declined == STEP_PENDING) {
+		s->asking = true;
+		run_wake(r);
+		return true;
+	}
+	record_begin(&rec);
+	jw_kv_text(&rec.w, "step", r->plan->steps[i].id);
+	if (skipped)
+		jw_kv_text(&rec.w, "reason", STEP_DECLINED);
+	else
+		record_error(&rec, "denied", STEP_DECLINED);
+	if (record_event(r, &rec, skipped ? EVENT_STEP_SKIPPED : EVENT_STEP_FAILED)) {
+		s->status = s->declined;
+		free(s->error);
+		s->error = skipped ? NULL : xstrdup(STEP_DECLINED);
+		run_wake(r);
+	}
+	return true;
 }
 
 static void step_start(struct run *r, size_t i)

@@ -114,6 +114,13 @@ bool toolbox_add(struct toolbox *t, const char *exposed)
 	return true;
 }
 
+/* What nobody knows any more may come from anywhere. */
+bool toolbox_untrusted(const struct toolbox *t, const struct llm_tool *tool)
+{
+	const struct mcp_tool *m = mcp_catalog_find(t->catalog, tool->name);
+	return m == NULL || m->untrusted;
+}
+
 bool toolbox_idempotent(const struct toolbox *t, const struct llm_tool *tool)
 {
 	const struct mcp_tool *m = mcp_catalog_find(t->catalog, tool->name);

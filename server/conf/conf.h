@@ -20,7 +20,27 @@ enum conf_prompt_cache { CONF_CACHE_AUTO, CONF_CACHE_ON, CONF_CACHE_OFF };
 enum conf_switch { CONF_OFF, CONF_ON };
 enum conf_backend { CONF_BACKEND_SQLITE, CONF_BACKEND_MEMORY };
 enum conf_json_format { CONF_FORMAT_SCHEMA, CONF_FORMAT_OBJECT, CONF_FORMAT_NONE };
-enum conf_approval { CONF_APPROVAL_REQUIRED, CONF_APPROVAL_AUTO };
+enum conf_approval { CONF_APPROVAL_REQUIRED, CONF_APPROVAL_AUTO, CONF_APPROVAL_POLICY };
+enum conf_decision { CONF_ALLOW, CONF_ASK, CONF_DENY };
+
+/* --- agent.rules: which tool calls are made --- */
+
+enum { CONF_RULES_MAX = 200, CONF_RULE_ARGUMENTS_MAX = 16 };
+
+struct conf_rule {
+	char *server, *tool; /* patterns; NULL: any */
+	unsigned effects;    /* bits 1 << 0 read, 1 << 1 idempotent, 1 << 2 write; 0: any */
+	struct conf_rule_argument {
+		char *name, *pattern;
+	} arguments[CONF_RULE_ARGUMENTS_MAX];
+	size_t arguments_count;
+	enum conf_decision decision;
+};
+
+struct conf_rules {
+	struct conf_rule *list;
+	size_t count;
+};
 
 struct conf_env_pair {
 	const char *name, *value;
@@ -81,6 +101,7 @@ struct conf {
 	section;
 #include "conf/options.def"
 	struct conf_providers providers;
+	struct conf_rules rules;
 	const char *path; /* the file that was read; NULL when there was none */
 };
 
@@ -109,6 +130,9 @@ enum { CONF_TOOL_ID_MAX = 48, CONF_TOOL_SERVERS_MAX = 256 };
 enum conf_trust { CONF_TRUST_LOCAL_READS, CONF_TRUST_ALL, CONF_TRUST_NONE };
 enum conf_effect { CONF_EFFECT_WRITE, CONF_EFFECT_IDEMPOTENT, CONF_EFFECT_READ };
 enum { CONF_TOOL_EFFECTS_MAX = 2000 }; /* of one server */
+
+/* Who may have written what its tools return. */
+enum conf_output { CONF_OUTPUT_DEFAULT, CONF_OUTPUT_TRUSTED, CONF_OUTPUT_UNTRUSTED };
 
 struct conf_tool_effect {
 	const char *tool;
@@ -191,6 +215,7 @@ struct conf_tool_server {
 	enum conf_era era;
 	int64_t timeout_seconds; /* a call without answer or progress; 0: tools.call_idle_seconds */
 	enum conf_trust trust;
+	enum conf_output output;
 	const struct conf_tool_effect *effects; /* what calls of these tools do, whatever the server says */
 	size_t effects_count;
 	struct conf_sandbox sandbox; /* CONF_TOOL_STDIO */

@@ -78,6 +78,13 @@ void conf_providers_release(struct conf *c);
 void conf_providers_forget(struct conf *c); /* keys and headers */
 void conf_providers_print(const struct conf *c, struct buf *out);
 
+/* --- rules.c: agent.rules --- */
+
+must_check enum err conf_rules_read(struct conf *c, const struct conf_tree *t, const struct conf_node *rules,
+				    struct error *e);
+void conf_rules_release(struct conf *c);
+void conf_rules_print(const struct conf *c, struct buf *out);
+
 /* --- options.c: the table --- */
 
 enum conf_option_kind { OPTION_INT, OPTION_AUTO, OPTION_TEXT, OPTION_URL, OPTION_SECRET, OPTION_ENUM };

@@ -75,6 +75,11 @@ static bool is_of_providers(const struct conf_node *section, const struct conf_n
 	return !strcmp(section->key, "llm") && (!strcmp(n->key, "providers") || !strcmp(n->key, "roles"));
 }
 
+static bool is_rules(const struct conf_node *section, const struct conf_node *n)
+{
+	return !strcmp(section->key, "agent") && !strcmp(n->key, "rules");
+}
+
 static enum err section_apply(struct conf *c, const struct conf_tree *t, const struct conf_node *section,
 			      struct error *e)
 {
@@ -92,7 +97,9 @@ static enum err section_apply(struct conf *c, const struct conf_tree *t, const s
 		return conf_error_at(t, section->place, e, "%s must be a map of options, is %s", section->key,
 				     conf_node_kind_name(section));
 	for (const struct conf_node *n = section->first; n; n = n->next) {
-		enum err rc = is_of_providers(section, n) ? ERR_NONE : member_apply(c, t, section->key, n, e);
+		enum err rc = is_of_providers(section, n) ? ERR_NONE
+			      : is_rules(section, n)      ? conf_rules_read(c, t, n, e)
+							  : member_apply(c, t, section->key, n, e);
 		if (rc)
 			return rc;
 	}
@@ -217,6 +224,7 @@ void conf_free(struct conf *c)
 	for (size_t i = 0; i < conf_options_count; i++)
 		conf_option_release(c, &conf_options[i]);
 	conf_providers_release(c);
+	conf_rules_release(c);
 	free((char *)(uintptr_t)c->path);
 	free(c);
 }
@@ -262,5 +270,7 @@ void conf_print_effective(const struct conf *c, struct buf *out)
 		bool last = i + 1 == conf_options_count || strcmp(section, conf_options[i + 1].section) != 0;
 		if (last && !strcmp(section, "llm") && c->providers.listed)
 			conf_providers_print(c, out);
+		if (last && !strcmp(section, "agent"))
+			conf_rules_print(c, out);
 	}
 }

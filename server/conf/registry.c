@@ -22,16 +22,16 @@
 static const char FILE_NAME[] = "tool_registry.yaml";
 
 static const char *const ENTRY_KEYS[] = {
-	"id",    "enabled", "type",          "config",    "trust_annotations", "tools",        "sandbox",
-	"scope", "warm",    "max_instances", "idle_stop", "max_lifetime",      "start_seconds"};
+	"id",      "enabled", "type", "config",        "trust_annotations", "untrusted",    "tools",
+	"sandbox", "scope",   "warm", "max_instances", "idle_stop",         "max_lifetime", "start_seconds"};
 static const char *const CONFIG_KEYS[] = {"command", "args", "env",   "cwd",     "url", "auth",
 					  "headers", "tls",  "proxy", "timeout", "era", "allow_http"};
 static const char *const HOST_KEYS[] = {
-	"command",   "args",         "env",          "cwd",      "url",
-	"auth",      "headers",      "tls",          "proxy",    "timeout",
-	"era",       "allow_http",   "type",         "disabled", "trust_annotations",
-	"tools",     "sandbox",      "scope",        "warm",     "max_instances",
-	"idle_stop", "max_lifetime", "start_seconds"};
+	"command",       "args",       "env",          "cwd",          "url",
+	"auth",          "headers",    "tls",          "proxy",        "timeout",
+	"era",           "allow_http", "type",         "disabled",     "trust_annotations",
+	"untrusted",     "tools",      "sandbox",      "scope",        "warm",
+	"max_instances", "idle_stop",  "max_lifetime", "start_seconds"};
 
 /* --- small checks on nodes --- */
 

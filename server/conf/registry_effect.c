@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the operator says of a server's tools: whether its annotations are believed (`trust_annotations`), and
- * the effect of single tools by hand (`tools: {write_file: {effect: idempotent}}`). Whether the server offers
- * such a tool is not known here; the supervisor says so once it is.
+ * whether strangers may have written what its tools return (`untrusted`), and the effect of single tools by
+ * hand (`tools: {write_file: {effect: idempotent}}`). Whether the server offers such a tool is not known
+ * here; the supervisor says so once it is.
  */
 #include "base/base.h"
 #include "conf/conf.h"
@@ -37,13 +38,18 @@ enum err registry_effects_read(struct registry_read *r, const struct conf_node *
 			       struct conf_tool_server *s, struct error *e)
 {
 	const struct conf_node *trust = registry_member(entry, "trust_annotations"),
+			       *untrusted = registry_member(entry, "untrusted"),
 			       *tools = registry_member(entry, "tools");
-	bool all = false;
+	bool all = false, strangers = false;
 	size_t count = 0;
 	if (trust && registry_bool(r, trust, &all, e) != ERR_NONE)
 		return ERR_CONFIG;
 	if (trust)
 		s->trust = all ? CONF_TRUST_ALL : CONF_TRUST_NONE;
+	if (untrusted && registry_bool(r, untrusted, &strangers, e) != ERR_NONE)
+		return ERR_CONFIG;
+	if (untrusted)
+		s->output = strangers ? CONF_OUTPUT_UNTRUSTED : CONF_OUTPUT_TRUSTED;
 	if (!tools)
 		return ERR_NONE;
 	if (tools->kind != CONF_MAP)

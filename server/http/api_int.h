@@ -234,6 +234,11 @@ void act_state_data(struct act *a, const char *reason);
 /* The members that say who did it. */
 void act_by_write(const struct act *a, struct jw *w);
 
+/* --- input_arguments.c --- */
+
+/* The member "arguments" of an answer to what the task waits for. */
+must_check enum err input_arguments_check(const struct act *a, const struct json *pending, struct error *e);
+
 /* --- plan_diff.c --- */
 
 /* {"from", "to", "members": [names], "steps": {"added": [ids], "removed": [ids], "changed": [{"id",

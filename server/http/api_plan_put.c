@@ -90,9 +90,9 @@ static enum err put_prepare(struct act *a, struct error *e)
 
 static enum err put(struct api_post *p, struct api_made *made, struct error *e)
 {
-	/* What GET shows may be sent back; version, digest and progress are not the client's to say. */
-	static const char *const members[] = {"goal",         "assumptions", "questions", "steps",
-					      "final_output", "version",     "digest",    NULL};
+	/* What GET shows may be sent back; version, digests and progress are not the client's to say. */
+	static const char *const members[] = {"goal",    "assumptions", "questions", "steps", "final_output",
+					      "version", "digest",      "tools",     NULL};
 
 	return act_run(p, made, members, false, put_prepare, e);
 }

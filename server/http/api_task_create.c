@@ -39,13 +39,15 @@ static enum err approval_check(const struct http_options *o, const struct json *
 	const struct json *given = json_get(body, "approval");
 	const char *text = json_text(given);
 
-	*approval = o->approval_required ? "required" : "auto";
+	*approval = o->approval;
 	if (!given)
 		return ERR_NONE;
-	if (!text || (strcmp(text, "required") != 0 && strcmp(text, "auto") != 0))
+	if (!text ||
+	    (strcmp(text, "required") != 0 && strcmp(text, "auto") != 0 && strcmp(text, "policy") != 0))
 		return err_set_field(
 			e, ERR_FIELD, "/approval",
-			"approval must be \"required\" (a person approves the plan) or \"auto\"");
+			"approval must be \"required\" (a person approves the plan), \"auto\" or "
+			"\"policy\" (agent.rules decide about each call)");
 	*approval = text;
 	return ERR_NONE;
 }

@@ -16,8 +16,8 @@ static const struct {
 	const char *name;
 	bool content_allowed, content_needed;
 } actions[] = {
-	{"retry", false, false}, {"completed", true, true}, {"skip", true, false},
-	{"fail", true, false},   {"answer", true, true},
+	{"retry", false, false}, {"completed", true, true}, {"skip", true, false}, {"fail", true, false},
+	{"answer", true, true},  {"approve", true, false},  {"deny", true, false},
 };
 
 /* Of what a tool server asks: "accept" takes an object that the entry's schema describes, the others nothing.
@@ -162,6 +162,8 @@ static void input_change(struct act *a, const struct json *pending, const struct
 		jw_kv_json(&w, "content", filled);
 	else
 		jw_kv_text(&w, "content", text_of(a, "content"));
+	if (json_is(json_get(a->body, "arguments"), JSON_OBJECT))
+		jw_kv_json(&w, "arguments", json_get(a->body, "arguments"));
 	act_by_write(a, &w);
 	jw_object_end(&w);
 	a->events[0] = (struct task_event){EVENT_TASK_INPUT, buf_slice(&a->data)};
@@ -192,6 +194,8 @@ static enum err input_prepare(struct act *a, struct error *e)
 	if (code == ERR_NONE && strcmp(json_get_text(pending, "kind", ""), "elicitation") == 0)
 		code = form_check(a, pending, &filled, e);
 	if (code == ERR_NONE)
+		code = input_arguments_check(a, pending, e);
+	if (code == ERR_NONE)
 		input_change(a, pending, filled);
 	json_free(filled);
 	json_free(doc);
@@ -200,7 +204,7 @@ static enum err input_prepare(struct act *a, struct error *e)
 
 static enum err input(struct api_post *p, struct api_made *made, struct error *e)
 {
-	static const char *const members[] = {"id", "action", "content", NULL};
+	static const char *const members[] = {"id", "action", "content", "arguments", NULL};
 
 	return act_run(p, made, members, false, input_prepare, e);
 }

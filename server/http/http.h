@@ -44,7 +44,7 @@ struct http_options {
 	int connections_max;          /* per worker */
 	size_t stream_chunk_bytes;    /* events written to a socket at once */
 	size_t tool_result_bytes_max; /* of a result that a person gives in place of a tool */
-	bool approval_required;       /* default of tasks that do not say */
+	const char *approval;         /* of tasks that do not say: "required", "auto" or "policy" */
 	struct http_plans plans;
 	const char *user_header;   /* names who acts, as a gateway in front has made sure; NULL: nobody is
 				      named */

@@ -91,6 +91,11 @@ struct http_model *wire_models(const struct conf *c);
 /* Functions over the worker's store. */
 struct llm_shared share_make(struct store *s);
 void wire_agent(const struct conf *c, struct agent_options *o);
+/* --- wire_rules.c --- */
+enum permit wire_permit(enum conf_decision d);
+/* The rules of agent.rules, which borrow their texts from c; the caller releases them. */
+struct agent_rule *wire_rules(const struct conf *c, struct agent_policy *p);
+void wire_rules_release(struct agent_rule *rules, size_t count);
 void wire_client(const struct conf *c, struct mcp_client_options *o);
 /* *servers is referred to by *o: wire_broker_release it after the broker. */
 void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp_broker_options *o,

@@ -88,6 +88,10 @@ char *wire_keeper_socket(const struct conf *c)
 	return xasprintf("%s/keeper.sock", c->store.path);
 }
 
+static const char *const APPROVAL[] = {[CONF_APPROVAL_REQUIRED] = "required",
+				       [CONF_APPROVAL_AUTO] = "auto",
+				       [CONF_APPROVAL_POLICY] = "policy"};
+
 void wire_http(const struct conf *c, struct http_options *o)
 {
 	*o = (struct http_options){.header_bytes_max = (size_t)c->limits.header_bytes,
@@ -108,7 +112,7 @@ void wire_http(const struct conf *c, struct http_options *o)
 				   .stream_chunk_bytes = (size_t)c->limits.stream_chunk_bytes,
 				   .tool_result_bytes_max = (size_t)c->limits.tool_result_bytes,
 				   .user_header = c->server.user_header[0] ? c->server.user_header : NULL,
-				   .approval_required = c->agent.approval == CONF_APPROVAL_REQUIRED,
+				   .approval = APPROVAL[c->agent.approval],
 				   .store_backend =
 					   c->store.backend == CONF_BACKEND_MEMORY ? "memory" : "sqlite",
 				   .version = AGENT_RUNTIME_VERSION};
@@ -116,7 +120,8 @@ void wire_http(const struct conf *c, struct http_options *o)
 
 void wire_agent(const struct conf *c, struct agent_options *o)
 {
-	*o = (struct agent_options){.runs_max = (int)c->agent.runs_max,
+	*o = (struct agent_options){.tainted_calls = wire_permit(c->agent.tainted_calls),
+				    .runs_max = (int)c->agent.runs_max,
 				    .parallel_steps = (int)c->agent.parallel_steps,
 				    .steps_max = (int)c->agent.steps_max,
 				    .turns_max = (int)c->agent.turns_max,
@@ -150,6 +155,11 @@ static const enum mcp_trust TRUST[] = {
 	[CONF_TRUST_LOCAL_READS] = MCP_TRUST_LOCAL_READS,
 	[CONF_TRUST_ALL] = MCP_TRUST_ALL,
 	[CONF_TRUST_NONE] = MCP_TRUST_NONE,
+};
+static const enum mcp_output OUTPUT[] = {
+	[CONF_OUTPUT_DEFAULT] = MCP_OUTPUT_DEFAULT,
+	[CONF_OUTPUT_TRUSTED] = MCP_OUTPUT_TRUSTED,
+	[CONF_OUTPUT_UNTRUSTED] = MCP_OUTPUT_UNTRUSTED,
 };
 static const enum mcp_effect EFFECT[] = {
 	[CONF_EFFECT_WRITE] = MCP_WRITES,
@@ -236,6 +246,7 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 			.call_idle_ms = s->timeout_seconds * SECOND_MS,
 			.era = ERA[s->era],
 			.trust = TRUST[s->trust],
+			.output = OUTPUT[s->output],
 			.effects = effects,
 			.effects_count = s->effects_count,
 			.sandbox = sandbox_of(c, &s->sandbox),

@@ -27,6 +27,7 @@ struct worker {
 	struct mcp_client *mcp;
 	struct archive *archive; /* NULL: there is no keeper */
 	struct agent *agent;
+	struct agent_rule *rules;
 	struct http *http;
 	struct loop_io *control, *wake;
 	struct loop_timer *drain_timer;
@@ -93,6 +94,7 @@ static void worker_open(struct worker *w)
 	wire_llm(c, &llm);
 	wire_client(c, &mcp);
 	wire_agent(c, &agent);
+	w->rules = wire_rules(c, &agent.policy);
 	wire_http(c, &http);
 	http.models = w->models = wire_models(c);
 	w->loop = loop_new();
@@ -141,6 +143,7 @@ static void worker_close(struct worker *w)
 	loop_turn(w->loop, 0);
 	store_detach(w->store);
 	loop_free(w->loop);
+	wire_rules_release(w->rules, w->heritage->conf->rules.count);
 	conf_free(w->heritage->conf);
 	fd_close(&w->heritage->control_fd);
 	fd_close(&w->heritage->listen_fd);

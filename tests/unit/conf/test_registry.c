@@ -167,11 +167,12 @@ static void conf_registry_load__says_what_is_wrong_and_where(void **state)
 		       "tool_registry.yaml:4:32: a is reached by its url and takes no cwd");
 	assert_refused(ONE "type: local_stdio\n    config: {command: x, url: \"http://x\"}\n",
 		       "tool_registry.yaml:4:26: a runs a command and takes no url");
-	assert_refused("mcpServers:\n  a: {command: x, colours: {}}\n",
-		       "tool_registry.yaml:2:19: an entry of mcpServers has no option colours; known here: "
-		       "command, args, env, cwd, url, auth, headers, tls, proxy, timeout, era, allow_http, "
-		       "type, disabled, trust_annotations, tools, sandbox, scope, warm, max_instances, "
-		       "idle_stop, max_lifetime, start_seconds");
+	assert_refused(
+		"mcpServers:\n  a: {command: x, colours: {}}\n",
+		"tool_registry.yaml:2:19: an entry of mcpServers has no option colours; known here: "
+		"command, args, env, cwd, url, auth, headers, tls, proxy, timeout, era, allow_http, "
+		"type, disabled, trust_annotations, untrusted, tools, sandbox, scope, warm, max_instances, "
+		"idle_stop, max_lifetime, start_seconds");
 #undef ONE
 }
 

@@ -46,6 +46,15 @@ const struct mcp_catalog *mcp_client_catalog(struct mcp_client *c)
 	return &api.catalog;
 }
 
+const struct mcp_tool *mcp_catalog_find(const struct mcp_catalog *c, const char *name)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		if (strcmp(c->tools[i].exposed, name) == 0)
+			return &c->tools[i];
+	}
+	return NULL;
+}
+
 void mcp_catalog_drop(const struct mcp_catalog *c)
 {
 	assert_ptr_equal(c, &api.catalog);
@@ -207,7 +216,7 @@ static inline int api_start_as(uint32_t tasks_max, bool keeper)
 	o.wait_ms_max = 60000;
 	o.connections_max = 64;
 	o.stream_chunk_bytes = 4096;
-	o.approval_required = true;
+	o.approval = "required";
 	o.ack_ms_max = 10000;
 	o.tool_result_bytes_max = 2000;
 	o.store_backend = keeper ? "sqlite" : "memory";

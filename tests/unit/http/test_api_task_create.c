@@ -40,7 +40,7 @@ static void task_create__takes_defaults_from_the_options(void **state)
 	assert_int_equal(api_post("/v1/tasks", "{\"prompt\":\"x\"}"), 202);
 	assert_string_equal(api_text("/approval"), "required");
 	assert_true(json_is(json_pointer(api.body, "/metadata"), JSON_OBJECT));
-	api.http->options.approval_required = false;
+	api.http->options.approval = "auto";
 	assert_int_equal(api_post("/v1/tasks", "{\"prompt\":\"x\"}"), 202);
 	assert_string_equal(api_text("/approval"), "auto");
 }

@@ -210,7 +210,7 @@ static void broker__texts_are_what_the_routes_show(void **state)
 		"\"properties\":{\"file\":{\"type\":\"string\"},\"ms\":{\"type\":\"integer\"}}},\"read_"
 		"only\":false,"
 		"\"destructive\":true,\"idempotent\":false,\"effect_source\":\"default\",\"open_world\":"
-		"true,\"provided_by\":\"server\"}"));
+		"false,\"untrusted\":false,\"provided_by\":\"server\"}"));
 	mcp_catalog_drop(c);
 	buf_release(&text);
 	rig_free(&r);

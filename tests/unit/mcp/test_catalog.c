@@ -137,7 +137,7 @@ static void mcp_catalog_find__takes_every_spelling(void **state)
 	assert_true(slice_eq_str(t->input_schema, "{\"type\":\"object\"}"));
 	assert_true(json_is(t->schema, JSON_OBJECT));
 	assert_int_equal(t->output_schema.len, 0);
-	assert_true(t->destructive && t->open_world && !t->read_only && !t->idempotent);
+	assert_true(t->destructive && !t->open_world && !t->untrusted && !t->read_only && !t->idempotent);
 	assert_null(mcp_catalog_find(c, "a"));
 	assert_null(mcp_catalog_find(c, ""));
 	assert_null(mcp_catalog_find(c, "a__firs"));

@@ -47,6 +47,36 @@ static void tool_effect_of__the_operator_has_the_last_word(void **state)
 	assert_effect(o, false, false, MCP_READS, "operator");
 }
 
+static void assert_world(struct mcp_server_options o, bool closed_world, bool open, bool untrusted)
+{
+	struct tool_entry t = {.name = (char[]){"t"}, .closed_world = closed_world};
+	struct tool_world got = tool_world_of(&o, &t);
+	assert_int_equal(got.open, open);
+	assert_int_equal(got.untrusted, untrusted);
+}
+
+/* What the kernel lets a server reach counts before what it says of itself. */
+static void tool_world_of__is_open_unless_it_cannot_be_or_is_believed(void **state)
+{
+	struct mcp_server_options local = {.transport = MCP_STDIO}, remote = {.transport = MCP_REMOTE};
+	(void)state;
+	assert_world(local, false, false, false);
+	local.sandbox.network = MCP_NETWORK_LOOPBACK;
+	assert_world(local, false, true, true);
+	assert_world(local, true, false, false);
+	local.sandbox.off = true;
+	assert_world(local, false, true, true);
+	local.trust = MCP_TRUST_NONE;
+	assert_world(local, true, true, true);
+	assert_world(remote, true, true, true);
+	remote.trust = MCP_TRUST_ALL;
+	assert_world(remote, true, false, false);
+	remote.output = MCP_OUTPUT_UNTRUSTED;
+	assert_world(remote, true, false, true);
+	local.output = MCP_OUTPUT_TRUSTED;
+	assert_world(local, true, true, false);
+}
+
 static void tool_effects_check__tells_of_a_name_once(void **state)
 {
 	struct mcp_tool_effect said[] = {{"t", MCP_READS}, {"misspelt", MCP_READS}};
@@ -68,6 +98,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tool_effect_of__believes_as_far_as_it_is_told_to),
 		cmocka_unit_test(tool_effect_of__the_operator_has_the_last_word),
+		cmocka_unit_test(tool_world_of__is_open_unless_it_cannot_be_or_is_believed),
 		cmocka_unit_test(tool_effects_check__tells_of_a_name_once),
 	};
 	return cmocka_run_group_tests_name("effect", tests, NULL, NULL);

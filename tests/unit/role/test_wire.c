@@ -152,10 +152,10 @@ static void wire__enums(void **state)
 	(void)state;
 	c.agent.approval = CONF_APPROVAL_AUTO;
 	wire_http(&c, &http);
-	assert_false(http.approval_required);
+	assert_string_equal(http.approval, "auto");
 	c.agent.approval = CONF_APPROVAL_REQUIRED;
 	wire_http(&c, &http);
-	assert_true(http.approval_required);
+	assert_string_equal(http.approval, "required");
 }
 
 static void wire__workers(void **state)
