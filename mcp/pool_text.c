@@ -215,6 +215,9 @@ void pool_write(const struct pool *p, struct jw *w)
 	info_write(f, w);
 	jw_kv_int(w, "tools", (int64_t)p->tools.count);
 	faults_write(&p->tools.faults, w);
+	jw_kv_int(w, "resources", (int64_t)p->shelf.lists[MCP_RESOURCES].list.count);
+	jw_kv_int(w, "resource_templates", (int64_t)p->shelf.lists[MCP_RESOURCE_TEMPLATES].list.count);
+	jw_kv_int(w, "prompts", (int64_t)p->shelf.lists[MCP_PROMPTS].list.count);
 	jw_kv_text(w, "last_error", e->msg[0] ? e->msg : NULL);
 	tail_write(s, w);
 	counts_write(p, w);

@@ -55,7 +55,7 @@ struct listen {
 	uint64_t id;                                /* of the request under way; 0: none */
 	bool acknowledged;
 	bool tools;               /* changes of the list of tools are told */
-	bool renew;               /* it is made anew when the timer fires */
+	bool renew;               /* it is made anew once it is acknowledged */
 	bool missed;              /* some may not have been */
 	int drops;                /* in a row */
 	struct loop_timer *timer; /* the acknowledgement's deadline, or the next try */

@@ -130,15 +130,15 @@ static void listen_send(struct session *s)
 /* A request cannot be changed: it is made anew, a while from now, for there may be more. */
 void listen_renew(struct session *s)
 {
-	s->listen.renew = s->listen.acknowledged;
-	if (s->listen.renew || (!s->listen.id && !loop_timer_armed(s->listen.timer)))
+	s->listen.renew = s->listen.id != 0;
+	if (s->listen.acknowledged || (!s->listen.id && !loop_timer_armed(s->listen.timer)))
 		loop_timer_set(s->listen.timer, RENEW_MS);
 }
 
 void listen_timer_fired(void *arg)
 {
 	struct session *s = arg;
-	if (s->listen.renew) {
+	if (s->listen.renew && s->listen.acknowledged) {
 		session_cancel(s, s->listen.id, "it is made anew");
 		listen_lost(s);
 		listen_send(s);
@@ -183,7 +183,7 @@ static void acknowledged(struct session *s, struct slice params)
 	s->listen.acknowledged = true;
 	s->listen.drops = 0;
 	s->listen.tools = slice_eq_str(scan_member(granted, "toolsListChanged"), "true");
-	loop_timer_set(s->listen.timer, -1);
+	loop_timer_set(s->listen.timer, s->listen.renew ? RENEW_MS : -1);
 	lists_told(s, granted);
 	for (int k = 0; s->listen.missed && k < LIST_KINDS; k++)
 		list_note_changed(s, (enum list_kind)k);

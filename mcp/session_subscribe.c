@@ -9,7 +9,7 @@
 #include "mcp/mcp_int.h"
 #include "mcp/session_int.h"
 
-enum { UNANSWERED_MAX = 16 };
+enum { UNANSWERED_MAX = 16 /* besides one for each resource */ };
 
 static void answered(const struct answer *a, void *arg)
 {
@@ -26,7 +26,7 @@ static void request_send(struct session *s, const char *method, const char *uri)
 	struct jw w = JW(&params);
 	struct error e;
 	struct request_handler h = {.on_end = answered, .arg = s};
-	if (s->subscribe.unanswered >= UNANSWERED_MAX) {
+	if (s->subscribe.unanswered >= s->subscribe.watches->count + UNANSWERED_MAX) {
 		s->subscribe.offered = false;
 		log_warn("a server does not answer subscriptions to its resources; it is not asked any more",
 			 LF_STR("server", s->server));

@@ -32,6 +32,8 @@ test('the official server: its resources, templates and prompts are listed, read
   assert.equal(new Set(resources.map((r) => r.uri)).size, 7);
   const templates = await all(s, 'everything', 'resource-templates');
   assert.deepEqual(templates.map((t) => t.uriTemplate).sort(), ['demo://resource/dynamic/blob/{resourceId}', 'demo://resource/dynamic/text/{resourceId}']);
+  const [one] = (await s.json('/v1/servers')).body.servers;
+  assert.deepEqual([one.resources, one.resource_templates, one.prompts], [7, 2, 4]);
   const document = await read(s, 'everything', resources[0].uri);
   assert.equal(document.status, 200);
   assert.equal(document.body.contents[0].uri, resources[0].uri);

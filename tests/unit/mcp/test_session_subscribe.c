@@ -60,6 +60,24 @@ static void subscribe__what_was_read_before_and_later(void **state)
 	watches_release(&list);
 }
 
+/* More than go out unanswered otherwise: those of before are all asked for at once. */
+static void subscribe__all_of_before_in_a_new_session(void **state)
+{
+	struct world w;
+	struct watches list = {0};
+	char uri[16], *dropped;
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		snprintf(uri, sizeof(uri), "a:%d", i);
+		watches_read(&list, uri, 50, &dropped);
+	}
+	handshake_ready(&w, &list);
+	assert_non_null(strstr(buf_cstr(&w.sent), ASKS("54", "subscribe", "a:49")));
+	assert_true(session_subscribes(w.session));
+	world_close(&w);
+	watches_release(&list);
+}
+
 static void subscribe__not_where_it_is_not_offered(void **state)
 {
 	struct world w = {0};
@@ -123,6 +141,10 @@ static void subscribe__is_part_of_the_one_subscription_of_the_modern_wire(void *
 	world_pass(&w, 1000);
 	sent_is(&w, MODERN_REQUEST("4", "subscriptions/listen",
 				   "\"notifications\":{\"resourceSubscriptions\":[\"a:1\"]},"));
+	/* One that comes before the answer is asked for after it. */
+	read_of(&w, &list, "a:2");
+	world_pass(&w, 1000);
+	sent_is(&w, "");
 	say(&w, "{\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{\"notifications\":{"
 		"\"resourceSubscriptions\":[\"a:1\"]},\"_meta\":{\"io.modelcontextprotocol/"
 		"subscriptionId\":4}}}");
@@ -131,11 +153,17 @@ static void subscribe__is_part_of_the_one_subscription_of_the_modern_wire(void *
 	say(&w, "{\"method\":\"notifications/resources/updated\",\"params\":{\"uri\":\"a:1\",\"_meta\":{"
 		"\"io.modelcontextprotocol/subscriptionId\":4}}}");
 	assert_string_equal(w.updated, "a:1");
-	/* Another one: the subscription is made anew. */
-	read_of(&w, &list, "a:2");
+	/* The subscription is made anew. */
 	world_pass(&w, 1000);
 	assert_non_null(strstr(buf_cstr(&w.sent), "notifications/cancelled"));
 	assert_non_null(strstr(buf_cstr(&w.sent), "\"resourceSubscriptions\":[\"a:1\",\"a:2\"]"));
+	buf_reset(&w.sent);
+	say(&w, "{\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{\"notifications\":{},"
+		"\"_meta\":{\"io.modelcontextprotocol/subscriptionId\":5}}}");
+	world_pass(&w, 100);
+	read_of(&w, &list, "a:3");
+	world_pass(&w, 1000);
+	assert_non_null(strstr(buf_cstr(&w.sent), "\"resourceSubscriptions\":[\"a:3\",\"a:2\"]"));
 	world_close(&w);
 	watches_release(&list);
 }
@@ -144,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(subscribe__what_was_read_before_and_later),
+		cmocka_unit_test(subscribe__all_of_before_in_a_new_session),
 		cmocka_unit_test(subscribe__not_where_it_is_not_offered),
 		cmocka_unit_test(subscribe__gives_up_on_a_server_that_does_not_answer),
 		cmocka_unit_test(subscribe__is_part_of_the_one_subscription_of_the_modern_wire),
