@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a fresh Debian 12 machine lacks to build, run and test: packages, Node 20 or newer, and the pinned
 # npm packages. Repeating it costs a second. Root (or sudo) is needed only while packages are missing.
-# Usage: deploy/deps.sh run|check     (check adds what only the tests need)
+# Usage: deploy/deps.sh run|check|bench     (check adds what only the tests need, bench the peers of make bench)
 set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:-check}
@@ -53,4 +53,5 @@ if [ "$purpose" = check ]; then
 	npm_install tests/conformance
 fi
 [ "$purpose" = check ] && npm_install tests/lint/manifests
+[ "$purpose" = bench ] && npm_install tests/bench
 exit 0

@@ -304,9 +304,10 @@ struct exec {
 	int turns, calls_made, turns_idle;
 	struct exec_call *calls; /* of the last turn; COUNT calls_count */
 	size_t calls_count;
-	bool forced; /* finish_step is demanded of the present turn */
-	bool wrote;  /* a call that may have changed something was started: never tried again by itself */
-	bool over;   /* finished or failed: freed by the run's pump */
+	bool forced;    /* finish_step is demanded of the present turn */
+	bool finishing; /* finish_step came with the calls of this turn, which all succeeded */
+	bool wrote;     /* a call that may have changed something was started: never tried again by itself */
+	bool over;      /* finished or failed: freed by the run's pump */
 	struct exec_result *results; /* of tools, in the order of their messages */
 	size_t results_count, results_cap;
 	struct repeats repeats;

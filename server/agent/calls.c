@@ -17,6 +17,8 @@
 #include <string.h>
 
 static void call_pump(struct exec_call *c);
+static bool finish_rides(const struct exec_call *c);
+static void finish_ride(struct exec_call *c);
 static void call_begin(struct exec_call *c);
 static bool call_refusal(struct exec_call *c, struct json **arguments, struct error *e);
 static void call_permit(struct exec_call *c, const struct json *arguments);
@@ -48,10 +50,15 @@ void calls_pump(struct exec *x)
 	for (size_t i = 0; i < x->calls_count; i++)
 		together = together && call_reads(&x->calls[i]);
 	for (size_t i = 0; i < x->calls_count && !run_over(x->run); i++) {
+		if (finish_rides(&x->calls[i]))
+			continue;
 		call_pump(&x->calls[i]);
 		if (run_over(x->run) || (x->calls[i].state != CALL_DONE && !together))
 			return;
 	}
+	for (size_t i = 0; i < x->calls_count && !run_over(x->run); i++)
+		if (x->calls[i].state == CALL_WAITING && finish_rides(&x->calls[i]))
+			call_pump(&x->calls[i]);
 }
 
 bool calls_all_done(const struct exec *x)
@@ -214,11 +221,52 @@ static void call_pump(struct exec_call *c)
 		call_send(c);
 }
 
+/* A finish_step without a result beside calls: their answers, as they are, are the result. */
+static bool finish_rides(const struct exec_call *c)
+{
+	const struct exec *x = c->exec;
+	size_t finishes = 0;
+	if (strcmp(c->name, FINISH_STEP) != 0 || x->calls_count < 2)
+		return false;
+	for (size_t i = 0; i < x->calls_count; i++)
+		finishes += strcmp(x->calls[i].name, FINISH_STEP) == 0;
+	struct json *j = json_parse(c->arguments, strlen(c->arguments), 0, NULL);
+	const char *result = json_get_text(j, "result", "");
+	bool rides = finishes == 1 && strcmp(json_get_text(j, "status", ""), "success") == 0 &&
+		     json_get_bool(j, "criteria_met", true) && result[strspn(result, " \n\t")] == '\0';
+	json_free(j);
+	return rides;
+}
+
+/* Decided when all others have answered. */
+static void finish_ride(struct exec_call *c)
+{
+	struct exec *x = c->exec;
+	struct error e;
+	bool failed = false;
+	for (size_t i = 0; i < x->calls_count; i++) {
+		if (&x->calls[i] == c)
+			continue;
+		if (x->calls[i].state != CALL_DONE)
+			return;
+		failed = failed || x->messages[x->calls[i].message].is_error;
+	}
+	if (failed || x->stuck != NULL) {
+		err_set(&e, ERR_CONFLICT, "the step is not finished: a call of this turn failed");
+		call_failed(c, &e, false);
+		return;
+	}
+	c->state = CALL_DONE;
+	x->finishing = true;
+}
+
 static void call_begin(struct exec_call *c)
 {
 	struct error e = {0};
 	struct json *arguments = NULL;
-	if (call_refusal(c, &arguments, &e))
+	if (finish_rides(c))
+		finish_ride(c);
+	else if (call_refusal(c, &arguments, &e))
 		call_failed(c, &e, false);
 	else if (builtin_is(c->tool))
 		builtin_call(c, arguments);
@@ -258,7 +306,8 @@ static bool call_refusal(struct exec_call *c, struct json **arguments, struct er
 	if (strcmp(c->name, FINISH_STEP) == 0)
 		return err_set(e, ERR_INVALID,
 			       "call " FINISH_STEP " alone, after the other calls have answered, with "
-			       "{\"status\": \"success\" or \"failed\", \"result\": \"...\"}");
+			       "{\"status\": \"success\" or \"failed\", \"result\": \"...\"}; or beside "
+			       "them with an empty result, if their answers are the result");
 	if (x->calls_made >= x->run->agent->options.calls_max)
 		return err_set(e, ERR_FULL,
 			       "this step has used its %d tool calls (agent.calls_max); call " FINISH_STEP

@@ -19,6 +19,7 @@ static void model_failover(const char *provider, const char *model, const struct
 static void model_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static void turn_take(struct exec *x, const struct llm_turn *turn);
 static bool finish_take(struct exec *x, const struct llm_turn *turn);
+static void answers_finish(struct exec *x);
 static void step_completed(struct exec *x, struct record *turn, const char *result);
 static void step_failed(struct exec *x, struct record *turn, const char *code, const char *message);
 static const char *step_id(const struct exec *x);
@@ -81,6 +82,10 @@ void exec_pump(struct exec *x)
 	if (run_over(x->run) || !agent_begins(x->run->agent) || !calls_all_done(x) ||
 	    permits_hold_calls(x->run))
 		return;
+	if (x->finishing) {
+		answers_finish(x);
+		return;
+	}
 	x->calls_count = 0;
 	if (x->stuck != NULL)
 		exec_step_failed(x, "stuck", x->stuck);
@@ -321,23 +326,43 @@ static bool finish_take(struct exec *x, const struct llm_turn *turn)
 	return well_formed;
 }
 
-/* The turn that ends a step and the end are one change, so that no crash falls between. */
+/* The answers of the calls that finish_step came with are the result. */
+static void answers_finish(struct exec *x)
+{
+	struct buf all = BUF_INIT;
+	for (size_t i = 0; i < x->calls_count; i++) {
+		const char *text = context_full(x, x->calls[i].id);
+		if (text != NULL)
+			buf_printf(&all, "%s%s", all.len > 0 ? "\n" : "", text);
+	}
+	step_completed(x, NULL, buf_cstr(&all));
+	buf_release(&all);
+	if (!run_over(x->run))
+		run_wake(x->run);
+}
+
+/* The turn that ends a step and the end are one change, so that no crash falls between. turn: NULL when it
+ * was written before. */
 static void step_completed(struct exec *x, struct record *turn, const char *result)
 {
 	struct run *r = x->run;
 	struct run_step *s = &r->steps[x->step];
 	struct buf bounded = BUF_INIT;
-	struct record recs[2] = {*turn};
+	struct record recs[2];
 	enum event_type types[] = {EVENT_MODEL_COMPLETED, EVENT_STEP_COMPLETED};
-	recs[0].w.out = &recs[0].text;
+	size_t from = turn == NULL;
+	if (turn != NULL) {
+		recs[0] = *turn;
+		recs[0].w.out = &recs[0].text;
+	}
 	result_bound(slice_str(result), r->agent->options.tool_result_bytes_max, &bounded);
 	record_begin(&recs[1]);
 	jw_kv_text(&recs[1].w, "step", step_id(x));
 	jw_kv_text(&recs[1].w, "result", buf_cstr(&bounded));
-	if (record_events(r, recs, types, 2, TASK_SAME, NULL)) {
+	if (record_events(r, recs + from, types + from, 2 - from, TASK_SAME, NULL)) {
 		s->status = STEP_COMPLETED;
 		free(s->result);
-		s->result = buf_take(&bounded);
+		s->result = bounded.len > 0 ? buf_take(&bounded) : xstrdup("");
 		x->over = true;
 	}
 	buf_release(&bounded);

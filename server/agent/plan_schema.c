@@ -7,6 +7,10 @@
 #include "agent/agent_int.h"
 #include "base/schema.h"
 
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
 /* Strict subset: every property required, no additional ones, no constraints that only some providers know.
  */
 static const char plan_schema[] =
@@ -40,7 +44,7 @@ static const char plan_schema_lenient[] =
 	"\"questions\":{\"type\":\"array\"},"
 	"\"steps\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"required\":[\"id\",\"objective\"],"
 	"\"properties\":{"
-	"\"id\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9_.-]{1,31}$\"},\"title\":{\"type\":\"string\"},"
+	"\"id\":{\"type\":\"string\"},\"title\":{\"type\":\"string\"},"
 	"\"objective\":{\"type\":\"string\",\"minLength\":1},"
 	"\"depends_on\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}},"
 	"\"tool_hints\":{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"}},"
@@ -55,11 +59,33 @@ struct slice plan_schema_text(void)
 	return SLICE_LIT(plan_schema);
 }
 
+/* Names in prompts and events: no blanks, no quotes. Looked at here, since a pattern costs more than all
+ * else. */
+static enum err ids_check(const struct json *steps, struct error *e)
+{
+	size_t i = 0;
+	for (const struct json *j = json_first(steps); j != NULL; j = json_next(j), i++) {
+		const char *id = json_get_text(j, "id", "");
+		size_t n = 0;
+		char field[ERROR_FIELD_MAX];
+		while (isalnum((unsigned char)id[n]) || (id[n] != '\0' && strchr("_.-", id[n]) != NULL))
+			n++;
+		if (n > 0 && n < PLAN_STEP_ID_MAX && id[n] == '\0')
+			continue;
+		snprintf(field, sizeof field, "/steps/%zu/id", i);
+		return err_set_field(e, ERR_FIELD, field,
+				     "an id is 1 to %d letters, digits, \"_\", \".\" and \"-\", like \"s1\"",
+				     PLAN_STEP_ID_MAX - 1);
+	}
+	return ERR_NONE;
+}
+
 enum err plan_shape_check(const struct json *tree, struct error *e)
 {
-	struct json *schema = json_parse(plan_schema_lenient, sizeof plan_schema_lenient - 1, 0, NULL);
+	static struct json *schema; /* of the process */
+	if (schema == NULL)
+		schema = json_parse(plan_schema_lenient, sizeof plan_schema_lenient - 1, 0, NULL);
 	ensure(schema != NULL);
 	enum err bad = schema_check(schema, tree, e);
-	json_free(schema);
-	return bad;
+	return bad != ERR_NONE ? bad : ids_check(json_get(tree, "steps"), e);
 }

@@ -76,6 +76,8 @@ void prompt_executor_system(struct buf *out)
 		    "result that holds what "
 		    "later steps need. When it cannot be reached, call finish_step with status "
 		    "\"failed\" and say why.\n"
+		    "- When the answers of your calls are all that the step is to find, as they are, call "
+		    "finish_step in the same turn with an empty result.\n"
 		    "- Results that are too long are shown in part, old ones as one line: read_result reads "
 		    "them again.\n"
 		    "- Never claim what no tool has shown.\n"

@@ -31,7 +31,9 @@ static const struct own_tool {
 	 "\"length\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"In bytes.\"},"
 	 "\"query\":{\"type\":\"string\",\"description\":\"A text, upper and lower case alike.\"}}}"},
 	{FINISH_STEP, "Finish this step",
-	 "End this step: call it once, alone, when the step's objective is reached or cannot be reached.",
+	 "End this step: call it once, alone, when the step's objective is reached or cannot be reached; or "
+	 "beside calls "
+	 "with an empty result: if none of them fails, their answers are the result.",
 	 "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"status\",\"result\"],"
 	 "\"properties\":{\"status\":{\"type\":\"string\",\"enum\":[\"success\",\"failed\"]},"
 	 "\"criteria_met\":{\"type\":\"boolean\",\"description\":\"Whether the success criteria of the step, "

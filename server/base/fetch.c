@@ -25,7 +25,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { CONNECTION_AGE_SECONDS_MAX = 60, FORGOTTEN_MS_MAX = 1000 };
+enum { CONNECTION_AGE_SECONDS_MAX = 60, CONNECTIONS_KEPT_MAX = 64, FORGOTTEN_MS_MAX = 1000 };
 
 struct fetch {
 	struct loop *loop;
@@ -316,6 +316,8 @@ struct fetch *fetch_new(struct loop *l, const struct fetch_options *o)
 	w->timer = loop_timer_new(l, on_timer, w);
 	w->multi = curl_multi_init();
 	ensure(w->multi != NULL);
+	/* Else it closes what is idle when few transfers run at that moment. */
+	curl_multi_setopt(w->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT_MAX);
 	curl_multi_setopt(w->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
 	curl_multi_setopt(w->multi, CURLMOPT_SOCKETDATA, w);
 	curl_multi_setopt(w->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);

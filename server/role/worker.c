@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "role/role_int.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 /* Besides connections: model calls, sockets to the other processes, logs. */
-enum { DESCRIPTORS_OWN = 256 };
+enum { DESCRIPTORS_OWN = 256, HEAP_KEPT_BYTES = 1 << 20 };
 
 struct worker {
 	struct heritage *heritage;
@@ -97,6 +98,8 @@ static void worker_open(struct worker *w)
 	w->rules = wire_rules(c, &agent.policy);
 	wire_http(c, &http);
 	http.models = w->models = wire_models(c);
+	/* A task's memory comes and goes: the system is not asked for it each time. */
+	mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
 	w->loop = loop_new();
 	w->store = store_attach(w->heritage->store, w->heritage->index);
 	llm.shared = share_make(w->store);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the runtime itself costs: a task of three steps, in which a model that answers at once is asked and an echo tool is called
 // three times, beside the same work on @openai/agents in a plain Node server. The model server and the tool server are the same C
-// programs for both, and their CPU counts for neither. Ours asks the model eight times (each step is finished by a turn of its
-// own), the peer five times. Run by `make bench`.
+// programs for both, and their CPU counts for neither; both are asked five times. Run by `make bench`.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';

@@ -85,7 +85,7 @@ static void plan_parse__refuses_what_breaks_a_rule(void **state)
 	assert_refused("no plan", "no JSON object");
 	assert_refused("{\"steps\":[}", "line 1");
 	assert_refused("{\"goal\":\"x\"}", "steps");
-	assert_refused("{\"steps\":[{\"id\":\"s 1\",\"objective\":\"x\"}]}", "pattern");
+	assert_refused("{\"steps\":[{\"id\":\"s 1\",\"objective\":\"x\"}]}", "letters, digits");
 	assert_refused(
 		"{\"steps\":[{\"id\":\"s1\",\"objective\":\"x\"},{\"id\":\"s1\",\"objective\":\"y\"}]}",
 		"two steps have the id \"s1\"");
