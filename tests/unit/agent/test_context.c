@@ -82,7 +82,7 @@ static void context__is_bounded(void **state)
 	(void)state;
 	world_open(&w, "echo", false);
 	agent_free(w.agent);
-	w.options.context_tokens_max = 2200;
+	w.options.context_tokens_max = 2400;
 	agent_make(&w);
 	model_plan(&w, STEP("s1", "read"));
 	for (int i = 1; i <= 4; i++)
