@@ -10,7 +10,7 @@ import { differences, measure } from './holdings.mjs';
 import { Model, finished, planned, using, written } from './model.mjs';
 import { Server, eventually, fake, slow } from './server.mjs';
 
-const SERVERS = ['a', 'b', 'c', 'd'], CALLS_A_TASK = 16, CLIENTS = 4, PAUSE_MS_MAX = 120;
+const SERVERS = ['a', 'b', 'c', 'd'], CALLS_A_TASK = 16, CLIENTS = 4, WORKERS = 2, PAUSE_MS_MAX = 120;
 /** How often the supervisor is hit, of all kills. */
 const SUPERVISOR_ODDS = 0.15;
 
@@ -22,7 +22,7 @@ async function worldOpen(seed) {
     { when: { system: 'executor' }, respond: finished() }, written()] });
   const s = await Server.start({
     tools: SERVERS.map((id) => fake(id, 'echo')),
-    config: using(model, { log: { level: 'info' }, agent: { calls_max: 100 }, tools: RESTART }),
+    config: using(model, { server: { workers: WORKERS }, log: { level: 'info' }, agent: { calls_max: 100 }, tools: RESTART }),
   });
   await s.settled();
   return { s, model, dice: chance(seed), counts: { calls: 0, completed: 0, failed: 0, 'killed: tool server': 0, 'killed: supervisor': 0 }, tasks: 0 };
@@ -32,11 +32,13 @@ async function worldOpen(seed) {
 async function task(world) {
   const { s, counts } = world;
   const { id } = await s.submit('call', { approval: 'auto' });
-  await s.until(id, 'completed', 'failed');
+  const { status, pending } = await s.until(id, 'completed', 'failed', 'input_required');
+  assert.notEqual(status, 'input_required', JSON.stringify(pending));
   const events = await s.events(id);
   const of = (type) => events.filter((e) => e.event === type).map((e) => e.data.call);
   const started = of('tool.started'), over = [...of('tool.completed'), ...of('tool.failed')];
-  assert.deepEqual(over.toSorted(), started.toSorted(), `the calls of task ${id}: begun, and ended`);
+  const told = () => JSON.stringify(events.filter((e) => /^tool/.test(e.event)).map(({ event, data: d }) => [event, d.call, d.server, d.error?.message]));
+  assert.deepEqual(over.toSorted(), started.toSorted(), `the calls of task ${id}, begun and ended: ${told()}`);
   assert.equal(new Set(started).size, started.length);
   counts.calls += started.length;
   counts.completed += of('tool.completed').length;
@@ -69,12 +71,19 @@ async function underFire(world, calls, odds) {
   await killer;
 }
 
+/** What is held once all processes are there: workers, supervisor and keeper, and the servers; a child has another name until it is one. */
+async function whole(s) {
+  const all = () => { const { workers, supervisor, keeper, tools, all: every } = s.processes(); return workers.length === WORKERS && supervisor && keeper && tools.length === SERVERS.length && every.length === WORKERS + 2 + SERVERS.length && every.every((p) => p.state !== 'Z'); };
+  await eventually(all, 'all processes there', 20_000);
+  return eventually(() => { try { return all() && measure(s); } catch { return null; } }, 'processes that stay', 20_000);
+}
+
 /** As before, as soon as all servers are back. */
 async function assertHoldings(world, before, what) {
   const { s } = world;
   let found;
   await eventually(() => {
-    try { found = differences(before, measure(s), { slow }); } catch (e) { if (e.code !== 'ENOENT') throw e; found = ['a process ended meanwhile']; }
+    try { found = differences(before, measure(s), { slow }); } catch (e) { found = [`a process ended meanwhile: ${e.message}`]; }
     return found.length === 0;
   }, what, 20_000).catch((e) => assert.fail(`${e.message}: ${found.join('; ')}`));
 }
@@ -88,12 +97,11 @@ export async function census({ calls, seed, report = () => {} }) {
   try {
     const { s, counts } = world;
     await underFire(world, calls / 4, 0); // what is allocated once is allocated by now
-    await eventually(() => s.processes().tools.length === SERVERS.length, 'all servers back', 20_000);
-    const before = measure(s);
+    const before = await whole(s);
     await underFire(world, calls / 4, SUPERVISOR_ODDS);
     await assertHoldings(world, before, 'what was held before supervisors were killed');
     // This one lives through the rest: what it loses would add up.
-    const middle = measure(s);
+    const middle = await whole(s);
     await underFire(world, calls / 2, 0);
     await assertHoldings(world, middle, 'what was held before tool servers were killed');
     assert.equal(measure(s).each['agent-runtime: supervisor'].pid, middle.each['agent-runtime: supervisor'].pid);
