@@ -314,7 +314,7 @@ void resource_tool_list(const struct shelf *s, const char *query, struct buf *ou
 
 struct tool_effect {
 	enum mcp_effect effect;
-	const char *source; /* "operator", "annotation", "default" */
+	const char *source; /* "operator", "annotation", "default"; "runtime": a tool made here */
 };
 /* Whether calls of it can reach anybody, and whether anybody may have written what they return. */
 struct tool_world {

@@ -58,10 +58,11 @@ static bool incoming_full(struct list_fetch *f)
 
 static void faults_tell(const struct list_fetch *f, const struct faults *faults)
 {
-	for (size_t i = 0; i < faults->count; i++)
-		log_warn("an entry of a server's list was left out", LF_STR("server", f->session->server),
-			 LF_STR("list", kinds[f->kind].method), LF_STR("name", faults->list[i].name),
-			 LF_STR("error", faults->list[i].reason));
+	if (faults->count)
+		log_warn("entries of a server's list were left out; all of them are told by the API",
+			 LF_STR("server", f->session->server), LF_STR("list", kinds[f->kind].method),
+			 LF_INT("entries", faults->count), LF_STR("name", faults->list[0].name),
+			 LF_STR("error", faults->list[0].reason));
 }
 
 static void tools_come(struct list_fetch *f)
