@@ -134,13 +134,15 @@ void server_probed(struct server *s, const struct era_verdict *v, const struct e
 
 /* --- a long one --- */
 
-/* One that may take longer than others holds nobody up who waits for all of them. */
+/* One that may take longer than others holds nobody up: neither who waits for all of them, nor other starts.
+ */
 void server_start_late(struct server *s)
 {
 	struct error e;
 	int64_t left = s->started_mono_ms + server_start_ms(s) - clock_mono_ms();
 	if (left > 0) {
 		pool_settle(s->pool);
+		broker_start_leave(s->pool->broker, s);
 		loop_timer_set(s->timer, left);
 		return;
 	}

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { begin, called, serverIs, state } from './lib/calling.mjs';
 import { differences, measure } from './lib/holdings.mjs';
 import { Model, finished, planned, using, written } from './lib/model.mjs';
+import { OddServer } from '../fake/remote_mcp.mjs';
 import { Server, alive, eventually, fake, mcpPackage, slow, socketOwner, stdio, test } from './lib/server.mjs';
 
 /** grow{} answers how often this process was asked to. */
@@ -189,6 +190,24 @@ test('max_lifetime: replaced between calls, however long a call is', async () =>
   assert.deepEqual(await called(b, [['one__grow', {}]]), ['1']);
   assert.match((await state(s, 'one')).last_end.why, /max_lifetime/);
   await b.end();
+});
+
+test('a remote server for each task: a session each, ended with it', async () => {
+  const odd = await OddServer.start('plain');
+  const far = { id: 'far', enabled: true, type: 'remote_http', trust_annotations: true, scope: 'task', config: { url: odd.url, era: 'handshake', auth: { type: 'none' } } };
+  const b = await begin([far]);
+  const sessions = (fits) => odd.requests.filter(fits).map((r) => r.headers['mcp-session-id']);
+  const one = await holding(b, 'far__read'), two = await holding(b, 'far__read');
+  await one.call('far__read');
+  const used = sessions((r) => r.body?.method === 'tools/call');
+  assert.equal(used.length, 3);
+  assert.ok(used[0] && used[1] && used[0] !== used[1]);
+  assert.equal(used[2], used[0]);
+  await one.end();
+  await two.end();
+  await eventually(() => used.every((id) => sessions((r) => r.method === 'DELETE').includes(id)), 'both sessions are ended');
+  await b.end();
+  await odd.stop();
 });
 
 test('restart and reload: every instance is replaced, none within a call', async () => {

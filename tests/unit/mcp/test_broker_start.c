@@ -70,13 +70,18 @@ static void start__call_of_one_that_waits_its_turn_says_so(void **state)
 static void start__slow_one_holds_up_nobody_who_waits_for_all(void **state)
 {
 	struct rig r;
-	const char *slow[] = {"slow-start", "1500", NULL};
+	const char *slow[] = {"slow-start", "3000", NULL};
 	(void)state;
+	const char *good[] = {"echo", NULL};
 	rig_one(&r, slow);
+	rig_add(&r, "b", rig_fake(), good)->start_ms = 15000;
 	r.options.start_ms_max = 100;
+	r.options.starts_max = 1;
 	r.servers[0].start_ms = 15000; /* npx may well download for minutes */
 	rig_start(&r);
 	rig_settle(&r);
+	assert_string_equal(state_text(&r, "/servers/0/state"), "starting");
+	rig_wait(&r, strcmp(state_text(&r, "/servers/1/state"), "ready") == 0);
 	assert_string_equal(state_text(&r, "/servers/0/state"), "starting");
 	assert_true(json_is(rig_state(&r, "/servers/0/last_error"), JSON_NULL));
 	rig_wait(&r, rig_state_is(&r, "ready"));
