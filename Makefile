@@ -187,15 +187,19 @@ fuzz:
 $(BUILD)/tests/bench/llm_turn: $(BUILD)/obj/tests/bench/llm_turn.o $(call libs_of,llm)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$(BUILD)/tests/bench/tools_find: $(BUILD)/obj/tests/bench/tools_find.o $(call libs_of,agent)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/tests/bench/calls: $(BUILD)/obj/tests/bench/calls.o $(call libs_of,mcp)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-bench: all fakes $(BUILD)/tests/bench/calls $(BUILD)/tests/bench/llm_turn
+bench: all fakes $(BUILD)/tests/bench/calls $(BUILD)/tests/bench/llm_turn $(BUILD)/tests/bench/tools_find
 	$(Q)deploy/deps.sh bench
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake CALLS=$(CURDIR)/$(BUILD)/tests/bench/calls \
 		LLM_TURN=$(CURDIR)/$(BUILD)/tests/bench/llm_turn node tests/bench/bench.mjs
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime node tests/bench/bench_durable.mjs
-	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake node tests/bench/bench_agent.mjs
+	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake \
+		TOOLS_FIND=$(CURDIR)/$(BUILD)/tests/bench/tools_find node tests/bench/bench_agent.mjs
 
 # SOAK_MINUTES, SOAK_KILLS, SOAK_CALLS and SOAK_SEED may be given.
 soak: all fakes
