@@ -61,6 +61,12 @@ static void child_caught(int signo, void *arg)
 		mcp_broker_child_exited(t->broker, pid, status);
 }
 
+/* One that rests has told its tools, too. */
+static bool is_there(const char *state)
+{
+	return strcmp(state, "ready") == 0 || strcmp(state, "idle") == 0;
+}
+
 static void settled(void *arg)
 {
 	struct tools *t = arg;
@@ -73,7 +79,7 @@ static void settled(void *arg)
 	t->all_ready = true;
 	for (const struct json *s = json_first(json_get(servers_tree, "servers")); s != NULL;
 	     s = json_next(s))
-		if (json_get_bool(s, "enabled", false) && strcmp(json_get_text(s, "state", ""), "ready") != 0)
+		if (json_get_bool(s, "enabled", false) && !is_there(json_get_text(s, "state", "")))
 			t->all_ready = false;
 	if (t->json)
 		printf("%s\n", buf_cstr(&tools));

@@ -144,6 +144,10 @@ test('tools: lists what each server offers, as text and as JSON; a broken one sh
   assert.notEqual(broken.code, 0);
   assert.match(broken.stdout, /^broken: .*left-pad/m);
   assert.match(broken.stdout, /^fake: ready$/m);
+  const own = await command(['tools', '-c', folder(model, [{ ...fake('own', 'echo'), scope: 'task' }])]);
+  assert.equal(own.code, 0, own.stdout);
+  assert.match(own.stdout, /^own: (ready|idle)$/m);
+  assert.match(own.stdout, /^  own__echo /m);
   const none = await command(['tools', '-c', folder(model, [])]);
   assert.equal(none.code, 0);
   assert.match(none.stdout, /No tool servers/);

@@ -124,6 +124,40 @@ static void tool_list_add__long_name_is_refused_and_cut_in_the_report(void **sta
 	tool_list_release(&l);
 }
 
+static void list_of(struct tool_list *l, const char *array)
+{
+	struct error e;
+	*l = (struct tool_list){0};
+	assert_int_equal(tool_list_add(l, slice_str(array), &e), ERR_NONE);
+}
+
+static void tool_list_same__sees_each_difference(void **state)
+{
+	static const char *const others[] = {
+		"[]",
+		"[{\"name\":\"b\",\"description\":\"d\"," SCHEMA "}]",
+		"[{\"name\":\"a\",\"description\":\"e\"," SCHEMA "}]",
+		"[{\"name\":\"a\",\"title\":\"t\",\"description\":\"d\"," SCHEMA "}]",
+		"[{\"name\":\"a\",\"description\":\"d\",\"inputSchema\":{ \"type\":\"object\"}}]",
+		"[{\"name\":\"a\",\"description\":\"d\",\"outputSchema\":{\"type\":\"object\"}," SCHEMA "}]",
+		"[{\"name\":\"a\",\"description\":\"d\",\"annotations\":{\"readOnlyHint\":true}," SCHEMA "}]",
+		"[{\"name\":\"a\",\"description\":\"d\",\"annotations\":{\"idempotentHint\":true}," SCHEMA
+		"}]",
+	};
+	struct tool_list one, two;
+	(void)state;
+	list_of(&one, "[{\"name\":\"a\",\"description\":\"d\"," SCHEMA "}]");
+	list_of(&two, "[{" SCHEMA ",\"description\":\"d\",\"name\":\"a\"}]");
+	assert_true(tool_list_same(&one, &two));
+	tool_list_release(&two);
+	for (size_t i = 0; i < COUNT_OF(others); i++) {
+		list_of(&two, others[i]);
+		assert_false(tool_list_same(&one, &two));
+		tool_list_release(&two);
+	}
+	tool_list_release(&one);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +166,7 @@ int main(void)
 		cmocka_unit_test(tool_list_add__bad_output_schema_keeps_the_tool),
 		cmocka_unit_test(tool_list_add__refuses_what_is_no_array),
 		cmocka_unit_test(tool_list_add__is_bounded),
+		cmocka_unit_test(tool_list_same__sees_each_difference),
 		cmocka_unit_test(tool_list_add__long_name_is_refused_and_cut_in_the_report),
 	};
 	return cmocka_run_group_tests_name("tools", tests, NULL, NULL);
