@@ -14,6 +14,7 @@ void broker_call_ask(struct tool_call *c, const struct session_ask *a)
 	struct buf body = BUF_INIT;
 	pack_u64(&body, a->number);
 	pack_text(&body, a->method);
+	pack_u32(&body, c->server->options->sampling == MCP_SAMPLING_ASK);
 	pack_slice(&body, a->params);
 	escapes_repair(body.data + body.len - a->params.len, a->params.len);
 	worker_send(c->worker, IPC_CALL_ASK, c->worker_id, buf_slice(&body));
@@ -26,6 +27,19 @@ void broker_call_ask_over(struct tool_call *c, uint64_t number, const char *why)
 	pack_u64(&body, number);
 	pack_text(&body, why);
 	worker_send(c->worker, IPC_CALL_ASK_OVER, c->worker_id, buf_slice(&body));
+	buf_release(&body);
+}
+
+/* May be lost, as progress may: it gets a quarter of the queue. */
+void broker_call_log(struct tool_call *c, struct slice params)
+{
+	struct worker *w = c->worker;
+	struct buf body = BUF_INIT;
+	if (w->cut || ipc_queued_bytes(w->channel) > w->broker->options.queue_bytes_max / 4)
+		return;
+	buf_add_slice(&body, params);
+	escapes_repair(body.data, body.len);
+	worker_send(w, IPC_CALL_LOG, c->worker_id, buf_slice(&body));
 	buf_release(&body);
 }
 

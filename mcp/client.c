@@ -240,6 +240,7 @@ static void frame_received(struct ipc_frame *f, void *arg)
 	case IPC_CALL_PROGRESS: client_call_progress(c, f); break;
 	case IPC_CALL_DONE: client_call_done(c, f); break;
 	case IPC_CALL_ASK: client_asked(c, f); break;
+	case IPC_CALL_LOG: client_logged(c, f); break;
 	case IPC_CALL_ASK_OVER: client_ask_over(c, f); break;
 	case IPC_TASK_ASKED: task_asked_received(c, f); break;
 	case IPC_SERVERS: question_answer(c, f->id, f->body, NULL); break;

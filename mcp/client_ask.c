@@ -73,6 +73,7 @@ void client_asked(struct mcp_client *c, const struct ipc_frame *f)
 	struct unpack u = UNPACK(f->body);
 	struct mcp_ask ask = {.number = unpack_u64(&u)};
 	ask.method = unpack_text(&u);
+	ask.confirm = unpack_u32(&u) != 0;
 	ask.params = unpack_slice(&u);
 	if (!call || !unpack_end(&u) || !ask.method)
 		return; /* its end crossed this on its way */
@@ -95,4 +96,11 @@ void client_ask_over(struct mcp_client *c, const struct ipc_frame *f)
 	const char *why = unpack_text(&u);
 	if (call && unpack_end(&u) && ask_close(call, number) && call->handler.on_ask_over)
 		call->handler.on_ask_over(number, why ? why : "", call->handler.arg);
+}
+
+void client_logged(struct mcp_client *c, const struct ipc_frame *f)
+{
+	struct mcp_call *call = client_call_find(c, f->id);
+	if (call && call->handler.on_log)
+		call->handler.on_log(f->body, call->handler.arg);
 }

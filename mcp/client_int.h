@@ -52,6 +52,7 @@ void client_call_clock_go(struct mcp_call *call);
 /* --- client_ask.c --- */
 void client_asked(struct mcp_client *c, const struct ipc_frame *f);
 void client_ask_over(struct mcp_client *c, const struct ipc_frame *f);
+void client_logged(struct mcp_client *c, const struct ipc_frame *f);
 void client_asks_forget(struct mcp_call *call);
 
 #endif

@@ -99,6 +99,7 @@ struct mcp_ask {
 	uint64_t number;     /* names it within its call */
 	const char *method;  /* "elicitation/create" or "sampling/createMessage" */
 	struct slice params; /* JSON object as the server sent it */
+	bool confirm;        /* a person has to agree before a model is asked */
 };
 
 struct mcp_call_handler {
@@ -113,6 +114,9 @@ struct mcp_call_handler {
 	void (*on_ask)(const struct mcp_ask *ask, void *arg);
 	/* Nobody waits for the answer any more. Not told when the call ends. */
 	void (*on_ask_over)(uint64_t number, const char *why, void *arg);
+	/* A log message of the server in the course of the call: params of notifications/message. Optional.
+	 */
+	void (*on_log)(struct slice params, void *arg);
 };
 
 /* Never NULL. Waits in a bounded queue while a server starts. */
@@ -267,6 +271,9 @@ struct mcp_sandbox {
 	int64_t cpu_seconds, memory_mib, processes, files, file_size_mib;
 };
 
+/* Whether a server may have the task's model answer something (sampling): no, when a person agrees, yes. */
+enum mcp_sampling { MCP_SAMPLING_OFF, MCP_SAMPLING_ASK, MCP_SAMPLING_ON };
+
 /* One row of the registry. All strings are borrowed for the broker's life. */
 struct mcp_server_options {
 	const char *id;
@@ -293,11 +300,14 @@ struct mcp_server_options {
 	size_t effects_count;
 	struct mcp_sandbox sandbox; /* MCP_STDIO */
 	enum mcp_scope scope;
-	size_t instances_max;    /* MCP_TASK: processes at once, spares included; 0: no limit */
-	size_t warm;             /* MCP_TASK: spares that are kept ready; at most instances_max */
-	int64_t idle_stop_ms;    /* an instance without a call for so long is stopped; 0: never */
-	int64_t lifetime_ms_max; /* an older one is replaced between calls; 0: none */
-	int64_t start_ms;        /* from spawn to the first tools/list; 0: the broker's */
+	size_t instances_max;     /* MCP_TASK: processes at once, spares included; 0: no limit */
+	size_t warm;              /* MCP_TASK: spares that are kept ready; at most instances_max */
+	int64_t idle_stop_ms;     /* an instance without a call for so long is stopped; 0: never */
+	int64_t lifetime_ms_max;  /* an older one is replaced between calls; 0: none */
+	int64_t start_ms;         /* from spawn to the first tools/list; 0: the broker's */
+	const char *const *roots; /* folders it is told of, absolute, NULL-terminated; NULL: none */
+	enum mcp_sampling sampling;
+	const char *log_level; /* of the protocol, from which on it is to log; NULL: it is not told */
 	/* Stands for all of the row, secrets included: rows with the same one are the same. NULL: like no
 	 * other. */
 	const char *fingerprint;
@@ -324,8 +334,9 @@ struct mcp_broker_options {
 	int64_t input_ms_max; /* for an answer to come */
 	size_t asks_open_max, asks_max;
 	int input_rounds_max;
-	size_t ask_bytes_max; /* one of them */
-	size_t starts_max;    /* local servers that are starting at the same time; others wait; 0: no limit */
+	size_t ask_bytes_max;       /* one of them */
+	int notices_per_second_max; /* progress and log messages of a call that are passed on */
+	size_t starts_max; /* local servers that are starting at the same time; others wait; 0: no limit */
 	size_t frame_bytes_max, queue_bytes_max;
 	const char *version; /* ours, for clientInfo */
 	struct mcp_auth_common auth;

@@ -458,7 +458,8 @@ struct request_handler {
 	void (*on_progress)(struct slice params, void *arg); /* raw; optional */
 	void (*on_end)(const struct answer *a, void *arg);
 	void *arg;
-	bool takes_asks; /* the server may ask something in its course */
+	bool takes_asks;                                /* the server may ask something in its course */
+	void (*on_log)(struct slice params, void *arg); /* of notifications/message; with takes_asks */
 };
 
 struct session_ask;
@@ -487,6 +488,9 @@ struct session_events {
 	/* Nobody waits for the answer any more; the pointer is gone after it. Also out of session_close. */
 	void (*on_ask_over)(const struct session_ask *a, void *arg);
 	struct session_offers offers;
+	/* params of a notifications/message that belongs to none of our requests. Optional. */
+	void (*on_log)(struct slice params, void *arg);
+	const char *log_level; /* that the server is told, where it logs; NULL: none */
 };
 
 struct session_limits {
@@ -542,6 +546,11 @@ struct session_facts {
 	uint64_t junk_lines, late_answers;
 };
 const struct session_facts *session_facts(const struct session *s);
+
+/* --- roots.c --- */
+
+/* The result of roots/list. */
+void roots_write(const char *const *roots, struct buf *out);
 
 /* --- session_ask.c --- */
 
@@ -618,6 +627,8 @@ struct tool_call {
 	struct call_ask *asks;
 	size_t asks_open, asks_total;
 	int64_t stopped_ms; /* its clocks stand still since then, while one of them is open */
+	int64_t notices_ms; /* notices were passed on in the second from then on */
+	int notices;
 };
 
 struct server {
@@ -634,6 +645,7 @@ struct server {
 	struct tool_call *calls; /* waiting and in flight, newest first */
 	size_t calls_count;
 	struct loop_timer *timer; /* starting: the deadline; backoff: the next start; ready: server_rest.c */
+	int64_t logged_ms;        /* when a log message of nobody's was last passed on */
 	struct tail tail;
 	struct error last_error;
 	bool halted;                  /* told to stop: does not start again */
@@ -748,6 +760,8 @@ void call_end(struct tool_call *c, const struct answer *a, bool sent); /* tells 
 /* From the session's events. */
 void server_asked(struct server *s, struct session_ask *a);
 void server_ask_over(struct server *s, const struct session_ask *a);
+/* From the session: a log message that belongs to no call. */
+void server_logged(struct server *s, struct slice params);
 /* From the worker; one that crossed the end of the ask is ignored. */
 void call_answer(struct tool_call *c, uint64_t number, const struct ask_reply *answer);
 
@@ -851,6 +865,7 @@ void broker_call_progress(struct tool_call *c, struct slice progress, struct sli
 void broker_call_done(struct tool_call *c, const struct answer *a, bool sent);
 void broker_call_forget(struct tool_call *c); /* only takes it off */
 void broker_call_ask(struct tool_call *c, const struct session_ask *a);
+void broker_call_log(struct tool_call *c, struct slice params);
 void broker_call_ask_over(struct tool_call *c, uint64_t number, const char *why);
 
 #endif

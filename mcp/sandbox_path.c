@@ -342,6 +342,8 @@ void sandbox_paths_collect(const struct mcp_server_options *o, const char *path_
 		variable_add(out, &o->env[i], o->sandbox.withheld);
 	for (const char *const *r = o->sandbox.read; r && *r; r++)
 		path_add(out, *r, false);
+	for (const char *const *r = o->roots; r && *r; r++)
+		path_add(out, *r, true);
 	for (const char *const *w = o->sandbox.write; w && *w; w++) {
 		missing_make(*w);
 		path_add(out, *w, true);

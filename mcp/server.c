@@ -157,6 +157,11 @@ static void session_asks(struct session_ask *a, void *arg)
 	server_asked(arg, a);
 }
 
+static void session_logs(struct slice params, void *arg)
+{
+	server_logged(arg, params);
+}
+
 static void session_ask_is_over(const struct session_ask *a, void *arg)
 {
 	server_ask_over(arg, a);
@@ -249,15 +254,20 @@ static void link_start(struct server *s, struct error *e)
 					  .on_lost = link_lost,
 					  .on_gone = link_gone,
 					  .arg = s};
-	struct session_events session_events = {.on_ready = session_ready,
-						.on_tools = session_tools_changed,
-						.on_items = session_items_changed,
-						.on_updated = session_resource_updated,
-						.on_broken = session_broken,
-						.arg = s,
-						.on_ask = session_asks,
-						.on_ask_over = session_ask_is_over,
-						.offers = {.elicitation = true}};
+	struct session_events session_events = {
+		.on_ready = session_ready,
+		.on_tools = session_tools_changed,
+		.on_items = session_items_changed,
+		.on_updated = session_resource_updated,
+		.on_broken = session_broken,
+		.arg = s,
+		.on_ask = session_asks,
+		.on_ask_over = session_ask_is_over,
+		.offers = {.elicitation = true,
+			   .sampling = s->options->sampling != MCP_SAMPLING_OFF,
+			   .roots = s->options->roots && *s->options->roots},
+		.on_log = session_logs,
+		.log_level = s->options->log_level};
 	struct session_limits session_limits = {server_start_ms(s), o->list_items_max, o->list_bytes_max,
 						o->input_rounds_max};
 	s->link = s->options->transport == MCP_STDIO

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one server asks of us is handed to the worker whose call it belongs to, where a task has a person and
- * a model. What belongs to no call has nobody to answer it and is refused politely, as is what comes over a
- * limit.
+ * What one server asks of us, and who answers: its roots are answered here from its row of the registry; all
+ * else is handed to the worker whose call it belongs to, where a task has a person and a model. What belongs
+ * to no call has nobody to answer it and is refused politely, as is what comes over a limit.
  *
  * While an ask of a call is open the call's clocks stand still: neither is the server idle, nor does the time
  * that a person takes count. Instead each ask has a clock of its own (tools.input_seconds), after which it is
@@ -13,6 +13,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { LOG_EVERY_MS = 1000, LOG_TEXT_MAX = 400 };
 
 /* One open ask of a call; on the call's list until it is answered or over. */
 struct call_ask {
@@ -107,7 +109,10 @@ void server_asked(struct server *s, struct session_ask *a)
 {
 	struct tool_call *c = call_of(s, a->request_id);
 	if (strcmp(a->method, ASK_ROOTS) == 0) {
-		session_ask_refuse(a, ASK_UNKNOWN, "this client has no roots");
+		struct buf roots = BUF_INIT;
+		roots_write(s->options->roots, &roots);
+		session_ask_answer(a, buf_slice(&roots));
+		buf_release(&roots);
 		return;
 	}
 	if (!c) {
@@ -141,6 +146,21 @@ void server_ask_over(struct server *s, const struct session_ask *a)
 		return;
 	broker_call_ask_over(c, k->number, "the server does not wait for the answer any more");
 	call_ask_free(k);
+}
+
+/* Nobody's in particular: one line a second at most, and only for who looks closely. */
+void server_logged(struct server *s, struct slice params)
+{
+	int64_t now = clock_mono_ms();
+	struct slice data = scan_member(params, "data");
+	if (now - s->logged_ms < LOG_EVERY_MS)
+		return;
+	s->logged_ms = now;
+	char *text = xstrndup(data.len ? data.ptr : "", data.len < LOG_TEXT_MAX ? data.len : LOG_TEXT_MAX);
+	secrets_mask(s->options, text, strlen(text));
+	text[utf8_cut(text, strlen(text), LOG_TEXT_MAX)] = '\0';
+	log_debug("a tool server logs", LF_STR("server", s->options->id), LF_STR("data", text));
+	free(text);
 }
 
 /* --- from the worker --- */

@@ -174,12 +174,30 @@ static struct slice number_member(struct slice params, const char *name)
 	return number ? raw : (struct slice){0};
 }
 
+/* So many a second are passed on; a server that floods is still heard. */
+static bool notice_may_pass(struct tool_call *c)
+{
+	int64_t now = clock_mono_ms();
+	if (now - c->notices_ms >= 1000) {
+		c->notices_ms = now;
+		c->notices = 0;
+	}
+	return c->notices++ < c->server->limits->notices_per_second_max;
+}
+
+static void call_logged(struct slice params, void *arg)
+{
+	struct tool_call *c = arg;
+	if (params.len <= c->server->limits->ask_bytes_max && notice_may_pass(c))
+		broker_call_log(c, params);
+}
+
 static void call_progress(struct slice params, void *arg)
 {
 	struct tool_call *c = arg;
 	struct buf message = BUF_INIT;
 	c->heard_ms = clock_mono_ms();
-	if (!c->want_progress)
+	if (!c->want_progress || !notice_may_pass(c))
 		return;
 	scan_text(scan_member(params, "message"), &message);
 	broker_call_progress(c, number_member(params, "progress"), number_member(params, "total"),
@@ -268,7 +286,7 @@ static void call_send(struct server *s, struct tool_call *c)
 	struct error e;
 	if (resource_call(s, c))
 		return;
-	struct request_handler h = {call_progress, call_answered, c, !c->method};
+	struct request_handler h = {call_progress, call_answered, c, !c->method, call_logged};
 	struct slice arguments = buf_slice(&c->arguments);
 	c->request_id = c->method ? session_request(s->session, c->method, arguments, h, &e)
 				  : session_call(s->session, c->tool, arguments, c->idempotency_key, h, &e);

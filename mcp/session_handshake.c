@@ -7,6 +7,32 @@
 #include "mcp/mcp_int.h"
 #include "mcp/session_int.h"
 
+static void level_answered(const struct answer *a, void *arg)
+{
+	struct session *s = arg;
+	if (a->error.code)
+		log_debug("a tool server does not take the level it is to log from",
+			  LF_STR("server", s->server), LF_STR("error", a->error.msg));
+}
+
+/* Nobody waits for it: what it logs in the meantime is as welcome. */
+static void level_send(struct session *s)
+{
+	struct request_handler h = {.on_end = level_answered, .arg = s};
+	struct buf params = BUF_INIT;
+	struct jw w = JW(&params);
+	struct error e;
+	if (!s->events.log_level)
+		return;
+	jw_object(&w);
+	jw_kv_text(&w, "level", s->events.log_level);
+	jw_object_end(&w);
+	if (!wire_request(s, "logging/setLevel", buf_slice(&params), h, &e))
+		log_debug("a tool server cannot be told the level it is to log from",
+			  LF_STR("server", s->server), LF_STR("error", e.msg));
+	buf_release(&params);
+}
+
 static void initialize_answered(const struct answer *a, void *arg)
 {
 	struct session *s = arg;
@@ -32,10 +58,13 @@ static void initialize_answered(const struct answer *a, void *arg)
 		s->link->ops->version(s->link, s->facts.protocol_version);
 	struct slice capabilities = scan_member(a->result, "capabilities");
 	subscribe_offered(s, capabilities);
-	if (wire_notify(s, "notifications/initialized", (struct slice){0}, &e) != ERR_NONE)
+	if (wire_notify(s, "notifications/initialized", (struct slice){0}, &e) != ERR_NONE) {
 		session_break(s, &e);
-	else
-		lists_begin(s, capabilities);
+		return;
+	}
+	if (scan_member(capabilities, "logging").len)
+		level_send(s);
+	lists_begin(s, capabilities);
 }
 
 enum err initialize_send(struct session *s, struct error *e)

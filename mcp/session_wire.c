@@ -316,7 +316,16 @@ static void progress_received(struct session *s, struct slice params)
 		r->handler.on_progress(params, r->handler.arg);
 }
 
-static void notification_received(struct session *s, const struct scan_message *m)
+static void log_received(struct session *s, struct slice params, uint64_t about)
+{
+	struct request *r = request_find(s, ask_owner(s, about));
+	if (r && r->handler.on_log)
+		r->handler.on_log(params, r->handler.arg);
+	else if (s->events.on_log)
+		s->events.on_log(params, s->events.arg);
+}
+
+static void notification_received(struct session *s, const struct scan_message *m, uint64_t about)
 {
 	if (s->modern && listen_takes(s, m))
 		return;
@@ -324,6 +333,8 @@ static void notification_received(struct session *s, const struct scan_message *
 		progress_received(s, m->params);
 	else if (slice_eq_str(m->method, "notifications/tools/list_changed"))
 		list_note_changed(s, LIST_TOOLS);
+	else if (slice_eq_str(m->method, "notifications/message"))
+		log_received(s, m->params, about);
 	else if (slice_eq_str(m->method, "notifications/cancelled"))
 		ask_taken_back(s, scan_member(m->params, "requestId"));
 	else if (slice_eq_str(m->method, "notifications/prompts/list_changed"))
@@ -378,7 +389,7 @@ void session_receive(struct session *s, struct slice text, uint64_t about)
 	s->heard = true;
 	switch (scan_message(text, &m)) {
 	case SCAN_REQUEST: request_received(s, &m, about); break;
-	case SCAN_NOTIFICATION: notification_received(s, &m); break;
+	case SCAN_NOTIFICATION: notification_received(s, &m, about); break;
 	case SCAN_ANSWER: answer_received(s, &m); break;
 	case SCAN_JUNK: junk_received(s, text); break;
 	}

@@ -10,7 +10,7 @@
  * - calls.c: the tool calls of one turn; keep.c: their results, as they are kept; parts.c: the binary parts
  * of them; output.c: whether they are what their tool promises; result.c: as a model sees them
  * - doubt.c: calls that were lost with a process: made again, or left to a person
- * - asks.c: what servers ask of a person while a call of theirs runs
+ * - asks.c: what servers ask while a call of theirs runs, of a person or (sampling.c) of the model
  * - writer.c: the final answer; answer.c: whether it is what it must be
  * - questions.c: what the planner asks a person
  * - replan.c: when a new plan is made; plan_revise.c: of the old one and an answer
@@ -435,7 +435,8 @@ void run_drop(struct run *r, bool release);
 /* Ends the task as failed and drops the run. code is static. */
 void run_fail(struct run *r, const char *code, const char *message);
 void run_call_name(struct run *r, char out[CALL_ID_SIZE]);
-bool run_busy(const struct run *r); /* a model or tool call is in flight */
+/* A model or tool call is in flight. people: one that waits for a person is; else it holds nobody up. */
+bool run_busy(const struct run *r, bool people);
 /* Whether the run's events are durable up to there; when not, it is woken later. */
 bool run_is_durable(struct run *r, uint64_t seq);
 void run_timer_arm(struct run *r); /* after anything that the run waits for by time has changed */
@@ -475,7 +476,7 @@ struct exec *exec_new(struct run *r, size_t step);
 void exec_free(struct exec *x); /* cancels its calls */
 /* Starts whatever can go on: the next model turn or waiting tool calls. */
 void exec_pump(struct exec *x);
-bool exec_busy(const struct exec *x);
+bool exec_busy(const struct exec *x, bool people);
 void exec_say(struct exec *x, enum llm_speaker speaker, const char *text);
 const char *exec_keep(struct exec *x, const char *text); /* a copy in the step's arena; NULL of NULL */
 /* Adds an assistant turn; its calls become the calls to be carried out, and where none is, the user's message
@@ -530,7 +531,7 @@ void calls_answer(struct exec_call *c, const char *text, const char *full, bool 
 /* The same of a result. */
 void calls_answer_result(struct exec_call *c, struct result_view *v);
 bool calls_all_done(const struct exec *x);
-bool calls_in_flight(const struct exec *x);
+bool calls_in_flight(const struct exec *x, bool people);
 bool calls_journaled(const struct exec *x); /* one of them is to be sent */
 /* The next time one of them is made again; INT64_MAX: never. */
 int64_t calls_again_mono_ms(const struct exec *x);
@@ -617,6 +618,16 @@ void pending_id(const struct exec_call *c, char out[PENDING_ID_SIZE]);
 /* Decides what becomes of calls that a resumed run finds without an end. */
 void doubts_settle(struct run *r);
 
+/* sampling.c */
+struct sampling;
+/* ERR_FIELD with a sentence for the server. */
+must_check enum err sampling_check(const struct json *params, struct error *e);
+/* result: of sampling/createMessage; empty: it was refused or failed, because of why. */
+typedef void sampling_fn(struct slice result, const char *why, void *arg);
+/* Writes model.started and asks the model. fn once, not from within; params are borrowed until then. */
+struct sampling *sampling_start(const struct exec_call *c, struct json *params, sampling_fn *fn, void *arg);
+void sampling_free(struct sampling *s); /* the model is asked no longer; also from within fn; NULL is fine */
+
 /* asks.c */
 struct ask;
 /* From a call's callbacks: the server asks; it does not wait any more. */
@@ -624,7 +635,7 @@ void asks_take(struct exec_call *c, const struct mcp_ask *asked);
 void asks_over(struct exec_call *c, uint64_t number);
 void asks_call_over(struct exec_call *c); /* its call has ended */
 void asks_free(struct run *r);
-bool asks_of(const struct exec_call *c); /* it waits for answers */
+bool asks_person(const struct exec_call *c); /* it waits for a person */
 /* Takes answers, shows what is next. false: the run is over. */
 bool asks_pump(struct run *r, bool go_on);
 /* Nobody is asked any more, and the task runs on; what was in line comes back with asks_pump. false: the run
@@ -683,6 +694,10 @@ void record_live(struct run *r, struct record *rec, enum event_type type);
  * are written, so that the events are the whole of what was said. */
 void record_model_started(struct run *r, const char *call, enum llm_role role, const char *step,
 			  const struct llm_message *messages, size_t messages_count);
+/* The member "messages", those of assistants and tools left out. */
+void record_messages(struct jw *w, const struct llm_message *messages, size_t n, size_t bytes_max);
+/* What model.completed says of the turn, beside who and for what. */
+void record_turn(struct record *rec, const struct llm_turn *t);
 /* Fills a model.completed object. */
 void record_model_completed(struct record *rec, const char *call, enum llm_role role, const char *step,
 			    const struct llm_turn *t);

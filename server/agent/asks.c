@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What tool servers ask of a person in the course of a call (elicitation): the task waits (input_required)
- * with one entry in `pending`, the next in line follows when that is answered. Unlike a call in doubt, the
- * call lives on meanwhile, so the run keeps its lease (pending.live) and its other steps go on; its working
- * time stands still.
+ * What tool servers ask in the course of a call: something of a person (elicitation), or an answer of the
+ * task's model (sampling), for which a person may have to agree first. While a person is asked the task waits
+ * (input_required) with one entry in `pending`; the next in line follows when that is answered. Unlike a call
+ * in doubt, the call lives on meanwhile, so the run keeps its lease (pending.live) and its other steps go on;
+ * its working time stands still.
  *
  * An answer is the task.input event that a person's change brings; it is looked for when somebody else has
  * changed the task. Callbacks only note what happened: asks_pump() writes. When the call ends or the server
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_BYTES = 64 * 1024, REJECTED = -1, INVALID = -32602, UNKNOWN = -32601 };
+enum { READ_BYTES = 64 * 1024, REJECTED = -1, INVALID = -32602 };
 /* Longer than any question may wait (tools.input_seconds). */
 static const int64_t WAIT_MS_MOST = INT64_C(2) * 86400 * 1000;
 
@@ -27,6 +28,8 @@ struct ask {
 	uint64_t number;        /* within it */
 	struct json *params;
 	bool is_url;
+	bool is_sampling, confirm; /* confirm: a person has to agree first, and has not yet */
+	struct sampling *sampling; /* the model is being asked */
 	const char *over; /* why nobody waits for the answer any more; static; NULL: it is waited for */
 };
 
@@ -38,21 +41,30 @@ void asks_take(struct exec_call *c, const struct mcp_ask *asked)
 {
 	struct run *r = c->exec->run;
 	struct error e = {0};
-	bool is_url;
-	if (strcmp(asked->method, "elicitation/create") != 0) {
-		mcp_call_refuse(c->mcp, asked->number, UNKNOWN, "this client does not offer that method");
-		return;
-	}
+	bool is_url = false, is_sampling = strcmp(asked->method, "sampling/createMessage") == 0;
 	struct json *params = json_parse(asked->params.ptr, asked->params.len, 0, &e);
-	if (params == NULL || mcp_elicit_read(params, &is_url, &e) != ERR_NONE) {
-		log_warn("a tool server asks what nobody can be shown", LF_STR("task_id", r->task_id),
+	enum err bad = params == NULL ? ERR_JSON
+		       : is_sampling  ? sampling_check(params, &e)
+				      : mcp_elicit_read(params, &is_url, &e);
+	if (bad != ERR_NONE) {
+		log_warn("a tool server asks what cannot be asked here", LF_STR("task_id", r->task_id),
 			 LF_STR("server", c->server), LF_STR("error", e.msg));
 		mcp_call_refuse(c->mcp, asked->number, INVALID, e.msg);
 		json_free(params);
 		return;
 	}
+	if (is_sampling && agent_is_offline(r->agent, LLM_EXECUTOR)) {
+		mcp_call_refuse(c->mcp, asked->number, REJECTED, "no language model is configured");
+		json_free(params);
+		return;
+	}
 	struct ask **at = &r->asks, *k = xcalloc(1, sizeof *k);
-	*k = (struct ask){.call = c, .number = asked->number, .params = params, .is_url = is_url};
+	*k = (struct ask){.call = c,
+			  .number = asked->number,
+			  .params = params,
+			  .is_url = is_url,
+			  .is_sampling = is_sampling,
+			  .confirm = asked->confirm};
 	while (*at != NULL)
 		at = &(*at)->next;
 	*at = k;
@@ -74,6 +86,8 @@ void asks_call_over(struct exec_call *c)
 	for (struct ask *k = r->asks; k != NULL; k = k->next) {
 		if (k->call != c)
 			continue;
+		sampling_free(k->sampling);
+		k->sampling = NULL;
 		k->call = NULL;
 		k->over = "the call that it belonged to has ended";
 	}
@@ -85,10 +99,15 @@ void asks_free(struct run *r)
 		ask_free(r, r->asks);
 }
 
-bool asks_of(const struct exec_call *c)
+static bool wants_person(const struct ask *k)
+{
+	return !k->is_sampling || k->confirm;
+}
+
+bool asks_person(const struct exec_call *c)
 {
 	for (const struct ask *k = c->exec->run->asks; k != NULL; k = k->next)
-		if (k->call == c)
+		if (k->call == c && wants_person(k))
 			return true;
 	return false;
 }
@@ -103,6 +122,7 @@ static void ask_free(struct run *r, struct ask *k)
 	*at = k->next;
 	if (r->ask_shown == k)
 		r->ask_shown = NULL;
+	sampling_free(k->sampling);
 	json_free(k->params);
 	free(k);
 }
@@ -126,12 +146,24 @@ static void wait_end(struct run *r)
 
 /* --- showing --- */
 
+static void request_write(struct jw *w, const struct ask *k)
+{
+	char *question =
+		xasprintf("The tool server %s wants the model to answer this in the course of %s. The "
+			  "answer goes to that server. approve, or deny.",
+			  k->call->server, k->call->server_tool);
+	jw_kv_json(w, "request", k->params);
+	jw_kv_text(w, "question", question);
+	free(question);
+}
+
 static void question_write(struct jw *w, const struct ask *k)
 {
 	const char *message = json_get_text(k->params, "message", "");
 	char *question = xasprintf(
 		"The tool server %s asks in the course of %s: %s%s", k->call->server, k->call->server_tool,
 		message, k->is_url ? " Open the address yourself if you trust it, then accept." : "");
+	jw_kv_text(w, "mode", k->is_url ? "url" : "form");
 	jw_kv_text(w, "message", message);
 	if (k->is_url) {
 		jw_kv_text(w, "url", json_get_text(k->params, "url", ""));
@@ -145,21 +177,24 @@ static void question_write(struct jw *w, const struct ask *k)
 
 static void pending_write(const struct run *r, struct jw *w, const struct ask *k)
 {
-	static const char *const actions[] = {"accept", "decline", "cancel"};
+	static const char *const form_actions[] = {"accept", "decline", "cancel", NULL};
+	static const char *const model_actions[] = {"approve", "deny", NULL};
 	jw_object(w);
 	jw_kv_text(w, "id", r->ask_id);
-	jw_kv_text(w, "kind", "elicitation");
+	jw_kv_text(w, "kind", k->is_sampling ? "sampling" : "elicitation");
 	jw_kv_bool(w, "live", true);
 	jw_kv_text(w, "step", r->plan->steps[k->call->exec->step].id);
 	jw_kv_text(w, "call", k->call->id);
 	jw_kv_text(w, "server", k->call->server);
 	jw_kv_text(w, "tool", k->call->server_tool);
-	jw_kv_text(w, "mode", k->is_url ? "url" : "form");
-	question_write(w, k);
+	if (k->is_sampling)
+		request_write(w, k);
+	else
+		question_write(w, k);
 	jw_name(w, "actions");
 	jw_array(w);
-	for (size_t i = 0; i < COUNT_OF(actions); i++)
-		jw_text(w, actions[i]);
+	for (const char *const *a = k->is_sampling ? model_actions : form_actions; *a != NULL; a++)
+		jw_text(w, *a);
 	jw_array_end(w);
 	jw_object_end(w);
 }
@@ -184,6 +219,17 @@ static void ask_show(struct run *r, struct ask *k)
 
 /* --- the answer --- */
 
+static void sampled(struct slice result, const char *why, void *arg)
+{
+	struct ask *k = arg;
+	struct run *r = k->call->exec->run;
+	if (k->call->mcp != NULL && result.len > 0)
+		mcp_call_answer(k->call->mcp, k->number, result);
+	else if (k->call->mcp != NULL)
+		mcp_call_refuse(k->call->mcp, k->number, REJECTED, why);
+	ask_free(r, k);
+}
+
 static void answer_send(struct ask *k, const struct json *input)
 {
 	const char *action = json_get_text(input, "action", "cancel");
@@ -191,6 +237,10 @@ static void answer_send(struct ask *k, const struct json *input)
 	struct jw w = JW(&text);
 	if (k->call == NULL || k->call->mcp == NULL)
 		return;
+	if (k->is_sampling) {
+		mcp_call_refuse(k->call->mcp, k->number, REJECTED, "a person has denied it");
+		return;
+	}
 	jw_object(&w);
 	jw_kv_text(&w, "action", action);
 	if (strcmp(action, "accept") == 0 && !k->is_url)
@@ -240,9 +290,13 @@ static bool input_take(struct run *r)
 		run_drop(r, true);
 		return false;
 	}
-	if (r->ask_shown != NULL) {
-		answer_send(r->ask_shown, input);
-		ask_free(r, r->ask_shown);
+	struct ask *k = r->ask_shown;
+	r->ask_shown = NULL;
+	if (k != NULL && k->is_sampling && strcmp(json_get_text(input, "action", ""), "approve") == 0) {
+		k->confirm = false;
+	} else if (k != NULL) {
+		answer_send(k, input);
+		ask_free(r, k);
 	}
 	json_free(input);
 	return true;
@@ -305,7 +359,11 @@ bool asks_pump(struct run *r, bool go_on)
 	if (r->ask_shown != NULL && r->ask_shown->over != NULL && !asks_hush(r, r->ask_shown->over))
 		return false;
 	asks_sweep(r);
-	if (go_on && r->state == TASK_RUNNING && r->asks != NULL)
-		ask_show(r, r->asks);
+	for (struct ask *k = r->asks; go_on && k != NULL && !run_over(r); k = k->next) {
+		if (!wants_person(k) && k->sampling == NULL)
+			k->sampling = sampling_start(k->call, k->params, sampled, k);
+		else if (wants_person(k) && r->state == TASK_RUNNING)
+			ask_show(r, k);
+	}
 	return !run_over(r);
 }

@@ -28,6 +28,7 @@ static void call_progress(struct slice progress, struct slice total, struct slic
 static void call_end(const struct mcp_call_end *end, void *arg);
 static void call_asked(const struct mcp_ask *ask, void *arg);
 static void call_ask_over(uint64_t number, const char *why, void *arg);
+static void call_logged(struct slice params, void *arg);
 
 /* Models may give one id twice: the first that was not started is meant. */
 struct exec_call *call_unstarted(struct exec *x, const char *model_call)
@@ -69,15 +70,14 @@ bool calls_all_done(const struct exec *x)
 	return true;
 }
 
-bool calls_in_flight(const struct exec *x)
+bool calls_in_flight(const struct exec *x, bool people)
 {
 	/* What waits for a disk that takes nothing waits for nothing: it is made by whoever resumes the run.
 	 */
 	bool durable_soon = store_accepts(x->run->agent->store, NULL) == ERR_NONE;
 	for (size_t i = 0; i < x->calls_count; i++) {
 		enum call_state s = x->calls[i].state;
-		/* Who waits for a person holds nobody up: such a call is lost with its worker. */
-		if (s == CALL_RUNNING && asks_of(&x->calls[i]))
+		if (!people && s == CALL_RUNNING && asks_person(&x->calls[i]))
 			continue;
 		bool waits = s == CALL_JOURNALED || (s == CALL_KEEPING && x->calls[i].keeping == NULL);
 		if (s == CALL_RUNNING || s == CALL_READING || (s == CALL_KEEPING && !waits) ||
@@ -377,7 +377,8 @@ static void call_send(struct exec_call *c)
 				     .on_end = call_end,
 				     .arg = c,
 				     .on_ask = call_asked,
-				     .on_ask_over = call_ask_over};
+				     .on_ask_over = call_ask_over,
+				     .on_log = call_logged};
 	c->state = CALL_RUNNING;
 	c->mcp = mcp_call_start(r->agent->mcp, &req, h);
 	buf_release(&text);
@@ -442,4 +443,21 @@ static void call_ask_over(uint64_t number, const char *why, void *arg)
 	log_info("what a tool server asked is not asked any more", LF_STR("task_id", c->exec->run->task_id),
 		 LF_STR("call", c->id), LF_STR("why", why));
 	asks_over(c, number);
+}
+
+static void call_logged(struct slice params, void *arg)
+{
+	struct exec_call *c = arg;
+	struct record rec;
+	struct json *j = json_parse(params.ptr, params.len, 0, NULL);
+	record_begin(&rec);
+	jw_kv_text(&rec.w, "call", c->id);
+	jw_kv_text(&rec.w, "step", c->exec->run->plan->steps[c->exec->step].id);
+	jw_kv_text(&rec.w, "server", c->server);
+	jw_kv_text(&rec.w, "level", json_get_text(j, "level", "info"));
+	if (json_get_text(j, "logger", NULL) != NULL)
+		jw_kv_text(&rec.w, "logger", json_get_text(j, "logger", NULL));
+	jw_kv_json(&rec.w, "data", json_get(j, "data"));
+	record_live(c->exec->run, &rec, EVENT_TOOL_LOG);
+	json_free(j);
 }

@@ -69,9 +69,9 @@ void exec_free(struct exec *x)
 	free(x);
 }
 
-bool exec_busy(const struct exec *x)
+bool exec_busy(const struct exec *x, bool people)
 {
-	return x->model != NULL || calls_in_flight(x);
+	return x->model != NULL || calls_in_flight(x, people);
 }
 
 void exec_pump(struct exec *x)

@@ -81,7 +81,7 @@ static void model_head(struct record *rec, const char *call, enum llm_role role,
 }
 
 /* Answers of models and tools have events of their own. */
-static void messages_write(struct jw *w, const struct llm_message *messages, size_t n, size_t bytes_max)
+void record_messages(struct jw *w, const struct llm_message *messages, size_t n, size_t bytes_max)
 {
 	struct buf text = BUF_INIT;
 	jw_name(w, "messages");
@@ -109,7 +109,7 @@ void record_model_started(struct run *r, const char *call, enum llm_role role, c
 	jw_kv_text(&rec.w, "model", llm_model(r->agent->llm, role));
 	/* The rules read none of it. */
 	if (!agent_is_offline(r->agent, role))
-		messages_write(&rec.w, messages, messages_count, r->agent->options.tool_result_bytes_max);
+		record_messages(&rec.w, messages, messages_count, r->agent->options.tool_result_bytes_max);
 	store_count(r->agent->store, COUNTER_MODEL_CALLS, 1);
 	/* A refusal drops the run, and with it the call that was just started. */
 	(void)record_event(r, &rec, EVENT_MODEL_STARTED);
@@ -119,6 +119,11 @@ void record_model_completed(struct record *rec, const char *call, enum llm_role 
 			    const struct llm_turn *t)
 {
 	model_head(rec, call, role, step);
+	record_turn(rec, t);
+}
+
+void record_turn(struct record *rec, const struct llm_turn *t)
+{
 	struct jw *w = &rec->w;
 	jw_kv_text(w, "provider", t->provider);
 	jw_kv_text(w, "model", t->model);

@@ -111,11 +111,11 @@ void run_call_name(struct run *r, char out[CALL_ID_SIZE])
 	snprintf(out, CALL_ID_SIZE, "c%llu", (unsigned long long)++r->calls_named);
 }
 
-bool run_busy(const struct run *r)
+bool run_busy(const struct run *r, bool people)
 {
 	bool busy = r->model != NULL;
 	for (size_t i = 0; i < PLAN_STEPS_MAX; i++)
-		busy = busy || (r->steps[i].exec != NULL && exec_busy(r->steps[i].exec));
+		busy = busy || (r->steps[i].exec != NULL && exec_busy(r->steps[i].exec, people));
 	return busy;
 }
 
@@ -180,7 +180,7 @@ static void run_pump(void *arg)
 		steps_pump(r, go_on);
 	if (run_over(r))
 		return;
-	if (draining && !run_busy(r))
+	if (draining && !run_busy(r, false))
 		run_drop(r, true);
 	else if (!durable_awaited(r))
 		watch_end(r);

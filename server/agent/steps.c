@@ -45,7 +45,7 @@ void steps_pump(struct run *r, bool go_on)
 	if (run_over(r))
 		return;
 	if (permits_wait(r)) {
-		bool still = !run_busy(r) && (permits_hold_calls(r) || steps_running(r) == 0);
+		bool still = !run_busy(r, true) && (permits_hold_calls(r) || steps_running(r) == 0);
 		if (still && go_on)
 			permits_ask(r);
 		else

@@ -200,6 +200,10 @@ struct conf_remote {
 	const char *proxy; /* "": none, whatever the environment says */
 };
 
+/* Whether a server may have the task's model answer something: no; when a person agrees; yes. */
+enum conf_sampling { CONF_SAMPLING_OFF, CONF_SAMPLING_ASK, CONF_SAMPLING_ON };
+enum { CONF_ROOTS_MAX = 64 };
+
 struct conf_tool_server {
 	const char *id; /* [A-Za-z0-9_-], at most CONF_TOOL_ID_MAX, unique */
 	bool enabled;
@@ -220,6 +224,9 @@ struct conf_tool_server {
 	size_t effects_count;
 	struct conf_sandbox sandbox; /* CONF_TOOL_STDIO */
 	struct conf_scoping scope;
+	const char *const *roots; /* absolute folders, NULL-terminated; NULL: none */
+	enum conf_sampling sampling;
+	const char *log_level; /* as the protocol names it; never NULL */
 	/* Stands for all that the entry says, with what its variables and files hold: an entry with the same
 	 * one is the same. */
 	const char *fingerprint;

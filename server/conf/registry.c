@@ -22,16 +22,18 @@
 static const char FILE_NAME[] = "tool_registry.yaml";
 
 static const char *const ENTRY_KEYS[] = {
-	"id",      "enabled", "type", "config",        "trust_annotations", "untrusted",    "tools",
-	"sandbox", "scope",   "warm", "max_instances", "idle_stop",         "max_lifetime", "start_seconds"};
+	"id",           "enabled",       "type",  "config",   "trust_annotations", "untrusted",
+	"tools",        "sandbox",       "scope", "warm",     "max_instances",     "idle_stop",
+	"max_lifetime", "start_seconds", "roots", "sampling", "log_level"};
 static const char *const CONFIG_KEYS[] = {"command", "args", "env",   "cwd",     "url", "auth",
 					  "headers", "tls",  "proxy", "timeout", "era", "allow_http"};
 static const char *const HOST_KEYS[] = {
-	"command",       "args",       "env",          "cwd",          "url",
-	"auth",          "headers",    "tls",          "proxy",        "timeout",
-	"era",           "allow_http", "type",         "disabled",     "trust_annotations",
-	"untrusted",     "tools",      "sandbox",      "scope",        "warm",
-	"max_instances", "idle_stop",  "max_lifetime", "start_seconds"};
+	"command",       "args",       "env",          "cwd",           "url",
+	"auth",          "headers",    "tls",          "proxy",         "timeout",
+	"era",           "allow_http", "type",         "disabled",      "trust_annotations",
+	"untrusted",     "tools",      "sandbox",      "scope",         "warm",
+	"max_instances", "idle_stop",  "max_lifetime", "start_seconds", "roots",
+	"sampling",      "log_level"};
 
 /* --- small checks on nodes --- */
 
@@ -223,6 +225,8 @@ static enum err server_read(struct registry_read *r, const struct conf_node *ent
 		rc = registry_sandbox_read(r, entry, s, e);
 	if (!rc)
 		rc = registry_scope_read(r, entry, s, e);
+	if (!rc)
+		rc = registry_offer_read(r, entry, s, e);
 	return rc ? rc : type_check(r, entry, config, s, e);
 }
 

@@ -56,6 +56,12 @@ must_check enum err registry_sandbox_read(struct registry_read *r, const struct 
 must_check enum err registry_scope_read(const struct registry_read *r, const struct conf_node *entry,
 					struct conf_tool_server *s, struct error *e);
 
+/* --- registry_offer.c --- */
+
+/* `roots`, `sampling` and `log_level` of an entry. */
+must_check enum err registry_offer_read(struct registry_read *r, const struct conf_node *entry,
+					struct conf_tool_server *s, struct error *e);
+
 /* --- registry_text.c --- */
 
 struct conf_registry *registry_new(void);

@@ -62,6 +62,7 @@ void conf_registry_free(struct conf_registry *r)
 		free((void *)(uintptr_t)r->servers[i].env);
 		free((void *)(uintptr_t)r->servers[i].effects);
 		free((void *)(uintptr_t)r->servers[i].remote.headers);
+		free((void *)(uintptr_t)r->servers[i].roots);
 		free((void *)(uintptr_t)r->servers[i].sandbox.read);
 		free((void *)(uintptr_t)r->servers[i].sandbox.write);
 	}

@@ -191,7 +191,7 @@ static enum err input_prepare(struct act *a, struct error *e)
 		return err_set(e, ERR_INTERNAL, "the task's document cannot be read");
 	pending = json_get(doc, "pending");
 	code = pending_check(a, pending, e);
-	if (code == ERR_NONE && strcmp(json_get_text(pending, "kind", ""), "elicitation") == 0)
+	if (code == ERR_NONE && json_get_bool(pending, "live", false))
 		code = form_check(a, pending, &filled, e);
 	if (code == ERR_NONE)
 		code = input_arguments_check(a, pending, e);

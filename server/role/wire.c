@@ -174,6 +174,12 @@ static const enum mcp_era ERA[] = {
 	[CONF_ERA_AUTO] = MCP_ERA_AUTO,
 };
 
+static const enum mcp_sampling SAMPLING[] = {
+	[CONF_SAMPLING_OFF] = MCP_SAMPLING_OFF,
+	[CONF_SAMPLING_ASK] = MCP_SAMPLING_ASK,
+	[CONF_SAMPLING_ON] = MCP_SAMPLING_ON,
+};
+
 static const struct mcp_env *headers_of(const struct conf_remote *r)
 {
 	struct mcp_env *headers = xcalloc(r->headers_count + 1, sizeof *headers);
@@ -256,6 +262,9 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 			.idle_stop_ms = s->scope.idle_stop_seconds * SECOND_MS,
 			.lifetime_ms_max = s->scope.lifetime_seconds * SECOND_MS,
 			.start_ms = s->scope.start_seconds * SECOND_MS,
+			.roots = s->roots,
+			.sampling = SAMPLING[s->sampling],
+			.log_level = s->log_level,
 			.fingerprint = s->fingerprint};
 	}
 	*o = (struct mcp_broker_options){.servers = list,
@@ -270,6 +279,7 @@ void wire_broker(const struct conf *c, const struct conf_registry *r, struct mcp
 					 .asks_open_max = (size_t)c->tools.asks_open_max,
 					 .asks_max = (size_t)c->tools.asks_max,
 					 .ask_bytes_max = (size_t)c->tools.ask_bytes,
+					 .notices_per_second_max = (int)c->tools.notices_per_second,
 					 .line_bytes_max = (size_t)c->tools.line_bytes,
 					 .list_items_max = (size_t)c->tools.list_items_max,
 					 .list_bytes_max = (size_t)c->tools.list_bytes,

@@ -7,7 +7,8 @@
  * for `method` with `params` (JSON text) so many times at once (1), and answers with the texts of what came
  * back, in the order of the questions. `then`: instead, "die" right after asking, "answer" without waiting,
  * "take_back" what it asked before it answers. cancelled{} tells how many calls were cancelled, and
- * heard{} what came to questions after their call had ended. ask may be called several times at once. With
+ * heard{} what came to questions after their call had ended. logs{times} sends so many log messages and
+ * answers with the level that was set. ask may be called several times at once. With
  * an argument "writes", ask is a tool that writes.
  */
 #include "base/base.h"
@@ -31,6 +32,7 @@ static struct {
 	int number;
 } asks[ASKS_MAX * CALLS_MAX];
 static int asks_count, cancels;
+static char level[32] = "none";
 static bool writes;
 static struct buf heard;
 
@@ -119,12 +121,29 @@ static void ask(const char *id, const struct json *args)
 		asking_tell(a);
 }
 
+static void logs(const char *id, int64_t times)
+{
+	for (int64_t i = 0; i < times; i++) {
+		struct buf text = BUF_INIT;
+		buf_printf(
+			&text,
+			"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
+			"message\",\"params\":{\"level\":\"warning\",\"logger\":\"asking\",\"data\":\"line "
+			"%d\"}}",
+			(int)i);
+		line_send(&text);
+	}
+	text_send(id, level);
+}
+
 static void call(const char *id, const struct json *params)
 {
 	const char *name = json_get_text(params, "name", "");
 	char number[16];
 	snprintf(number, sizeof(number), "%d", cancels);
-	if (strcmp(name, "ask") == 0)
+	if (strcmp(name, "logs") == 0)
+		logs(id, json_get_integer(json_get(params, "arguments"), "times", 1));
+	else if (strcmp(name, "ask") == 0)
 		ask(id, json_get(params, "arguments"));
 	else
 		text_send(id, strcmp(name, "cancelled") == 0 ? number : buf_cstr(&heard));
@@ -170,7 +189,8 @@ static void tools_list(const char *id)
 		"client.\",\"inputSchema\":{\"type\":"
 		"\"object\"},\"annotations\":{\"readOnlyHint\":%s}},{\"name\":\"cancelled\",\"inputSchema\":"
 		"{\"type\":\"object\"},\"annotations\":{\"readOnlyHint\":true}},{\"name\":\"heard\","
-		"\"inputSchema\":{\"type\":\"object\"},\"annotations\":{\"readOnlyHint\":true}}]}",
+		"\"inputSchema\":{\"type\":\"object\"},\"annotations\":{\"readOnlyHint\":true}},{\"name\":"
+		"\"logs\",\"inputSchema\":{\"type\":\"object\"},\"annotations\":{\"readOnlyHint\":true}}]}",
 		writes ? "false" : "true");
 	result_send(id, text.data);
 	buf_release(&text);
@@ -188,11 +208,16 @@ static void message_take(const struct json *message)
 	if (!method)
 		answer_take(message);
 	else if (strcmp(method, "initialize") == 0)
-		result_send(id.data, "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}},"
-				     "\"serverInfo\":{\"name\":\"asking\",\"version\":\"1\"}}");
+		result_send(
+			id.data,
+			"{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{},\"logging\":{}},"
+			"\"serverInfo\":{\"name\":\"asking\",\"version\":\"1\"}}");
 	else if (strcmp(method, "tools/list") == 0)
 		tools_list(id.data);
-	else if (strcmp(method, "tools/call") == 0)
+	else if (strcmp(method, "logging/setLevel") == 0) {
+		snprintf(level, sizeof(level), "%s", json_get_text(params, "level", ""));
+		result_send(id.data, "{}");
+	} else if (strcmp(method, "tools/call") == 0)
 		call(id.data, params);
 	else if (strcmp(method, "notifications/cancelled") == 0)
 		cancelled(buf_cstr(&other));

@@ -134,10 +134,10 @@ static void call__a_writing_one_is_sent_when_its_start_is_durable(void **state)
 	struct run *r = w.agent->runs;
 	assert_true(r->watched);
 	assert_int_equal(r->steps[0].exec->calls[1].state, CALL_JOURNALED);
-	assert_true(run_busy(r));
+	assert_true(run_busy(r, true));
 	/* a drain need not wait for a disk that takes nothing */
 	store_health_set(w.keeper, STORE_NO_SPACE, "full");
-	assert_false(run_busy(r));
+	assert_false(run_busy(r, true));
 	store_health_set(w.keeper, STORE_WORKS, "");
 	world_commit(&w);
 	loop_turn(w.loop, 0);

@@ -68,7 +68,7 @@ static void keep__large_ones_are_artifacts(void **state)
 	task_give(&w, "call");
 	world_wait(&w, w.archive.writes == 1);
 	assert_int_equal(events_count(&w, EVENT_TOOL_COMPLETED), 0);
-	assert_true(run_busy(w.agent->runs));
+	assert_true(run_busy(w.agent->runs, true));
 	w.archive.holds = false;
 	fake_archive_answer(&w.archive);
 	assert_ended(&w, "completed", NULL);

@@ -45,7 +45,7 @@ static void resume__reads_old_events_from_the_archive(void **state)
 	for (int i = 0; i < 10; i++)
 		loop_turn(w.loop, 0);
 	assert_int_equal(w.model->requests_count, 0);
-	assert_false(run_busy(w.agent->runs));
+	assert_false(run_busy(w.agent->runs, true));
 	w.archive.holds = false;
 	fake_archive_answer(&w.archive);
 	struct json *doc = task_end(&w);

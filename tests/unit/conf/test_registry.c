@@ -172,7 +172,7 @@ static void conf_registry_load__says_what_is_wrong_and_where(void **state)
 		"tool_registry.yaml:2:19: an entry of mcpServers has no option colours; known here: "
 		"command, args, env, cwd, url, auth, headers, tls, proxy, timeout, era, allow_http, "
 		"type, disabled, trust_annotations, untrusted, tools, sandbox, scope, warm, max_instances, "
-		"idle_stop, max_lifetime, start_seconds");
+		"idle_stop, max_lifetime, start_seconds, roots, sampling, log_level");
 #undef ONE
 }
 

@@ -110,6 +110,7 @@ static inline void rig_init(struct rig *r)
 		.input_rounds_max = 3,
 		.asks_max = 8,
 		.ask_bytes_max = 4096,
+		.notices_per_second_max = 100,
 		.frame_bytes_max = 16 << 20,
 		.queue_bytes_max = 32 << 20,
 		.version = "test",

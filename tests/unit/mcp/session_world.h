@@ -206,7 +206,8 @@ static inline void world_ready(struct world *w)
 static inline uint64_t call(struct world *w, const char *arguments)
 {
 	struct error e;
-	struct request_handler h = {told_progress, told_end, w, true};
+	struct request_handler h = {
+		.on_progress = told_progress, .on_end = told_end, .arg = w, .takes_asks = true};
 	return session_call(w->session, "a", slice_str(arguments), "t:c1", h, &e);
 }
 

@@ -48,6 +48,7 @@ static void ask_send(struct world *w, uint64_t id, uint64_t number)
 	struct buf b = BUF_INIT;
 	pack_u64(&b, number);
 	pack_text(&b, "elicitation/create");
+	pack_u32(&b, 0);
 	pack_slice(&b, SLICE_LIT("{\"message\":\"who?\"}"));
 	frame_send(w, IPC_CALL_ASK, id, &b);
 }

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// What tool servers have of us beside their calls: folders they are told of (roots), answers of the task's model (sampling), a level to log
+// from and somebody who reads it.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { Site, scratch } from './lib/durable.mjs';
+import { assertDense, fakeSandbox, fakes, filesystem, mcpPackage, stdio, stream, test } from './lib/server.mjs';
+
+const official = (more = {}) => ({ ...stdio('everything', process.execPath, [mcpPackage('@modelcontextprotocol/server-everything'), 'stdio']), ...more });
+const asking = (more = {}) => ({ ...stdio('asks', path.join(fakes, 'asking_mcp')), sandbox: fakeSandbox, ...more });
+const SAMPLE = { messages: [{ role: 'user', content: { type: 'text', text: 'Say quince.' } }], systemPrompt: 'Be short.', maxTokens: 20 };
+
+/** A task in whose only step that tool was just called. */
+async function calling(site, prompt, tool, args, effect = 'write') {
+  const { id } = await site.s.submit(prompt, { approval: 'auto' });
+  (await site.next('planner', prompt)).plan({ objective: 'ask', tools: [tool], effect });
+  (await site.next('executor', prompt)).calls([tool, args]);
+  return id;
+}
+/** What the model is told of the call; then the task is brought to its end. */
+async function told(site, id, prompt) {
+  const { told: text } = await site.next('executor', prompt).then((c) => { c.finish(); return c; });
+  await site.finish(id, prompt);
+  assertDense(await site.s.events(id));
+  return text;
+}
+/** The model call that a server wanted: the only one without a role of ours. */
+const sampled = (site, text) => site.model.next((c) => c.role === 'writer' && String(c.body.messages.at(-1).content).includes(text));
+
+test('roots: the official servers are told the folders of the registry, and work in these', async () => {
+  const dir = fs.realpathSync(scratch());
+  const work = path.join(dir, 'a folder');
+  fs.mkdirSync(work);
+  fs.writeFileSync(path.join(work, 'note.txt'), 'found by its root');
+  const site = await Site.open({ tools: [official({ roots: [work] }), { ...filesystem(scratch()), roots: [work] }] });
+  const roots = await calling(site, 'quince', 'everything__get-roots-list', {}, 'read');
+  assert.match(await told(site, roots, 'quince'), /a%20folder/);
+  const file = await calling(site, 'medlar', 'filesystem__read_text_file', { path: path.join(work, 'note.txt') }, 'read');
+  assert.match(await told(site, file, 'medlar'), /found by its root/);
+  await site.end();
+});
+
+test('sampling on: the official server gets an answer of the model, which is seen and counted', async () => {
+  const site = await Site.open({ tools: [official({ sampling: 'on' })] });
+  const id = await calling(site, 'quince', 'everything__trigger-sampling-request', { prompt: 'name a fruit', maxTokens: 30 });
+  (await sampled(site, 'name a fruit')).text('A medlar.');
+  assert.match(await told(site, id, 'quince'), /A medlar\./);
+  const events = await site.s.events(id);
+  const started = events.find((e) => e.event === 'model.started' && e.data.role === 'sampling').data;
+  assert.equal(started.server, 'everything');
+  assert.ok(JSON.stringify(started.messages).includes('name a fruit'));
+  const completed = events.find((e) => e.event === 'model.completed' && e.data.role === 'sampling').data;
+  assert.deepEqual([completed.call, completed.text], [started.call, 'A medlar.']);
+  assert.ok(completed.usage.output_tokens >= 0);
+  assert.equal((await site.s.json(`/v1/tasks/${id}`)).body.usage.model_calls, events.filter((e) => e.event === 'model.started').length);
+  await site.end();
+});
+
+test('sampling ask: a person sees the request and approves or denies it', async () => {
+  const site = await Site.open({ tools: [asking({ sampling: 'ask' })] });
+  for (const action of ['approve', 'deny']) {
+    const prompt = `plum ${action}`;
+    const id = await calling(site, prompt, 'asks__ask', { method: 'sampling/createMessage', params: JSON.stringify(SAMPLE) }, 'read');
+    const doc = await site.s.until(id, 'input_required');
+    assert.deepEqual([doc.pending.kind, doc.pending.live, doc.pending.actions], ['sampling', true, ['approve', 'deny']]);
+    assert.deepEqual(doc.pending.request, SAMPLE);
+    assert.equal((await site.s.post(`/v1/tasks/${id}/input`, { id: doc.pending.id, action })).status, 200);
+    if (action === 'approve') (await sampled(site, 'Say quince.')).text('quince');
+    const text = await told(site, id, prompt);
+    if (action === 'approve') assert.deepEqual(JSON.parse(text).content, { type: 'text', text: 'quince' });
+    else assert.equal(JSON.parse(text).code, -1);
+  }
+  await site.end();
+});
+
+test('sampling off, malformed, with tools, failing: each is told why', async () => {
+  const site = await Site.open({ tools: [asking({ sampling: 'on' }), { ...asking(), id: 'off' }], config: { llm: { retries_max: 0 } } });
+  const ask = async (prompt, params, server = 'asks') =>
+    calling(site, prompt, `${server}__ask`, { method: 'sampling/createMessage', params: JSON.stringify(params) }, 'read');
+  const code = async (prompt, ...rest) => JSON.parse(await told(site, await ask(prompt, ...rest), prompt)).code;
+  assert.equal(await code('pear', SAMPLE, 'off'), -32601);
+  assert.equal(await code('fig', { messages: [] }), -32602);
+  assert.equal(await code('sloe', { ...SAMPLE, tools: [{ name: 't', inputSchema: { type: 'object' } }] }), -32602);
+  assert.equal(await code('haw', { messages: [{ role: 'user', content: { type: 'image', data: '', mimeType: 'image/png' } }] }), -32602);
+  const id = await ask('apple', SAMPLE);
+  const { res } = await sampled(site, 'Say quince.');
+  res.writeHead(400, { 'content-type': 'application/json' }).end('{"error":{"message":"no"}}');
+  assert.equal(JSON.parse(await told(site, id, 'apple')).code, -1);
+  assert.ok((await site.s.events(id)).some((e) => e.event === 'model.failed' && e.data.role === 'sampling'));
+  await site.end();
+});
+
+test('logging: the level of the registry is set, messages are live events of the task, floods are cut', async () => {
+  const site = await Site.open({ tools: [asking({ log_level: 'notice' })], config: { tools: { notices_per_second: 5 } } });
+  const id = await calling(site, 'quince', 'asks__cancelled', {}, 'read');
+  const seen = [];
+  const watching = (async () => {
+    for await (const e of stream(`${site.s.url}/v1/tasks/${id}/stream`)) if (e.event === 'tool.log') seen.push(e.data);
+  })();
+  const call = await site.next('executor', 'quince');
+  call.calls(['asks__logs', { times: 500 }]);
+  assert.equal(await told(site, id, 'quince'), 'notice');
+  await watching;
+  assert.ok(seen.length > 0 && seen.length <= 10, `${seen.length} log events`);
+  assert.deepEqual([seen[0].server, seen[0].level, seen[0].logger, seen[0].data], ['asks', 'warning', 'asking', 'line 0']);
+  assert.ok(seen[0].call && seen[0].step === 's1');
+  await site.end();
+});
