@@ -204,8 +204,9 @@ static inline void event(struct world *w, enum event_type type, const char *data
 	task_change(w, type, data, to, &w->lease);
 }
 
-/* What a person says of a call in doubt, as the route for it writes it. */
-static inline void task_input(struct world *w, const char *id, const char *action, const char *content)
+/* What a person says of what the task waits for, as the route for it writes it, and the state after it. */
+static inline void task_input_to(struct world *w, const char *id, const char *action, const char *content,
+				 enum task_state to)
 {
 	struct buf b = BUF_INIT;
 	struct jw j = JW(&b);
@@ -218,11 +219,17 @@ static inline void task_input(struct world *w, const char *id, const char *actio
 	jw_object_end(&j);
 	struct task_event events[] = {{EVENT_TASK_INPUT, buf_slice(&b)},
 				      {EVENT_TASK_PENDING, SLICE_LIT("{\"pending\":null}")}};
-	struct task_change c = {.events = events, .events_count = 2, .to = TASK_RUNNING};
+	struct task_change c = {.events = events, .events_count = 2, .to = to};
 	if (task_move(w->other, w->ref, &c, NULL, &e) != ERR_NONE)
 		fail_msg("%s", e.msg);
 	buf_release(&b);
 	agent_on_work(w->agent);
+}
+
+/* Of a call in doubt. */
+static inline void task_input(struct world *w, const char *id, const char *action, const char *content)
+{
+	task_input_to(w, id, action, content, TASK_RUNNING);
 }
 
 static inline struct task_head task_head(struct world *w)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The runtime's own tools within a step: what a model finds, and that a run that is taken over knows it. */
 #include "base/base.h"
-#include "run_rig.h"
+#include "run_taken.h"
 
 static void offered_set(struct world *w, int tools_offered_max)
 {
@@ -66,12 +66,7 @@ static void find_tools__is_known_to_whoever_takes_over(void **state)
 	(void)state;
 	world_open(&w, "echo", false);
 	offered_set(&w, 1);
-	task_create_as(&w, "count lines of a file", "auto");
-	assert_true(lease_next(w.other, &w.lease));
-	event(&w, 0, NULL, TASK_PLANNING);
-	event(&w, EVENT_PLAN_CREATED,
-	      "{\"plan\":{\"version\":1,\"digest\":\"d\",\"goal\":\"g\",\"steps\":[" STEP("s1", "read") "]}}",
-	      TASK_RUNNING);
+	run_begun(&w, STEP("s1", "read"));
 	event(&w, EVENT_STEP_STARTED, "{\"step\":\"s1\",\"attempt\":1}", TASK_SAME);
 	event(&w, EVENT_MODEL_COMPLETED,
 	      "{\"call\":\"c1\",\"role\":\"executor\",\"step\":\"s1\",\"text\":\"\",\"stop\":\"tool\","
@@ -87,8 +82,7 @@ static void find_tools__is_known_to_whoever_takes_over(void **state)
 	model_calls(&w, "fake__echo", "{\"text\":\"b\"}");
 	model_finish(&w, "success", "r");
 	model_text(&w, "The end [s1].");
-	store_proc_died(w.created, 0);
-	agent_on_work(w.agent);
+	run_taken_over(&w);
 	assert_ended(&w, "completed", NULL);
 	assert_says(model_shown(&w, 0), "You can call these from now on: it");
 	assert_int_equal(events_count(&w, EVENT_TOOL_STARTED), 1);

@@ -1,26 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the planner asks a person, and what becomes of the answer. */
 #include "base/base.h"
-#include "run_rig.h"
+#include "run_taken.h"
 
 static void answer(struct world *w, const char *id, const char *action, const char *content)
 {
-	struct buf b = BUF_INIT;
-	struct jw j = JW(&b);
-	struct error e = {0};
-	jw_object(&j);
-	jw_kv_text(&j, "id", id);
-	jw_kv_text(&j, "action", action);
-	jw_kv_text(&j, "content", content);
-	jw_kv_text(&j, "by", "person");
-	jw_object_end(&j);
-	struct task_event events[] = {{EVENT_TASK_INPUT, buf_slice(&b)},
-				      {EVENT_TASK_PENDING, SLICE_LIT("{\"pending\":null}")}};
-	struct task_change c = {.events = events, .events_count = 2, .to = TASK_PLANNING};
-	if (task_move(w->other, w->ref, &c, NULL, &e) != ERR_NONE)
-		fail_msg("%s", e.msg);
-	buf_release(&b);
-	agent_on_work(w->agent);
+	task_input_to(w, id, action, content, TASK_PLANNING);
 }
 
 static void questions__are_asked_and_the_answers_planned_with(void **state)
@@ -75,27 +60,14 @@ static void questions__of_a_new_plan(void **state)
 	struct world w;
 	(void)state;
 	world_open(&w, NULL, false);
-	task_create_as(&w, "try", "auto");
-	assert_true(lease_next(w.other, &w.lease));
-	event(&w, 0, NULL, TASK_PLANNING);
-	event(&w, EVENT_PLAN_CREATED,
-	      "{\"plan\":{\"version\":1,\"digest\":\"d\",\"goal\":\"g\",\"steps\":[" STEP(
-		      "s1", "read") "," STEP_AFTER("s2", "read", "", "replan") "]}}",
-	      TASK_RUNNING);
-	event(&w, EVENT_STEP_STARTED, "{\"step\":\"s1\",\"attempt\":1}", TASK_SAME);
-	event(&w, EVENT_STEP_COMPLETED, "{\"step\":\"s1\",\"result\":\"alpha\"}", TASK_SAME);
-	event(&w, EVENT_STEP_STARTED, "{\"step\":\"s2\",\"attempt\":1}", TASK_SAME);
-	event(&w, EVENT_STEP_FAILED, "{\"step\":\"s2\",\"error\":{\"code\":\"x\",\"message\":\"no\"}}",
-	      TASK_SAME);
-	event(&w, 0, NULL, TASK_PLANNING);
+	run_begun_replanning(&w);
 	event(&w, 0, NULL, TASK_RUNNING); /* that attempt came to nothing */
 	event(&w, 0, NULL, TASK_PLANNING);
 	model_text(&w, "{\"steps\":[],\"questions\":[\"Which way?\"]}");
 	model_plan(&w, STEP("s3", "none"));
 	model_finish(&w, "success", "gamma");
 	model_text(&w, "The end [s1][s3].");
-	store_proc_died(w.created, 0);
-	agent_on_work(w.agent);
+	run_taken_over(&w);
 	world_wait(&w, task_head(&w).state == TASK_INPUT_REQUIRED);
 	store_proc_started(w.created, 0, 1);
 	answer(&w, "q2", "answer", "that way");

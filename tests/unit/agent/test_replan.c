@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A step that asks for a new plan has failed: it is split, then the rest is planned anew, so many times. */
 #include "base/base.h"
-#include "run_rig.h"
+#include "run_taken.h"
 
 static void replans_set(struct world *w, int replans_max)
 {
@@ -131,20 +131,13 @@ static void replan__a_step_whose_tools_are_gone_is_planned_anew(void **state)
 	struct world w;
 	(void)state;
 	world_open(&w, "echo", false);
-	task_create_as(&w, "with tools", "auto");
-	assert_true(lease_next(w.other, &w.lease));
-	event(&w, 0, NULL, TASK_PLANNING);
-	event(&w, EVENT_PLAN_CREATED,
-	      "{\"plan\":{\"version\":1,\"digest\":\"d\",\"goal\":\"g\",\"steps\":[{\"id\":\"s1\",\"title\":"
-	      "\"t\","
-	      "\"objective\":\"o\",\"side_effects\":\"read\",\"tool_hints\":[\"old__tool\"],\"on_failure\":"
-	      "\"replan\"}]}}",
-	      TASK_RUNNING);
+	run_begun(&w, "{\"id\":\"s1\",\"title\":\"t\",\"objective\":\"o\",\"side_effects\":\"read\",\"tool_"
+		      "hints\":["
+		      "\"old__tool\"],\"on_failure\":\"replan\"}");
 	model_plan(&w, STEP("s2", "none"));
 	model_finish(&w, "success", "two");
 	model_text(&w, "The end [s2].");
-	store_proc_died(w.created, 0);
-	agent_on_work(w.agent);
+	run_taken_over(&w);
 	assert_ended(&w, "completed", NULL);
 	assert_says(model_shown(&w, 0), "still to be done");
 	assert_says(model_shown(&w, 0), "none of the tools");
@@ -195,27 +188,14 @@ static void replan__whoever_takes_over_knows_what_was_done(void **state)
 	struct world w;
 	(void)state;
 	world_open(&w, NULL, false);
-	task_create_as(&w, "take over", "auto");
-	assert_true(lease_next(w.other, &w.lease));
-	event(&w, 0, NULL, TASK_PLANNING);
-	event(&w, EVENT_PLAN_CREATED,
-	      "{\"plan\":{\"version\":1,\"digest\":\"d\",\"goal\":\"g\",\"steps\":[" STEP(
-		      "s1", "read") "," STEP_AFTER("s2", "read", "\"s1\"", "replan") "]}}",
-	      TASK_RUNNING);
-	event(&w, EVENT_STEP_STARTED, "{\"step\":\"s1\",\"attempt\":1}", TASK_SAME);
-	event(&w, EVENT_STEP_COMPLETED, "{\"step\":\"s1\",\"result\":\"alpha\"}", TASK_SAME);
-	event(&w, EVENT_STEP_STARTED, "{\"step\":\"s2\",\"attempt\":1}", TASK_SAME);
-	event(&w, EVENT_STEP_FAILED, "{\"step\":\"s2\",\"error\":{\"code\":\"x\",\"message\":\"no\"}}",
-	      TASK_SAME);
-	event(&w, 0, NULL, TASK_PLANNING);
+	run_begun_replanning(&w);
 	event(&w, EVENT_PLAN_CREATED,
 	      "{\"plan\":{\"version\":2,\"digest\":\"d\",\"goal\":\"g\",\"steps\":[" STEP(
 		      "s1", "read") "," STEP_AFTER("s2", "read", "\"s1\"", "abort") "]}}",
 	      TASK_RUNNING);
 	model_finish(&w, "success", "beta");
 	model_text(&w, "The end [s1][s2].");
-	store_proc_died(w.created, 0);
-	agent_on_work(w.agent);
+	run_taken_over(&w);
 	assert_ended(&w, "completed", NULL);
 	assert_says(model_shown(&w, 0), "Your step: s2");
 	assert_silent(model_shown(&w, 0), "<failed-");
@@ -229,21 +209,14 @@ static void replan__whoever_takes_over_plans_on(void **state)
 	(void)state;
 	world_open(&w, NULL, false);
 	replans_set(&w, 1);
-	task_create_as(&w, "take over", "auto");
-	assert_true(lease_next(w.other, &w.lease));
-	event(&w, 0, NULL, TASK_PLANNING);
-	event(&w, EVENT_PLAN_CREATED,
-	      "{\"plan\":{\"version\":1,\"digest\":\"d\",\"goal\":\"g\",\"steps\":[" STEP_AFTER(
-		      "s1", "read", "", "replan") "]}}",
-	      TASK_RUNNING);
+	run_begun(&w, STEP_AFTER("s1", "read", "", "replan"));
 	event(&w, EVENT_STEP_STARTED, "{\"step\":\"s1\",\"attempt\":1}", TASK_SAME);
 	event(&w, EVENT_STEP_FAILED, "{\"step\":\"s1\",\"error\":{\"code\":\"x\",\"message\":\"no\"}}",
 	      TASK_SAME);
 	event(&w, 0, NULL, TASK_PLANNING);
 	model_plan(&w, STEP("a", "none"));
 	model_finish(&w, "failed", "never");
-	store_proc_died(w.created, 0);
-	agent_on_work(w.agent);
+	run_taken_over(&w);
 	assert_ended(&w, "failed", "never"); /* and it was the only one that was allowed */
 	assert_says(model_shown(&w, 0), "Replace step s1 only");
 	world_close(&w);
