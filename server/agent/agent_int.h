@@ -16,6 +16,7 @@
  * - replan.c: when a new plan is made; plan_revise.c: of the old one and an answer
  * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape; plan_edit.c: a person's
  * - prompt.c: the words sent to models; toolbox.c: which tools are offered; tool_index.c: tools by words
+ * - finish.c: a turn that calls tools and finishes its step
  * - context.c: what of a conversation is shown; shorten.c: large JSON made short
  * - builtin.c, read_result.c: the tools that are the runtime's own; repeats.c: a model that goes in circles
  * - resume.c: a run rebuilt from its document and events, table and archive; replay.c: what each event says
@@ -491,6 +492,13 @@ size_t exec_context_bytes_max(const struct agent *a);
 size_t exec_tools_offered_max(const struct agent *a, enum llm_role r);
 
 struct result_view;
+
+/* finish.c */
+/* Whether this is a finish_step that makes the answers of the other calls of its turn the result. */
+bool finish_rides(const struct exec_call *c);
+/* Decides about it when they have answered: the step is finishing, or the model is told why not. */
+void finish_ride(struct exec_call *c);
+void finish_result(const struct exec *x, struct buf *out); /* of a step that is finishing */
 
 /* context.c */
 /* The conversation as the model is shown it, within agent.context_tokens: out has room for all messages.

@@ -17,8 +17,6 @@
 #include <string.h>
 
 static void call_pump(struct exec_call *c);
-static bool finish_rides(const struct exec_call *c);
-static void finish_ride(struct exec_call *c);
 static void call_begin(struct exec_call *c);
 static bool call_refusal(struct exec_call *c, struct json **arguments, struct error *e);
 static void call_permit(struct exec_call *c, const struct json *arguments);
@@ -219,45 +217,6 @@ static void call_pump(struct exec_call *c)
 		result_keep_again(c);
 	if (!run_over(r) && c->state == CALL_JOURNALED && (c->read_only || run_is_durable(r, c->seq)))
 		call_send(c);
-}
-
-/* A finish_step without a result beside calls: their answers, as they are, are the result. */
-static bool finish_rides(const struct exec_call *c)
-{
-	const struct exec *x = c->exec;
-	size_t finishes = 0;
-	if (strcmp(c->name, FINISH_STEP) != 0 || x->calls_count < 2)
-		return false;
-	for (size_t i = 0; i < x->calls_count; i++)
-		finishes += strcmp(x->calls[i].name, FINISH_STEP) == 0;
-	struct json *j = json_parse(c->arguments, strlen(c->arguments), 0, NULL);
-	const char *result = json_get_text(j, "result", "");
-	bool rides = finishes == 1 && strcmp(json_get_text(j, "status", ""), "success") == 0 &&
-		     json_get_bool(j, "criteria_met", true) && result[strspn(result, " \n\t")] == '\0';
-	json_free(j);
-	return rides;
-}
-
-/* Decided when all others have answered. */
-static void finish_ride(struct exec_call *c)
-{
-	struct exec *x = c->exec;
-	struct error e;
-	bool failed = false;
-	for (size_t i = 0; i < x->calls_count; i++) {
-		if (&x->calls[i] == c)
-			continue;
-		if (x->calls[i].state != CALL_DONE)
-			return;
-		failed = failed || x->messages[x->calls[i].message].is_error;
-	}
-	if (failed || x->stuck != NULL) {
-		err_set(&e, ERR_CONFLICT, "the step is not finished: a call of this turn failed");
-		call_failed(c, &e, false);
-		return;
-	}
-	c->state = CALL_DONE;
-	x->finishing = true;
 }
 
 static void call_begin(struct exec_call *c)

@@ -19,7 +19,6 @@ static void model_failover(const char *provider, const char *model, const struct
 static void model_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static void turn_take(struct exec *x, const struct llm_turn *turn);
 static bool finish_take(struct exec *x, const struct llm_turn *turn);
-static void answers_finish(struct exec *x);
 static void step_completed(struct exec *x, struct record *turn, const char *result);
 static void step_failed(struct exec *x, struct record *turn, const char *code, const char *message);
 static const char *step_id(const struct exec *x);
@@ -83,7 +82,10 @@ void exec_pump(struct exec *x)
 	    permits_hold_calls(x->run))
 		return;
 	if (x->finishing) {
-		answers_finish(x);
+		struct buf result = BUF_INIT;
+		finish_result(x, &result);
+		step_completed(x, NULL, buf_cstr(&result));
+		buf_release(&result);
 		return;
 	}
 	x->calls_count = 0;
@@ -326,21 +328,6 @@ static bool finish_take(struct exec *x, const struct llm_turn *turn)
 	return well_formed;
 }
 
-/* The answers of the calls that finish_step came with are the result. */
-static void answers_finish(struct exec *x)
-{
-	struct buf all = BUF_INIT;
-	for (size_t i = 0; i < x->calls_count; i++) {
-		const char *text = context_full(x, x->calls[i].id);
-		if (text != NULL)
-			buf_printf(&all, "%s%s", all.len > 0 ? "\n" : "", text);
-	}
-	step_completed(x, NULL, buf_cstr(&all));
-	buf_release(&all);
-	if (!run_over(x->run))
-		run_wake(x->run);
-}
-
 /* The turn that ends a step and the end are one change, so that no crash falls between. turn: NULL when it
  * was written before. */
 static void step_completed(struct exec *x, struct record *turn, const char *result)
@@ -364,6 +351,7 @@ static void step_completed(struct exec *x, struct record *turn, const char *resu
 		free(s->result);
 		s->result = bounded.len > 0 ? buf_take(&bounded) : xstrdup("");
 		x->over = true;
+		run_wake(r);
 	}
 	buf_release(&bounded);
 }

@@ -48,47 +48,6 @@ static void step__the_turn_that_ends_it_and_the_end_are_one_change(void **state)
 	world_close(&w);
 }
 
-/* finish_step beside calls, without a result: their answers are the result; no further turn is paid for. */
-static void step__finishes_with_the_answers_of_its_calls(void **state)
-{
-	struct world w;
-	(void)state;
-	world_open(&w, "echo", false);
-	model_plan(&w, STEP("s1", "read"));
-	model_calls(&w, "finish_step", "{\"status\":\"success\",\"result\":\" \"}", "fake__echo",
-		    "{\"text\":\"alpha\"}", "fake__echo", "{\"text\":\"beta\"}");
-	model_text(&w, "The end [s1].");
-	task_give(&w, "finish");
-	struct json *doc = task_end(&w);
-	const struct json *step = json_at(json_get(json_get(doc, "plan"), "steps"), 0);
-	assert_string_equal(json_get_text(step, "status", ""), "completed");
-	assert_string_equal(json_get_text(step, "result", ""), "alpha\nbeta");
-	assert_int_equal(events_count(&w, EVENT_TOOL_COMPLETED), 2);
-	assert_int_equal(events_count(&w, EVENT_TOOL_FAILED), 0);
-	json_free(doc);
-	world_close(&w);
-}
-
-/* One of them fails: then it is not finished. Nor is it with a result that nothing has shown yet. */
-static void step__is_not_finished_by_a_turn_that_fails_or_claims(void **state)
-{
-	struct world w;
-	(void)state;
-	world_open(&w, "echo", false);
-	model_plan(&w, STEP("s1", "read"));
-	model_calls(&w, "fake__echo", "{\"text\":\"alpha\"}", "fake__none", "{}", "finish_step",
-		    "{\"status\":\"success\",\"result\":\"\"}");
-	model_calls(&w, "fake__echo", "{\"text\":\"beta\"}", "finish_step",
-		    "{\"status\":\"success\",\"result\":\"surely it said gamma\"}");
-	model_finish(&w, "success", "r");
-	model_text(&w, "The end [s1].");
-	task_give(&w, "finish");
-	assert_ended(&w, "completed", NULL);
-	assert_says(model_shown(&w, 2), "the step is not finished: a call of this turn failed");
-	assert_says(model_shown(&w, 3), "alone, after the other calls have answered");
-	world_close(&w);
-}
-
 /* A success that does not meet the step's criteria is none. */
 static void step__its_criteria_must_be_met(void **state)
 {
@@ -277,8 +236,6 @@ int main(void)
 		cmocka_unit_test(step__what_the_model_was_told_is_kept),
 		cmocka_unit_test(step__ends_by_finish_step_only),
 		cmocka_unit_test(step__the_turn_that_ends_it_and_the_end_are_one_change),
-		cmocka_unit_test(step__finishes_with_the_answers_of_its_calls),
-		cmocka_unit_test(step__is_not_finished_by_a_turn_that_fails_or_claims),
 		cmocka_unit_test(step__its_criteria_must_be_met),
 		cmocka_unit_test(step__a_model_that_only_talks_is_made_to_finish),
 		cmocka_unit_test(step__calls_in_place_of_the_finish_demanded_are_not_made),
