@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The worker's half: a socket to the supervisor, the catalogue it told last, and questions to it. It knows no
- * server and no JSON-RPC. While the supervisor is away the last catalogue stays, so that plans can be read;
- * calls and questions fail at once, and a new socket comes through mcp_client_connect.
+ * server and no JSON-RPC. While the supervisor is away, and until its successor has started its servers, the
+ * last catalogue stays, so that plans can be read; calls and questions fail at once, and a new socket comes
+ * through mcp_client_connect.
  */
 #include "base/base.h"
 #include "mcp/client_int.h"
@@ -176,8 +177,11 @@ static void catalog_received(struct mcp_client *c, const struct ipc_frame *f)
 		log_error("the supervisor's catalogue cannot be read; the last one stays",
 			  LF_STR("error", e.msg));
 	} else {
-		mcp_catalog_drop(c->catalog);
-		c->catalog = fresh;
+		/* A new supervisor that still starts its servers does not know their tools yet. Calls of them
+		 * wait there: to those who plan and call they are not gone. */
+		c->catalog_stays = c->catalog_stays && !settled;
+		mcp_catalog_drop(c->catalog_stays ? fresh : c->catalog);
+		c->catalog = c->catalog_stays ? c->catalog : fresh;
 	}
 	c->settled = settled;
 	if (c->on_change)
@@ -274,6 +278,7 @@ void mcp_client_connect(struct mcp_client *c, int fd)
 		err_set(&e, ERR_LOST, "the supervisor of the tool servers was replaced");
 		supervisor_lose(c, &e);
 	}
+	c->catalog_stays = c->catalog->count > 0;
 	c->channel = ipc_open(c->loop, fd, c->options.frame_bytes_max, c->options.queue_bytes_max, h);
 	pack_u32(&hello, HELLO_VERSION);
 	pack_u32(&hello, (uint32_t)getpid());

@@ -51,6 +51,46 @@ static void client__greets_and_takes_catalogs(void **state)
 	world_close(&w);
 }
 
+static size_t tools_count(const struct world *w)
+{
+	const struct mcp_catalog *c = mcp_client_catalog(w->client);
+	size_t count = c->count;
+	mcp_catalog_drop(c);
+	return count;
+}
+
+static void client__keeps_its_tools_while_a_new_supervisor_starts(void **state)
+{
+	static const char two[] =
+		"{\"tools\":[{\"name\":\"s__t\",\"server\":\"s\",\"tool\":\"t\",\"input_schema\":{}},"
+		"{\"name\":\"s__u\",\"server\":\"s\",\"tool\":\"u\",\"input_schema\":{}}]}";
+	static const char one[] =
+		"{\"tools\":[{\"name\":\"s__t\",\"server\":\"s\",\"tool\":\"t\",\"input_schema\":{}}]}";
+	struct world w;
+	(void)state;
+	world_open(&w);
+	supervisor_connect(&w);
+	catalog_send(&w, one, false); /* the first one ever: as it comes */
+	assert_int_equal(tools_count(&w), 1);
+	catalog_send(&w, two, true);
+	catalog_send(&w, one, false); /* and so while one supervisor lives */
+	assert_int_equal(tools_count(&w), 1);
+	catalog_send(&w, two, true);
+	ipc_close(w.supervisor);
+	turns(&w);
+	supervisor_connect(&w);
+	catalog_send(&w, "{\"tools\":[]}", false);
+	catalog_send(&w, one, false);
+	assert_int_equal(tools_count(&w), 2);
+	assert_false(mcp_client_settled(w.client));
+	catalog_send(&w, one, true); /* one is really gone */
+	assert_int_equal(tools_count(&w), 1);
+	assert_true(mcp_client_settled(w.client));
+	catalog_send(&w, "{\"tools\":[]}", false);
+	assert_int_equal(tools_count(&w), 0);
+	world_close(&w);
+}
+
 static void servers__are_asked_and_told_once(void **state)
 {
 	struct world w;
@@ -103,6 +143,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(client__has_an_empty_catalog_before_the_supervisor_tells),
 		cmocka_unit_test(client__greets_and_takes_catalogs),
+		cmocka_unit_test(client__keeps_its_tools_while_a_new_supervisor_starts),
 		cmocka_unit_test(servers__are_asked_and_told_once),
 		cmocka_unit_test(servers__forgotten_lost_and_late_questions),
 	};
