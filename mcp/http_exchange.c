@@ -275,6 +275,7 @@ static void head_take(struct exchange *x, const struct fetch_head *head)
 	struct http *h = x->http;
 	x->head = *head;
 	x->is_sse = is_good(head->status) && answer_type(head->content_type) == ANSWER_SSE;
+	http_stream_answered(h, x);
 	if (!x->is_first || !is_good(head->status) || !head->session_id[0])
 		return;
 	if (session_id_is_good(head->session_id))

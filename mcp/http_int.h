@@ -21,8 +21,9 @@ enum {
 	HTTP_RETRY_MS = 1000,           /* before a stream is asked for again, unless the server says */
 	HTTP_RETRY_MS_MIN = 20,
 	HTTP_RETRY_MS_MAX = 60000,
-	HTTP_RESUMES_MAX = 5, /* in a row that brought no event, of an answer */
-	HTTP_STREAMS_MAX = 10 /* the same of the stream that is open all the time */
+	HTTP_STREAM_WAIT_MS = 1000, /* for that stream to be open, before other requests are sent */
+	HTTP_RESUMES_MAX = 5,       /* in a row that brought no event, of an answer */
+	HTTP_STREAMS_MAX = 10       /* the same of the stream that is open all the time */
 };
 
 enum exchange_kind {
@@ -66,7 +67,8 @@ struct http {
 	struct fetch *fetch;
 	struct exchange *first, **last; /* in the order in which they were made */
 	size_t exchanges;
-	struct exchange *gate;
+	struct exchange *gate; /* the others wait for it; NULL: for none */
+	struct loop_timer *gate_timer;
 	char version[16]; /* "" before it was agreed on */
 	bool modern;      /* that version has neither sessions nor streams that can be asked for again */
 	char session_id[FETCH_SESSION_ID_SIZE];
@@ -80,6 +82,7 @@ struct http {
 
 /* --- http_link.c --- */
 void http_lose(struct http *h, const struct error *why);
+void http_stream_answered(struct http *h, const struct exchange *x); /* its head has come */
 void http_exchange_ended(struct http *h, const struct exchange *x, bool well);
 /* A JSON-RPC message, or an array of them, as the body or an event brought it. about: our request that it
  * came in answer to; 0: none. */

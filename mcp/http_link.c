@@ -5,9 +5,10 @@
  * server says by itself comes on a stream that is open all the time, where the server has one.
  *
  * It knows nothing of JSON-RPC but which of our messages wait for an answer. Until the server has taken
- * notifications/initialized nothing else is sent. The link is lost when the server has forgotten our session
- * (ERR_GONE); a request that fails alone is told alone. At the stop the session is deleted, if the server
- * takes that within the grace time. Owns its exchanges and its connections; redirects are never followed.
+ * notifications/initialized, and answered the request for that stream, nothing else is sent. The link is lost
+ * when the server has forgotten our session (ERR_GONE); a request that fails alone is told alone. At the stop
+ * the session is deleted, if the server takes that within the grace time. Owns its exchanges and its
+ * connections; redirects are never followed.
  */
 #include "base/base.h"
 #include "mcp/http_int.h"
@@ -51,22 +52,36 @@ void http_messages(struct http *h, struct slice text, uint64_t about)
 		h->events.on_message(value, about, h->events.arg);
 }
 
-static void stream_open(struct http *h)
+static struct exchange *stream_open(struct http *h)
 {
 	for (struct exchange *x = h->first; x; x = x->next) {
 		if (x->kind == EXCHANGE_STREAM)
-			return;
+			return x;
 	}
-	exchange_send(exchange_new(h, EXCHANGE_STREAM, NULL));
+	struct exchange *x = exchange_new(h, EXCHANGE_STREAM, NULL);
+	exchange_send(x);
+	return x;
 }
 
 static void gate_open(struct http *h)
 {
 	h->gate = NULL;
+	loop_timer_set(h->gate_timer, -1);
 	for (struct exchange *x = h->first; x; x = x->next) {
 		if (x->waiting && !x->fetch)
 			exchange_send(x);
 	}
+}
+
+static void gate_late(void *arg)
+{
+	gate_open(arg);
+}
+
+void http_stream_answered(struct http *h, const struct exchange *x)
+{
+	if (!h->freed && x == h->gate && x->kind == EXCHANGE_STREAM)
+		gate_open(h);
 }
 
 static void gone(void *arg)
@@ -87,9 +102,14 @@ void http_exchange_ended(struct http *h, const struct exchange *x, bool well)
 	}
 	if (h->stopping || x != h->gate)
 		return;
-	gate_open(h);
-	if (well && !h->old)
-		stream_open(h);
+	if (!x->is_gate || !well || h->old) {
+		gate_open(h);
+		return;
+	}
+	/* What the server wants to know in the course of a call it may ask on that stream, and does not ask
+	 * at all when it is not open yet. */
+	h->gate = stream_open(h);
+	loop_timer_set(h->gate_timer, HTTP_STREAM_WAIT_MS);
 }
 
 /* --- what is sent --- */
@@ -190,6 +210,7 @@ static void http_free(struct link *l)
 	h->freed = h->lost = true;
 	exchanges_end(h);
 	loop_timer_free(h->timer);
+	loop_timer_free(h->gate_timer);
 	loop_defer_cancel(h->loop, h);
 	fetch_free(h->fetch);
 	explicit_bzero(h->session_id, sizeof(h->session_id));
@@ -248,5 +269,6 @@ struct link *http_open(struct loop *l, const struct mcp_server_options *o, const
 	h->last = &h->first;
 	h->fetch = fetch_new(l, &f);
 	h->timer = loop_timer_new(l, grace_over, h);
+	h->gate_timer = loop_timer_new(l, gate_late, h);
 	return &h->link;
 }

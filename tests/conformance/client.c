@@ -3,11 +3,12 @@
  * The client under test of the official conformance suite, made of our own mcp room as the supervisor and a
  * worker are: broker and client half in one process, one remote server. The suite starts it with the address
  * of its mock as last argument, the scenario's name in MCP_CONFORMANCE_SCENARIO and, for some, what it was
- * given beforehand (client ids, keys) in MCP_CONFORMANCE_CONTEXT. It lists the tools and calls each; where a
- * person must log in, person.h is that person.
+ * given beforehand (client ids, keys, calls to make) in MCP_CONFORMANCE_CONTEXT. Which era the mock speaks it
+ * finds out by itself. calls.h is what it does then; where a person must log in, person.h is that person.
  *
  * Exit code: 0 when the server became ready and every call was answered.
  */
+#include "tests/conformance/calls.h"
 #include "tests/conformance/person.h"
 
 #include <signal.h>
@@ -21,7 +22,7 @@ struct run {
 	struct loop *loop;
 	struct mcp_broker *broker;
 	struct mcp_client *client;
-	int ends, failures;
+	struct calls calls;
 };
 
 static struct mcp_auth_options auth_options(const struct json *context, const char *scenario)
@@ -35,11 +36,6 @@ static struct mcp_auth_options auth_options(const struct json *context, const ch
 		.client_metadata_url = "https://conformance-test.local/client-metadata.json",
 		.allow_private = true, /* the mocks are on loopback */
 	};
-}
-
-static enum mcp_era era_of(const char *version)
-{
-	return version && strcmp(version, "2026-07-28") >= 0 ? MCP_ERA_MODERN : MCP_ERA_HANDSHAKE;
 }
 
 static struct mcp_broker *broker_open(struct loop *l, const struct mcp_server_options *server)
@@ -57,6 +53,12 @@ static struct mcp_broker *broker_open(struct loop *l, const struct mcp_server_op
 				       .restart_ms_min = 100,
 				       .restart_ms_max = 1000,
 				       .calls_per_server_max = 16,
+				       .input_ms_max = CALL_MS_MAX,
+				       .asks_open_max = 8,
+				       .asks_max = 64,
+				       .input_rounds_max = 10,
+				       .ask_bytes_max = 1 << 20,
+				       .era_ms_max = 3600 * 1000,
 				       .frame_bytes_max = 2 * MESSAGE_BYTES_MAX,
 				       .queue_bytes_max = 4 * MESSAGE_BYTES_MAX,
 				       .version = "conformance",
@@ -79,30 +81,17 @@ static struct mcp_client *client_open(struct loop *l, struct mcp_broker *b)
 	return c;
 }
 
-static void call_ended(const struct mcp_call_end *end, void *arg)
+static void calls_make(struct calls *c, const struct json *context, const char *scenario)
 {
-	struct run *r = arg;
-	r->ends++;
-	r->failures += end->error.code != ERR_NONE;
-	fprintf(stderr, "call: %s %.*s\n", end->error.code ? end->error.msg : "answered",
-		(int)end->result.len, end->result.ptr ? end->result.ptr : "");
-}
-
-static void call_each(struct run *r)
-{
-	const struct mcp_catalog *c = mcp_client_catalog(r->client);
-	for (size_t i = 0; i < c->count; i++) {
-		struct mcp_call_request q = {.server = c->tools[i].server,
-					     .tool = c->tools[i].name,
-					     .arguments = SLICE_LIT("{\"a\":1,\"b\":2}"),
-					     .task_id = "conformance"};
-		int before = r->ends;
-		mcp_call_start(r->client, &q, (struct mcp_call_handler){.on_end = call_ended, .arg = r});
-		while (r->ends == before)
-			loop_turn(r->loop, 1000);
+	const struct json *named = json_get(context, "toolCalls");
+	if (named)
+		calls_named(c, named);
+	else
+		calls_every_tool(c);
+	if (strcmp(scenario, "http-standard-headers") == 0) {
+		calls_every(c, "resources/list", "resources", "resources/read", "uri");
+		calls_every(c, "prompts/list", "prompts", "prompts/get", "name");
 	}
-	r->failures += c->count == 0;
-	mcp_catalog_drop(c);
 }
 
 static void stopped(void *arg)
@@ -136,18 +125,19 @@ int main(int argc, char **argv)
 	struct mcp_server_options server = {.id = "mock",
 					    .enabled = true,
 					    .transport = MCP_REMOTE,
-					    .era = era_of(getenv("MCP_CONFORMANCE_PROTOCOL_VERSION")),
 					    .url = argv[argc - 1],
 					    .auth = auth_options(context, scenario)};
 	r.loop = loop_new();
 	r.broker = broker_open(r.loop, &server);
 	r.client = client_open(r.loop, r.broker);
+	r.calls = (struct calls){.loop = r.loop, .client = r.client};
 	person_open(&p, r.loop, r.broker, r.client);
 	while (!mcp_client_settled(r.client))
 		loop_turn(r.loop, 1000);
 	for (int i = strstr(scenario, "migration") ? ROUNDS_OF_MIGRATION : 1; i > 0; i--)
-		call_each(&r);
+		calls_make(&r.calls, context, scenario);
 	close_all(&r, &p);
 	json_free(context);
-	return r.failures ? 1 : 0;
+	buf_release(&r.calls.result);
+	return r.calls.failures ? 1 : 0;
 }
