@@ -257,7 +257,7 @@ test('a server that ignores SIGTERM and one with a grandchild: nothing is left w
 
 test('children start from an empty environment: no key of ours, only what is configured', async () => {
   const env = { OPENAI_API_KEY: 'sk-secret-of-ours', SECRET_ELSEWHERE: 'x', NOTES_TOKEN: 'tok' };
-  const model = await Model.start({ rules: [planned({ objective: 'look', tools: ['everything__get-env'] }), turns('s1', { tool_calls: [{ name: 'fake__env' }, { name: 'everything__get-env' }] }, finished()), written()] });
+  const model = await Model.start({ rules: [planned({ objective: 'look', tools: ['everything__get-env', 'fake__env'] }), turns('s1', { tool_calls: [{ name: 'fake__env' }, { name: 'everything__get-env' }] }, finished()), written()] });
   const s = await Server.start({
     env,
     tools: [stdio('fake', fakeMcp, ['echo'], { env: { FOR_YOU: '${NOTES_TOKEN}', PLAIN: '1' } }), stdio('everything', process.execPath, [mcpPackage('@modelcontextprotocol/server-everything')])],
