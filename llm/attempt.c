@@ -42,6 +42,17 @@ static void format_drop(struct llm_try *c, const struct error *why)
 		c->handler.on_retry(c->attempts + 1, 0, why, c->handler.arg);
 }
 
+bool llm_may_be_paid(const struct error *why)
+{
+	return why->code == ERR_LOST || why->code == ERR_TIMEOUT;
+}
+
+static bool attempt_may_repeat(struct llm_try *c, const struct error *why)
+{
+	return !llm_may_be_paid(why) || c->handler.may_repeat == NULL ||
+	       c->handler.may_repeat(c->handler.arg);
+}
+
 /* The attempt failed with *why. Its last act may call on_retry: c may be gone afterwards. */
 static void attempt_failed(struct llm_try *c, const struct llm_fault *f, const struct fetch_head *head,
 			   const struct error *why)
@@ -66,7 +77,7 @@ static void attempt_failed(struct llm_try *c, const struct llm_fault *f, const s
 		format_drop(c, why);
 		return;
 	}
-	if (!llm_retry_decide(&rc, &wait_ms, &c->e)) {
+	if (!llm_retry_decide(&rc, &wait_ms, &c->e) || !attempt_may_repeat(c, why)) {
 		llm_try_over(c);
 		return;
 	}

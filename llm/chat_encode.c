@@ -146,8 +146,8 @@ enum err chat_encode(const struct llm_options *o, const struct llm_request *r, s
 	if (r->tools_count > 0 && !r->tools_in_text)
 		put_tools(w, r);
 	put_format(w, o, r);
-	if (o->max_output_tokens > 0)
-		jw_kv_int(w, limit_name(o), o->max_output_tokens);
+	if (llm_output_max(o, r) > 0)
+		jw_kv_int(w, limit_name(o), llm_output_max(o, r));
 	if (o->reasoning_effort != NULL && o->reasoning_effort[0] != '\0')
 		jw_kv_text(w, "reasoning_effort", o->reasoning_effort);
 	if (llm_wants_cache(o) && r->task_id != NULL)

@@ -167,9 +167,10 @@ struct llm_request {
 	struct slice response_schema; /* JSON Schema the text must follow; empty: free text */
 	const char *schema_name;
 	const struct llm_context *context;
-	int64_t deadline_mono_ms; /* 0: none */
-	uint64_t after;           /* handed to llm_shared.acquire; 0 */
-	const char *task_id;      /* for logs */
+	int64_t deadline_mono_ms;  /* 0: none */
+	uint64_t after;            /* handed to llm_shared.acquire; 0 */
+	int64_t output_tokens_max; /* of this answer, where that is less than the options say; 0 */
+	const char *task_id;       /* for logs */
 };
 
 /* LLM_STOP_PAUSE: the turn goes on when it is sent back as the last message. */
@@ -210,6 +211,9 @@ struct llm_handler {
 	void (*on_delta)(struct slice text, void *arg); /* optional; whole UTF-8 characters */
 	/* Before waiting for attempt number `attempt` (2, 3, ...). Optional. */
 	void (*on_retry)(int attempt, int64_t wait_ms, const struct error *why, void *arg);
+	/* An attempt failed that the provider may want to be paid for all the same (the connection was lost,
+	 * or nothing came in time): false, and no further one is made. Optional. */
+	bool (*may_repeat)(void *arg);
 	/* A provider has failed for good before any output was passed on: this one is asked next. Optional.
 	 */
 	void (*on_failover)(const char *provider, const char *model, const struct error *why, void *arg);
@@ -229,6 +233,10 @@ void llm_free(struct llm *m); /* cancels what runs */
 const char *llm_provider(const struct llm *m, enum llm_role r);
 const char *llm_model(const struct llm *m, enum llm_role r);
 bool llm_is_offline(const struct llm *m, enum llm_role r);
+/* The most that a call of this role may cost, whoever answers, in billionths; 0 when no price is known. */
+int64_t llm_worst_nano(const struct llm *m, enum llm_role r, int64_t input_tokens, int64_t output_tokens);
+/* Most output of one answer of this role, whoever gives it; 0: somebody's is not bounded. */
+int64_t llm_output_tokens_max(const struct llm *m, enum llm_role r);
 /* A limit or a breaker that made calls wait may let them through now. */
 void llm_on_room(struct llm *m);
 /* Everything of the request is copied or encoded before it returns. Never NULL. */

@@ -103,6 +103,8 @@ void llm_provider_on_room(struct llm_provider *p); /* as llm_on_room */
 /* on_end is not called; the pointer is gone. Within its own on_end it does nothing. */
 void llm_try_cancel(struct llm_try *t);
 
+/* attempt.c. The attempt failed in a way that leaves open whether the provider has done the work. */
+bool llm_may_be_paid(const struct error *why);
 /* llm.c. c->e says how it ended, ERR_NONE: c->decode.turn is the answer. on_end comes at the bottom of the
  * loop. */
 void llm_try_over(struct llm_try *c);

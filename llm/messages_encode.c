@@ -295,7 +295,8 @@ enum err messages_encode(const struct llm_options *o, const struct llm_request *
 			 struct error *e)
 {
 	struct writer x = {.w = JW(out), .o = o, .r = r};
-	int output_tokens = o->max_output_tokens > 0 ? o->max_output_tokens : OUTPUT_TOKENS_DEFAULT;
+	int64_t given = llm_output_max(o, r);
+	int64_t output_tokens = given > 0 ? given : OUTPUT_TOKENS_DEFAULT;
 	llm_wire_origin(llm_wire_of(LLM_MESSAGES), o, x.origin);
 	marks_find(&x);
 	jw_object(&x.w);

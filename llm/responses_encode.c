@@ -177,8 +177,8 @@ enum err responses_encode(const struct llm_options *o, const struct llm_request 
 		put_tools(w, r);
 	put_format(w, o, r);
 	put_reasoning(w, o);
-	if (o->max_output_tokens > 0)
-		jw_kv_int(w, "max_output_tokens", o->max_output_tokens);
+	if (llm_output_max(o, r) > 0)
+		jw_kv_int(w, "max_output_tokens", llm_output_max(o, r));
 	if (llm_wants_cache(o) && r->task_id != NULL)
 		jw_kv_text(w, "prompt_cache_key", r->task_id);
 	jw_kv_bool(w, "store", false);

@@ -122,10 +122,18 @@ static void on_try_retry(int attempt, int64_t wait_ms, const struct error *why, 
 		c->handler.on_retry(attempt, wait_ms, why, c->handler.arg);
 }
 
-static bool next_may_be_asked(const struct llm_call *c)
+static bool next_may_be_asked(const struct llm_call *c, const struct error *why)
 {
-	return !c->passed_on && c->at + 1 < c->tries_count &&
-	       (c->deadline_mono_ms == 0 || clock_mono_ms() < c->deadline_mono_ms);
+	bool can = !c->passed_on && c->at + 1 < c->tries_count &&
+		   (c->deadline_mono_ms == 0 || clock_mono_ms() < c->deadline_mono_ms);
+	return can && (!llm_may_be_paid(why) || c->handler.may_repeat == NULL ||
+		       c->handler.may_repeat(c->handler.arg));
+}
+
+static bool on_try_repeat(void *arg)
+{
+	struct llm_call *c = arg;
+	return c->handler.may_repeat(c->handler.arg);
 }
 
 static void next_ask(struct llm_call *c, const struct error *why)
@@ -143,7 +151,7 @@ static void on_try_end(const struct llm_turn *turn, const struct error *e, void 
 {
 	struct llm_call *c = arg;
 	c->tries[c->at] = NULL;
-	if (turn == NULL && next_may_be_asked(c)) {
+	if (turn == NULL && next_may_be_asked(c, e)) {
 		next_ask(c, e);
 		return;
 	}
@@ -160,6 +168,7 @@ struct llm_call *llm_call_start(struct llm *m, const struct llm_request *r, stru
 	struct llm_call *c = xcalloc(1, sizeof *c);
 	struct llm_handler ours = {.on_delta = h.on_delta != NULL ? on_try_delta : NULL,
 				   .on_retry = on_try_retry,
+				   .may_repeat = h.may_repeat != NULL ? on_try_repeat : NULL,
 				   .on_end = on_try_end,
 				   .arg = c};
 	*c = (struct llm_call){.llm = m, .handler = h, .next = m->first, .link = &m->first};
@@ -175,6 +184,31 @@ struct llm_call *llm_call_start(struct llm *m, const struct llm_request *r, stru
 	}
 	llm_try_begin(c->tries[0]);
 	return c;
+}
+
+int64_t llm_worst_nano(const struct llm *m, enum llm_role r, int64_t input_tokens, int64_t output_tokens)
+{
+	struct llm_usage u = {.input_tokens = input_tokens, .output_tokens = output_tokens};
+	int64_t most = 0;
+	for (size_t i = 0; i < m->roles_count[r]; i++) {
+		struct llm_prices p = m->providers[m->roles[r][i]]->options.prices;
+		p.input = p.cache_write > p.input ? p.cache_write : p.input;
+		int64_t cost = llm_cost_nano(&p, &u);
+		most = cost > most ? cost : most;
+	}
+	return most;
+}
+
+int64_t llm_output_tokens_max(const struct llm *m, enum llm_role r)
+{
+	int64_t most = 0;
+	for (size_t i = 0; i < m->roles_count[r]; i++) {
+		int64_t one = m->providers[m->roles[r][i]]->options.max_output_tokens;
+		if (one == 0)
+			return 0;
+		most = one > most ? one : most;
+	}
+	return most;
 }
 
 void llm_on_room(struct llm *m)

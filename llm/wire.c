@@ -192,3 +192,10 @@ void llm_headers_free(char **headers)
 	}
 	free(headers);
 }
+
+int64_t llm_output_max(const struct llm_options *o, const struct llm_request *r)
+{
+	int64_t ours = o->max_output_tokens;
+	return r->output_tokens_max > 0 && (ours == 0 || r->output_tokens_max < ours) ? r->output_tokens_max
+										      : ours;
+}

@@ -192,6 +192,8 @@ struct llm_wire {
 	enum err (*finish)(struct llm_decode *d, struct error *e);
 };
 
+/* Most output of this answer: the lesser of what options and request say; 0: neither does. For the wires. */
+int64_t llm_output_max(const struct llm_options *o, const struct llm_request *r);
 /* NULL for LLM_OFFLINE, which has no wire. */
 const struct llm_wire *llm_wire_of(enum llm_api api);
 /* The address of a call: o->base_url (or the wire's own), "{model}" in it replaced by the model's name, the

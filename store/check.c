@@ -48,6 +48,8 @@ enum err store_check(struct store *s, struct error *e)
 		code = check_pool(s, blocks, e);
 	if (code == ERR_NONE)
 		code = gates_check(s, e);
+	if (code == ERR_NONE)
+		code = budgets_check(s, e);
 	free(seen);
 	return code;
 }

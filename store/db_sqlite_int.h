@@ -7,7 +7,7 @@
  *   db_sqlite_schema.c    tables and forward migrations
  *   db_sqlite_sql.c       statements, binding, what an error of SQLite means
  *   db_sqlite_write.c     tasks, events and requests in; db_sqlite_read.c: out
- *   db_sqlite_artifact.c  artifacts
+ *   db_sqlite_artifact.c  artifacts; db_sqlite_budget.c: budgets of days
  *   db_sqlite_trim.c      what is deleted, and the check of everything
  */
 #ifndef STORE_DB_SQLITE_INT_H
@@ -26,7 +26,7 @@ enum sql {
 };
 
 enum {
-	DB_SCHEMA_VERSION = 1,
+	DB_SCHEMA_VERSION = 2,
 	DB_APPLICATION_ID = 0x41525453, /* "ARTS" */
 	DB_KEYS = 4096,                 /* power of two */
 };
@@ -125,6 +125,9 @@ enum err db_tasks_each(struct db *d, uint32_t states, const struct id *before, d
 enum err db_request_get(struct db *d, const uint8_t key[REQUEST_DIGEST], struct db_request *out,
 			struct error *e);
 
+enum err db_budget_put(struct db *d, const struct budget_saved *b, struct error *e);
+enum err db_budgets_each(struct db *d, int64_t day, void (*fn)(const struct budget_saved *b, void *arg),
+			 void *arg, struct error *e);
 enum err db_part_put(struct db *d, const struct id *task, uint32_t number, uint32_t part, struct slice bytes,
 		     struct error *e);
 enum err db_artifact_put(struct db *d, const struct db_artifact *a, struct error *e);

@@ -62,6 +62,16 @@ static const char *const steps[] = {
 	" body BLOB NOT NULL,"
 	" at_ms INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX outbox_by_task ON outbox(task);",
+	/* 1 to 2 */
+	"CREATE TABLE budget("
+	" day INTEGER NOT NULL," /* since 1970 */
+	" tenant TEXT NOT NULL," /* '': all */
+	" input_tokens INTEGER NOT NULL,"
+	" output_tokens INTEGER NOT NULL,"
+	" cost_nano INTEGER NOT NULL,"
+	" model_calls INTEGER NOT NULL,"
+	" tool_calls INTEGER NOT NULL,"
+	" PRIMARY KEY(day, tenant)) STRICT, WITHOUT ROWID;",
 };
 _Static_assert(sizeof steps / sizeof steps[0] == DB_SCHEMA_VERSION, "a step for each version");
 

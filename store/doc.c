@@ -8,7 +8,11 @@
 #include "store/doc.h"
 
 #include <stdlib.h>
+#include <math.h>
 #include <string.h>
+
+/* Amounts are counted in billionths, and read back exactly up to some millions of the unit. */
+static const double NANO = 1e9, MONEY_MAX = 9e18;
 
 static void steps_free(struct doc_step *steps, size_t n);
 static void steps_render(const struct task_doc *d, struct jw *w);
@@ -19,6 +23,7 @@ struct task_doc *doc_new(void)
 {
 	struct task_doc *d = xcalloc(1, sizeof *d);
 	d->state = TASK_QUEUED;
+	d->cost_nano = -1;
 	return d;
 }
 
@@ -32,6 +37,9 @@ void doc_free(struct task_doc *d)
 	free(d->approval);
 	free(d->metadata);
 	free(d->output_schema);
+	free(d->tenant);
+	free(d->budget);
+	free(d->budget_exhausted);
 	free(d->plan);
 	free(d->result);
 	free(d->error);
@@ -66,6 +74,12 @@ static char *text_whole(struct buf *out)
 {
 	ensure(!out->overflow);
 	return buf_take(out);
+}
+
+int64_t doc_cost_nano(const struct json *cost)
+{
+	double v = json_number(cost) * NANO;
+	return !json_is(cost, JSON_NUMBER) || v < 0 ? -1 : v > MONEY_MAX ? (int64_t)MONEY_MAX : llround(v);
 }
 
 char *doc_member(const struct json *object, const char *name)
@@ -154,6 +168,9 @@ struct task_doc *doc_parse(struct slice text, struct error *e)
 	d->approval = doc_member(j, "approval");
 	d->metadata = doc_member(j, "metadata");
 	d->output_schema = doc_member(j, "output_schema");
+	d->tenant = doc_member(j, "tenant");
+	d->budget = doc_member(j, "budget");
+	d->budget_exhausted = doc_member(j, "budget_exhausted");
 	d->result = doc_member(j, "result");
 	d->error = doc_member(j, "error");
 	doc_pending_set(d, j);
@@ -165,6 +182,7 @@ struct task_doc *doc_parse(struct slice text, struct error *e)
 	d->model_calls = json_get_integer(usage, "model_calls", 0);
 	d->tool_calls = json_get_integer(usage, "tool_calls", 0);
 	d->estimated = json_get_bool(usage, "estimated", false);
+	d->cost_nano = doc_cost_nano(json_get(usage, "cost"));
 	d->last_seq = (uint64_t)json_get_integer(j, "last_seq", 0);
 	clock_parse(json_get_text(j, "created_at", ""), &d->created_ms);
 	clock_parse(json_get_text(j, "updated_at", ""), &d->updated_ms);
@@ -175,6 +193,13 @@ struct task_doc *doc_parse(struct slice text, struct error *e)
 static void raw(struct jw *w, const char *name, const char *json)
 {
 	jw_kv_raw(w, name, json, json != NULL ? strlen(json) : 0);
+}
+
+/* Members that most tasks do not have. */
+static void optional(struct jw *w, const char *name, const char *json)
+{
+	if (json != NULL && strcmp(json, "null") != 0)
+		raw(w, name, json);
 }
 
 void doc_render(const struct task_doc *d, struct buf *out)
@@ -195,8 +220,10 @@ void doc_render(const struct task_doc *d, struct buf *out)
 	raw(&w, "pending", d->pending);
 	usage_render(d, &w);
 	raw(&w, "metadata", d->metadata);
-	if (d->output_schema != NULL && strcmp(d->output_schema, "null") != 0)
-		raw(&w, "output_schema", d->output_schema);
+	optional(&w, "output_schema", d->output_schema);
+	optional(&w, "tenant", d->tenant);
+	optional(&w, "budget", d->budget);
+	optional(&w, "budget_exhausted", d->budget_exhausted);
 	jw_name(&w, "last_seq");
 	jw_uint(&w, d->last_seq);
 	time_render(&w, "created_at", d->created_ms);
@@ -248,6 +275,10 @@ static void usage_render(const struct task_doc *d, struct jw *w)
 	jw_kv_int(w, "cached_tokens", d->cached_tokens);
 	jw_kv_int(w, "model_calls", d->model_calls);
 	jw_kv_int(w, "tool_calls", d->tool_calls);
+	if (d->cost_nano >= 0) {
+		jw_name(w, "cost");
+		jw_double(w, (double)d->cost_nano / NANO);
+	}
 	jw_kv_bool(w, "estimated", d->estimated);
 	jw_object_end(w);
 }

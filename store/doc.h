@@ -20,13 +20,16 @@ struct doc_step {
 struct task_doc {
 	enum task_state state;
 	char *id, *prompt, *approval, *metadata;
-	char *output_schema; /* "null": any result */
+	char *output_schema;             /* "null": any result */
+	char *tenant;                    /* "null": nobody was named */
+	char *budget, *budget_exhausted; /* "null": none, not yet */
 	char *plan; /* members of the plan beside its steps, without braces; NULL: there is no plan */
 	struct doc_step *steps;
 	size_t steps_count;
 	char *result, *error, *pending;
 	bool pending_is_live; /* a call that a worker has under way waits for it */
 	int64_t input_tokens, output_tokens, cached_tokens, model_calls, tool_calls;
+	int64_t cost_nano; /* -1: nothing that was used has a price */
 	bool estimated;
 	uint64_t last_seq;
 	int64_t created_ms, updated_ms;
@@ -40,6 +43,8 @@ char *doc_members(const struct json *object, const char *const *but);
 /* Takes over the steps of a plan object; finished steps of `old` (may be NULL) with the same id keep what
  * they have. */
 void doc_plan_set(struct task_doc *d, const struct json *plan);
+/* An amount as it stands in events and documents, in billionths; -1: none. */
+int64_t doc_cost_nano(const struct json *cost);
 void doc_text_set(char **at, char *text);                            /* takes text */
 void doc_pending_set(struct task_doc *d, const struct json *holder); /* from its member "pending" */
 /* A worker must hold the task's lease: its state works, or it waits for a person in the middle of a call. */

@@ -16,6 +16,7 @@ static void fold_state(struct task_doc *d, const struct json *data);
 static void fold_steps_close(struct task_doc *d);
 static void fold_step(struct task_doc *d, enum event_type type, const struct json *data);
 static void fold_usage(struct task_doc *d, const struct json *usage);
+static void fold_cost(struct task_doc *d, int64_t nano);
 static void fold_created(struct task_doc *d, const struct json *data);
 
 /* Most events are told, not folded: their text need not be parsed. */
@@ -35,6 +36,7 @@ static bool event_folds(enum event_type t)
 	case EVENT_STEP_WAITING:
 	case EVENT_STEP_IN_DOUBT:
 	case EVENT_STEP_RESUMED:
+	case EVENT_BUDGET_EXHAUSTED:
 	case EVENT_MODEL_COMPLETED: return true;
 	default: return false;
 	}
@@ -71,6 +73,12 @@ enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_t
 		doc_plan_set(d, json_get(j, "plan"));
 	} else if (type == EVENT_MODEL_COMPLETED) {
 		fold_usage(d, json_get(j, "usage"));
+		fold_cost(d, doc_cost_nano(json_get(j, "cost")));
+	} else if (type == EVENT_BUDGET_EXHAUSTED) {
+		static const char *const but[] = {"seq", "at", NULL};
+		char *members = doc_members(j, but);
+		doc_text_set(&d->budget_exhausted, xasprintf("{%s}", members));
+		free(members);
 	} else {
 		fold_step(d, type, j);
 	}
@@ -125,6 +133,8 @@ static void fold_created(struct task_doc *d, const struct json *data)
 	doc_text_set(&d->approval, doc_member(data, "approval"));
 	doc_text_set(&d->metadata, doc_member(data, "metadata"));
 	doc_text_set(&d->output_schema, doc_member(data, "output_schema"));
+	doc_text_set(&d->tenant, doc_member(data, "tenant"));
+	doc_text_set(&d->budget, doc_member(data, "budget"));
 }
 
 static void fold_state(struct task_doc *d, const struct json *data)
@@ -198,4 +208,10 @@ static void fold_usage(struct task_doc *d, const struct json *usage)
 	tokens_add(&d->output_tokens, usage, "output_tokens");
 	tokens_add(&d->cached_tokens, usage, "cached_tokens");
 	d->estimated = d->estimated || json_get_bool(usage, "estimated", false);
+}
+
+static void fold_cost(struct task_doc *d, int64_t nano)
+{
+	if (nano >= 0 && __builtin_add_overflow(d->cost_nano > 0 ? d->cost_nano : 0, nano, &d->cost_nano))
+		d->cost_nano = INT64_MAX;
 }

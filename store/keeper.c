@@ -36,6 +36,9 @@ struct batch {
 	struct buf docs;
 	struct request_unsaved *requests;
 	size_t requests_count, requests_cap;
+	struct budget_saved *budgets; /* store_budgets */
+	size_t budgets_count;
+	uint64_t budgets_change;
 	enum err code; /* of the first write that failed */
 	struct error error;
 };
@@ -58,6 +61,7 @@ struct keeper *keeper_new(struct loop *l, struct store *s, struct db *db, const 
 	k->batch = xcalloc(1, sizeof *k->batch);
 	k->batch->keeper = k;
 	k->batch->tasks = xcalloc(o->batch_tasks_max, sizeof *k->batch->tasks);
+	k->batch->budgets = xcalloc(store_budgets(s) + 1, sizeof *k->batch->budgets);
 	k->timer = loop_timer_new(l, on_timer, k);
 	/* What a dead keeper was told of and did not commit is in nobody's wake any more. */
 	unsaved_mark_all(s);
@@ -82,6 +86,7 @@ void keeper_free(struct keeper *k)
 	loop_timer_free(k->timer);
 	buf_release(&k->batch->docs);
 	free(k->batch->requests);
+	free(k->batch->budgets);
 	free(k->batch->tasks);
 	free(k->batch);
 	free(k);
@@ -213,7 +218,7 @@ static enum err batch_commit(struct keeper *k, bool *more, struct error *e)
 	*more = false;
 	if (k->broken)
 		return err_set(e, ERR_IO, "the database cannot be written any more");
-	b->count = b->bytes = b->requests_count = 0;
+	b->count = b->bytes = b->requests_count = b->budgets_count = 0;
 	b->code = db->begin(k->db, &b->error);
 	buf_reset(&b->docs);
 	if (b->code == ERR_NONE)
@@ -226,7 +231,11 @@ static enum err batch_commit(struct keeper *k, bool *more, struct error *e)
 		struct db_request r = {b->requests[i].key, b->requests[i].place};
 		b->code = db->request_put(k->db, &r, &b->error);
 	}
-	if (b->code == ERR_NONE && b->count == 0 && b->requests_count == 0)
+	if (b->code == ERR_NONE)
+		b->budgets_count = budgets_take(k->store, b->budgets, &b->budgets_change);
+	for (size_t i = 0; i < b->budgets_count && b->code == ERR_NONE; i++)
+		b->code = db->budget_put(k->db, &b->budgets[i], &b->error);
+	if (b->code == ERR_NONE && b->count == 0 && b->requests_count == 0 && b->budgets_count == 0)
 		b->code = room_probe(b);
 	if (b->code == ERR_NONE) {
 		KILL_POINT("commit-before");
@@ -325,6 +334,8 @@ static void batch_done(struct batch *b)
 		KILL_POINT("commit-told");
 	}
 	requests_done(s, b->requests, b->requests_count);
+	if (b->budgets_count > 0)
+		budgets_done(s, b->budgets_change);
 	store_count(s, COUNTER_COMMITS, 1);
 }
 
@@ -334,4 +345,6 @@ static void batch_again(struct batch *b)
 	for (size_t i = 0; i < b->count; i++)
 		unsaved_again(s, b->tasks[i].ref);
 	requests_again(s, b->requests, b->requests_count);
+	if (b->budgets_count > 0)
+		budgets_again(s);
 }

@@ -95,6 +95,11 @@ static enum err restore_over(struct keeper *k, struct error *e)
 	return code;
 }
 
+static void budget_take(const struct budget_saved *b, void *store)
+{
+	budget_restore(store, b);
+}
+
 enum err keeper_restore(struct keeper *k, struct error *e)
 {
 	const struct db_backend *db = k->db->backend;
@@ -118,6 +123,8 @@ enum err keeper_restore(struct keeper *k, struct error *e)
 		code = keeper_restore_rest(k, e);
 	if (code == ERR_NONE)
 		code = db->tasks_each(k->db, states_of(true), NULL, task_take, &finished, e);
+	if (code == ERR_NONE)
+		code = db->budgets_each(k->db, budget_day(clock_wall_ms()), budget_take, k->store, e);
 	if (code != ERR_NONE)
 		return code;
 	store_health_set(k->store, STORE_WORKS, "");

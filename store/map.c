@@ -190,6 +190,11 @@ static enum err layout_plan(const struct store_options *o, struct map *m, struct
 	m->gates_max = o->gates_count;
 	m->gates_at = at = round_up(at, 64);
 	at += (uint64_t)m->gates_max * sizeof(struct gate);
+	m->budgets_max = o->budgets_max > 0 ? o->budgets_max + 1 : 0;
+	m->tenant_caps = o->tenant_caps;
+	m->service_caps = o->service_caps;
+	m->budgets_at = at = round_up(at, 64);
+	at += (uint64_t)m->budgets_max * sizeof(struct budget_entry);
 	m->live_at = at = round_up(at, PAGE);
 	at += (uint64_t)o->procs_max * o->live_ring_bytes;
 	m->blocks_at = at = round_up(at, 64);
@@ -280,6 +285,7 @@ static void mapping_format(const struct map *plan, struct map *m)
 	lock_init(&m->index_lock);
 	lock_init(&m->pool_lock);
 	lock_init(&m->keys_lock);
+	budgets_format(m);
 	atomic_store(&m->health, m->keeper_proc != NONE ? STORE_STARTING : STORE_WORKS);
 	struct slot *slots = (struct slot *)((char *)m + m->slots_at);
 	for (uint32_t i = 0; i < m->tasks_max; i++) {

@@ -57,6 +57,12 @@ struct gate_limits {
 	int64_t breaker_ms;        /* stays open so long, then one probe is let through */
 };
 
+/* --- what a day may cost: see "budgets" below --- */
+enum { STORE_TENANT_SIZE = 65 }; /* with its NUL */
+struct budget_caps {             /* 0: no limit */
+	int64_t input_tokens, output_tokens, total_tokens, cost_nano, model_calls, tool_calls;
+};
+
 struct store_options {
 	size_t bytes;             /* size of the whole mapping */
 	uint32_t tasks_max;       /* slots */
@@ -70,6 +76,9 @@ struct store_options {
 	uint32_t requests_max;    /* keys of requests remembered in the mapping */
 	const struct gate_limits *gates; /* gates_count of them, <= STORE_GATES_MAX */
 	uint32_t gates_count;
+	/* Of a day (UTC): of each tenant, of all together. Nothing is counted when budgets_max is 0. */
+	struct budget_caps tenant_caps, service_caps;
+	uint32_t budgets_max; /* tenants of one day */
 };
 
 struct store;
@@ -378,6 +387,55 @@ struct gate_view {
 };
 void gate_view_get(struct store *s, uint32_t gate, int64_t now_ms, struct gate_view *out);
 uint32_t store_gates(const struct store *s);
+
+/* --- budgets of a day, per tenant and for the whole service ---
+ *
+ * The worst that a call may cost is charged before it is made, and what was not used is given back
+ * afterwards. Whoever dies in between leaves it charged. Times are the wall clock's; a day ends at midnight
+ * UTC. */
+
+struct budget_sums {
+	int64_t input_tokens, output_tokens, cost_nano, model_calls, tool_calls;
+};
+enum budget_limit {
+	BUDGET_NONE,
+	BUDGET_INPUT_TOKENS,
+	BUDGET_OUTPUT_TOKENS,
+	BUDGET_TOTAL_TOKENS,
+	BUDGET_COST,
+	BUDGET_MODEL_CALLS,
+	BUDGET_TOOL_CALLS,
+	BUDGET_WALL_SECONDS, /* of tasks only */
+};
+const char *budget_limit_text(enum budget_limit l); /* "input_tokens" ... */
+/* The first limit that `more` on top of `spent` would pass; *used and *cap say how it stands. Pure. */
+enum budget_limit budget_over(const struct budget_sums *spent, const struct budget_sums *more,
+			      const struct budget_caps *caps, int64_t *used, int64_t *cap);
+int64_t budget_day(int64_t wall_ms); /* since 1970 */
+
+struct budget_hold {
+	uint32_t entry;
+	int64_t day;
+	struct budget_sums worst;
+	uint64_t change;
+};
+struct budget_refusal {
+	enum budget_limit
+		limit; /* BUDGET_NONE: the table has no room for one more tenant (budgets.tenants_max) */
+	bool of_service;
+	int64_t used, cap;
+};
+bool store_has_budgets(const struct store *s);
+/* tenant: not empty, shorter than STORE_TENANT_SIZE. ERR_FULL with *why. */
+must_check enum err budget_reserve(struct store *s, const char *tenant, const struct budget_sums *worst,
+				   int64_t wall_ms, struct budget_hold *hold, struct budget_refusal *why);
+/* At most once for each hold. */
+void budget_settle(struct store *s, const char *tenant, const struct budget_hold *hold,
+		   const struct budget_sums *used);
+/* No power cut can undo the charge of hold->change; when not, WAKE_GATES tells. */
+bool budget_is_saved(struct store *s, uint64_t change);
+/* What was charged on that day; "" is the whole service. false: nothing is known of it. */
+bool budget_get(struct store *s, const char *tenant, int64_t wall_ms, struct budget_sums *out);
 
 /* --- figures --- */
 

@@ -45,6 +45,20 @@ size_t requests_take(struct store *s, size_t max, struct request_unsaved *out);
 void requests_done(struct store *s, const struct request_unsaved *r, size_t n);
 void requests_again(struct store *s, const struct request_unsaved *r, size_t n);
 
+/* What a tenant ("": all) had charged on a day. */
+struct budget_saved {
+	int64_t day;
+	char tenant[STORE_TENANT_SIZE];
+	struct budget_sums spent;
+};
+size_t store_budgets(const struct store *s); /* as many as there may be */
+/* All that changed; out has room for store_budgets. Then budgets_done with *change, or budgets_again. */
+size_t budgets_take(struct store *s, struct budget_saved *out, uint64_t *change);
+void budgets_done(struct store *s, uint64_t change);
+void budgets_again(struct store *s);
+/* Of the present day, at the start; nothing when the table knows more already. */
+void budget_restore(struct store *s, const struct budget_saved *b);
+
 /* A task as the database has it. Slices are borrowed. */
 struct task_saved {
 	struct id id;
@@ -114,6 +128,8 @@ struct db_backend {
 	/* sse: whole events with rising numbers; those that are there already are left as they are. */
 	enum err (*events_put)(struct db *d, const struct id *task, struct slice sse, struct error *e);
 	enum err (*request_put)(struct db *d, const struct db_request *r, struct error *e);
+	/* Replaces that tenant's of that day; those of days before the day before go. */
+	enum err (*budget_put)(struct db *d, const struct budget_saved *b, struct error *e);
 	/* Parts count from 0; replaces one that is there. */
 	enum err (*artifact_part_put)(struct db *d, const struct id *task, uint32_t number, uint32_t part,
 				      struct slice bytes, struct error *e);
@@ -134,6 +150,10 @@ struct db_backend {
 			       void *arg, struct error *e);
 	enum err (*request_get)(struct db *d, const uint8_t key[REQUEST_DIGEST], struct db_request *out,
 				struct error *e);
+	/* Calls fn for each of that day; fn may not write. */
+	enum err (*budgets_each)(struct db *d, int64_t day,
+				 void (*fn)(const struct budget_saved *b, void *arg), void *arg,
+				 struct error *e);
 	/* media_type and name are valid until the next call. */
 	enum err (*artifact_get)(struct db *d, const struct id *task, uint32_t number,
 				 struct db_artifact *out, struct error *e);

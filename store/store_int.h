@@ -12,7 +12,7 @@
  *   move.c    the one mover; create.c: new tasks
  *   room.c    blocks for a change, and who makes room for it; cache.c: fold states kept per handle
  *   read.c    documents, events, lists
- *   gate.c
+ *   gate.c, budget.c
  *   lease.c, wake.c, live.c, count.c, check.c
  *
  * Everything in the mapping is reached by offsets; nothing in it is a pointer. Fields marked (lock) are only
@@ -39,7 +39,7 @@ enum {
 /* --- lock.c --- */
 
 /* Order of taking; a thread may only take a lock of a higher rank than those it holds. */
-enum lock_rank { LOCK_INDEX = 1, LOCK_SLOT, LOCK_POOL, LOCK_KEYS, LOCK_GATE };
+enum lock_rank { LOCK_INDEX = 1, LOCK_SLOT, LOCK_POOL, LOCK_KEYS, LOCK_GATE, LOCK_BUDGETS };
 
 struct lock {
 	pthread_mutex_t mutex;
@@ -137,6 +137,16 @@ struct gate {
 	char error[GATE_ERROR_MAX];
 };
 
+/* budget.c: what a tenant, or all (the first), has charged on its day; under the budgets lock. */
+struct budget_entry {
+	_Atomic uint32_t used; /* written last */
+	char tenant[STORE_TENANT_SIZE];
+	bool dirty, taken; /* to be saved; being saved */
+	int64_t day;       /* written after the sums when it turns */
+	uint64_t change;   /* the last one; 0: none since the start */
+	struct budget_sums spent;
+};
+
 struct proc {
 	_Atomic uint32_t gen;
 	_Atomic uint32_t alive;
@@ -151,23 +161,29 @@ struct proc {
 struct map {
 	uint64_t magic;
 	uint32_t layout;
-	uint32_t tasks_max, procs_max, blocks_max, buckets, keys_max, gates_max;
+	uint32_t tasks_max, procs_max, blocks_max, buckets, keys_max, gates_max, budgets_max;
 	uint32_t keeper_proc; /* NONE: what is published is shown at once */
 	uint64_t bytes;
 	uint32_t task_events_max;
 	uint64_t task_bytes_max, live_ring_bytes;
 	uint32_t reserve_blocks; /* only for moves into terminal states */
 	/* offsets from the start of the mapping */
-	uint64_t procs_at, dirty_at, works_at, unsaved_at, slots_at, buckets_at, keys_at, gates_at, blocks_at,
-		payload_at, live_at;
+	uint64_t procs_at, dirty_at, works_at, unsaved_at, slots_at, buckets_at, keys_at, gates_at,
+		budgets_at, blocks_at, payload_at, live_at;
 	/* how often it changed, and enum store_health; the text of every other change is its reason
 	 * (health.c)
 	 */
 	_Atomic uint32_t health;
 	_Atomic uint64_t health_why[2][ERROR_MSG_MAX / sizeof(uint64_t)];
 	struct lock keys_lock;
-	_Atomic uint32_t keys_unsaved; /* 1: there may be some */
-	_Atomic uint64_t work_seq;     /* counts what may have made a task need a worker */
+	struct budget_caps tenant_caps, service_caps;
+	struct lock budgets_lock;
+	uint64_t budget_changes;          /* (budgets lock) */
+	_Atomic uint64_t budget_saved;    /* of these, so many are durable */
+	_Atomic uint64_t budget_waiting;  /* bit per participant */
+	_Atomic uint32_t budgets_unsaved; /* 1: there may be some */
+	_Atomic uint32_t keys_unsaved;    /* 1: there may be some */
+	_Atomic uint64_t work_seq;        /* counts what may have made a task need a worker */
 	_Atomic uint64_t work_again; /* of these, the tasks that are not new: they may be older than others */
 	_Atomic uint32_t stuck;      /* participant that held a lock for too long; NONE */
 	_Atomic uint64_t bytes_backed;  /* the system has given memory for so many */
@@ -418,6 +434,12 @@ void keys_mark_all(struct store *s);
 /* --- gate.c --- */
 void gate_format(struct gate *g, const struct gate_limits *limits);
 must_check enum err gates_check(struct store *s, struct error *e);
+
+/* --- budget.c --- */
+void budgets_format(struct map *m);
+must_check enum err budgets_check(struct store *s, struct error *e);
+/* A keeper that takes over: what its predecessor was saving is not saved. */
+void budgets_mark_all(struct store *s);
 
 /* --- wake.c --- */
 /* Under the slot lock, before the change is published: marks the task for `also` (NONE: nobody) and, if so

@@ -142,6 +142,7 @@ void unsaved_mark_all(struct store *s)
 		if (atomic_load(&slot_at(s, i)->used))
 			unsaved_mark(s, i);
 	keys_mark_all(s);
+	budgets_mark_all(s);
 }
 
 /* --- helpers --- */

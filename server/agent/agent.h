@@ -41,17 +41,19 @@ struct agent_policy {
 
 struct agent_options {
 	struct agent_policy policy;
-	enum permit tainted_calls; /* calls that the plan did not name, after output of strangers was read */
-	int runs_max;              /* tasks run at once by this worker; more stay for others */
-	int parallel_steps;        /* read-only steps of one task side by side */
-	int steps_max;             /* of a plan */
-	int turns_max;             /* model turns per step */
-	int calls_max;             /* tool calls per step */
-	int replans_max;           /* new plans of one task after steps have failed */
-	int tools_offered_max;     /* tools shown to the planner and to a step */
-	int64_t tools_wait_ms;     /* for tool servers that are still starting; then without them */
-	int64_t task_ms_max;       /* working time of one task */
-	int64_t repeat_wait_ms;    /* before a call is made again that was lost with a process; grows */
+	enum permit tainted_calls;  /* calls that the plan did not name, after output of strangers was read */
+	int runs_max;               /* tasks run at once by this worker; more stay for others */
+	int parallel_steps;         /* read-only steps of one task side by side */
+	int steps_max;              /* of a plan */
+	int turns_max;              /* model turns per step */
+	int calls_max;              /* tool calls per step */
+	int replans_max;            /* new plans of one task after steps have failed */
+	int answer_percent;         /* of a budget, kept for the final answer */
+	int64_t call_output_tokens; /* most of one call, where a budget counts and nothing else says */
+	int tools_offered_max;      /* tools shown to the planner and to a step */
+	int64_t tools_wait_ms;      /* for tool servers that are still starting; then without them */
+	int64_t task_ms_max;        /* working time of one task */
+	int64_t repeat_wait_ms;     /* before a call is made again that was lost with a process; grows */
 	size_t tool_result_bytes_max;  /* kept in the journal */
 	int tool_result_parts_max;     /* binary parts of one result that become artifacts */
 	size_t tool_context_bytes_max; /* shown to the model */

@@ -20,6 +20,7 @@
  * - context.c: what of a conversation is shown; shorten.c: large JSON made short
  * - builtin.c, read_result.c: the tools that are the runtime's own; repeats.c: a model that goes in circles
  * - resume.c: a run rebuilt from its document and events, table and archive; replay.c: what each event says
+ * - budget.c: what the task may spend; budget_resume.c: what it has spent before it was taken up
  * - record.c: events written, always through task_move
  *
  * A run is driven by run_pump(), which is only ever called from the bottom of the loop (run_wake). Callbacks
@@ -326,8 +327,30 @@ struct run_step {
 	enum step_status declined; /* STEP_SKIPPED or STEP_FAILED by a person's word; else STEP_PENDING */
 };
 
+/* A model call under way, and the worst it may cost: once for each attempt that may have to be paid for. */
+struct budget_ask {
+	struct budget_ask *next;
+	char call[CALL_ID_SIZE];
+	enum llm_role role;
+	struct budget_sums worst; /* of the attempt under way */
+	struct budget_hold holds[16];
+	size_t holds_count;
+};
+struct run_budget {
+	struct budget_caps caps;
+	int64_t wall_ms; /* 0: none of its own */
+	char tenant[STORE_TENANT_SIZE];
+	struct budget_sums spent;
+	struct budget_ask *asks;
+	enum budget_limit over; /* BUDGET_NONE: not yet */
+	const char *scope;      /* whose: "task", "tenant", "service" */
+	int64_t used, cap;
+	bool answered; /* the answer within what was kept has been tried */
+};
+
 struct run {
 	struct agent *agent;
+	struct run_budget budget;
 	struct run *next;
 	struct lease lease;
 	enum task_state state;
@@ -466,6 +489,33 @@ struct plan *replan_parse(struct run *r, struct slice text, const struct mcp_cat
 void replan_adopt(struct run *r, struct plan *p);
 /* Back to running with the plan as it is. Takes the record. */
 void replan_give_up(struct run *r, struct record *completed, const char *why);
+
+/* budget.c */
+/* Reserves the worst that the call may cost and bounds its output; false: a limit is reached, and nothing
+ * more is begun (budget_is_over). To be given, whatever becomes of the call, but for one that is cancelled.
+ */
+must_check bool budget_take(struct run *r, const char *call, struct llm_request *q);
+void budget_give(struct run *r, const char *call, const struct llm_turn *turn, const struct error *e);
+/* One more attempt after one that may have to be paid for: false, when that does not fit in. */
+must_check bool budget_repeat(struct run *r, const char *call);
+must_check bool budget_tool_take(struct run *r);
+void budget_reserved_write(const struct run *r, const char *call, struct jw *w); /* into model.started */
+bool budget_is_over(const struct run *r);
+void budget_end(struct run *r); /* of a run that is over its budget: goes on to its end */
+/* Ends it without a model: completed with what was finished, or failed when that is nothing. */
+void budget_finish(struct run *r);
+void budget_note(const struct run *r, struct buf *out); /* behind an answer, when it is partial */
+int64_t budget_wall_mono_ms(const struct run *r);       /* when the time for all but the answer is over */
+void budget_wall_check(struct run *r);
+void budget_sums_add(struct budget_sums *to, const struct budget_sums *more);
+struct budget_ask *budget_ask_new(struct run *r, const char *call);
+struct budget_ask *budget_ask_find(const struct run *r, const char *call); /* NULL */
+void budget_ask_drop(struct run *r, struct budget_ask *a);
+/* budget_resume.c. Of a run that is taken up: from its document, then each event, then budget_loaded. */
+void budget_load(struct run *r, const struct json *doc);
+void budget_replay(struct run *r, enum event_type type, const struct json *data);
+void budget_loaded(struct run *r);
+void budget_release(struct run *r);
 
 /* planner.c, writer.c */
 void planner_start(struct run *r);

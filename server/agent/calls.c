@@ -293,6 +293,8 @@ static void call_start(struct exec_call *c, const struct json *arguments)
 	struct run *r = x->run;
 	struct record rec;
 	bool idempotent = toolbox_idempotent(&x->box, c->tool);
+	if (!budget_tool_take(r))
+		return;
 	c->untrusted = toolbox_untrusted(&x->box, c->tool);
 	run_call_name(r, c->id);
 	call_head(&rec, c);

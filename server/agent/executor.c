@@ -16,6 +16,7 @@ static void model_start(struct exec *x);
 static void model_delta(struct slice text, void *arg);
 static void model_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg);
 static void model_failover(const char *provider, const char *model, const struct error *why, void *arg);
+static bool model_may_repeat(void *arg);
 static void model_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static void turn_take(struct exec *x, const struct llm_turn *turn);
 static bool finish_take(struct exec *x, const struct llm_turn *turn);
@@ -216,14 +217,6 @@ static void model_start(struct exec *x)
 		exec_step_failed(x, "context-full", e.msg);
 		return;
 	}
-	run_call_name(r, x->model_call_id);
-	record_model_started(r, x->model_call_id, LLM_EXECUTOR, step_id(x), x->messages + x->messages_told,
-			     x->messages_count - x->messages_told);
-	if (run_over(r)) {
-		free(shown);
-		return;
-	}
-	x->messages_told = x->messages_count;
 	struct llm_result_of results[PLAN_STEPS_MAX];
 	struct llm_context context = {
 		.goal = r->prompt, .plan = r->plan->tree, .step_id = step_id(x), .results = results};
@@ -240,10 +233,18 @@ static void model_start(struct exec *x)
 				  .task_id = r->task_id};
 	struct llm_handler h = {.on_delta = model_delta,
 				.on_retry = model_retry,
+				.may_repeat = model_may_repeat,
 				.on_failover = model_failover,
 				.on_end = model_end,
 				.arg = x};
-	x->model = llm_call_start(r->agent->llm, &req, h);
+	run_call_name(r, x->model_call_id);
+	if (budget_take(r, x->model_call_id, &req)) {
+		record_model_started(r, x->model_call_id, LLM_EXECUTOR, step_id(x),
+				     x->messages + x->messages_told, x->messages_count - x->messages_told);
+		x->messages_told = x->messages_count;
+		if (!run_over(r))
+			x->model = llm_call_start(r->agent->llm, &req, h);
+	}
 	free(shown);
 }
 
@@ -271,10 +272,17 @@ static void model_failover(const char *provider, const char *model, const struct
 	record_model_failover(x->run, x->model_call_id, provider, model, why);
 }
 
+static bool model_may_repeat(void *arg)
+{
+	struct exec *x = arg;
+	return budget_repeat(x->run, x->model_call_id);
+}
+
 static void model_end(const struct llm_turn *turn, const struct error *e, void *arg)
 {
 	struct exec *x = arg;
 	x->model = NULL;
+	budget_give(x->run, x->model_call_id, turn, e);
 	if (turn != NULL)
 		turn_take(x, turn);
 	else if (record_model_failed(x->run, x->model_call_id, LLM_EXECUTOR, step_id(x), e))

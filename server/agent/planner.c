@@ -14,6 +14,7 @@
 static void planner_delta(struct slice text, void *arg);
 static void planner_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg);
 static void planner_failover(const char *provider, const char *model, const struct error *why, void *arg);
+static bool planner_may_repeat(void *arg);
 static void planner_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static bool answer_refused(struct run *r, const struct llm_turn *turn, struct record *completed,
 			   const struct error *why);
@@ -67,14 +68,19 @@ void planner_start(struct run *r)
 				  .task_id = r->task_id};
 	struct llm_handler h = {.on_delta = planner_delta,
 				.on_retry = planner_retry,
+				.may_repeat = planner_may_repeat,
 				.on_failover = planner_failover,
 				.on_end = planner_end,
 				.arg = r};
 	run_call_name(r, r->model_call_id);
 	size_t told = r->rejected_answer != NULL ? 2 : 0;
-	record_model_started(r, r->model_call_id, LLM_PLANNER, NULL, messages + told, count - told);
-	if (!run_over(r))
-		r->model = llm_call_start(a->llm, &req, h);
+	if (budget_take(r, r->model_call_id, &req)) {
+		record_model_started(r, r->model_call_id, LLM_PLANNER, NULL, messages + told, count - told);
+		if (!run_over(r))
+			r->model = llm_call_start(a->llm, &req, h);
+	}
+	if (!run_over(r) && r->model == NULL && budget_is_over(r))
+		budget_finish(r);
 	toolbox_release(&box);
 	buf_release(&system);
 	buf_release(&user);
@@ -105,12 +111,19 @@ static void planner_failover(const char *provider, const char *model, const stru
 	record_model_failover(r, r->model_call_id, provider, model, why);
 }
 
+static bool planner_may_repeat(void *arg)
+{
+	struct run *r = arg;
+	return budget_repeat(r, r->model_call_id);
+}
+
 static void planner_end(const struct llm_turn *turn, const struct error *e, void *arg)
 {
 	struct run *r = arg;
 	struct record completed;
 	struct error why = {0};
 	r->model = NULL;
+	budget_give(r, r->model_call_id, turn, e);
 	if (turn == NULL) {
 		if (record_model_failed(r, r->model_call_id, LLM_PLANNER, NULL, e))
 			run_fail(r, record_error_code(e), e->msg);

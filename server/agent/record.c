@@ -105,6 +105,7 @@ void record_model_started(struct run *r, const char *call, enum llm_role role, c
 {
 	struct record rec;
 	model_head(&rec, call, role, step);
+	budget_reserved_write(r, call, &rec.w);
 	jw_kv_text(&rec.w, "provider", llm_provider(r->agent->llm, role));
 	jw_kv_text(&rec.w, "model", llm_model(r->agent->llm, role));
 	/* The rules read none of it. */
@@ -156,6 +157,10 @@ void record_turn(struct record *rec, const struct llm_turn *t)
 	jw_kv_int(w, "reasoning_tokens", t->usage.reasoning_tokens);
 	jw_kv_bool(w, "estimated", t->usage.estimated);
 	jw_object_end(w);
+	if (t->cost_nano >= 0) {
+		jw_name(w, "cost");
+		jw_double(w, (double)t->cost_nano / 1e9);
+	}
 }
 
 bool record_model_failed(struct run *r, const char *call, enum llm_role role, const char *step,

@@ -67,6 +67,7 @@ void event_replay(struct run *r, enum event_type type, const struct json *data)
 			snprintf(r->fence, sizeof r->fence, "%s", json_get_text(data, "fence", ""));
 	}
 	calls_named_raise(r, data);
+	budget_replay(r, type, data);
 	artifacts_named_raise(r, data);
 	if (type == EVENT_PLAN_REJECTED)
 		text_take(&r->feedback, json_get_text(data, "feedback", NULL));

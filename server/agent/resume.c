@@ -42,6 +42,7 @@ enum resume resume_pump(struct run *r)
 	r->deadline_mono_ms -= r->worked_ms + (since_ms > 0 ? since_ms : 0);
 	if (r->state == TASK_PLANNING && r->replans == 0)
 		plan_forget(r);
+	budget_loaded(r);
 	/* Who asked is lost with the call that was under way. */
 	if (!asks_hush(r, "the call that asked was lost"))
 		return RESUME_WAITS;
@@ -81,6 +82,7 @@ static enum err document_load(struct run *r, struct error *e)
 	id_format(&head.id, r->task_id);
 	fence_make(r);
 	r->prompt = xstrdup(json_get_text(doc, "prompt", ""));
+	budget_load(r, doc);
 	r->approval = approval_of(json_get_text(doc, "approval", "required"));
 	if (json_get(doc, "output_schema") != NULL)
 		r->output_schema = json_copy(json_get(doc, "output_schema"));

@@ -144,6 +144,8 @@ void run_timer_arm(struct run *r)
 		int64_t again = r->steps[i].exec != NULL ? calls_again_mono_ms(r->steps[i].exec) : INT64_MAX;
 		until = again > now && again < until ? again : until;
 	}
+	int64_t wall = budget_wall_mono_ms(r);
+	until = wall > now && wall < until ? wall : until;
 	/* While nothing may begin there is nothing to wait for but news of the store. */
 	bool pauses = r->paused_since_mono_ms != 0 && r->end_code == NULL;
 	loop_timer_set(r->timer, pauses ? -1 : until > now ? until - now : 1);
@@ -161,6 +163,14 @@ static void run_pump(void *arg)
 		return;
 	}
 	bool takes = store_takes(r);
+	if (r->loaded && takes)
+		budget_wall_check(r);
+	if (run_over(r))
+		return;
+	if (takes && clock_mono_ms() >= r->deadline_mono_ms && budget_is_over(r) && r->plan != NULL) {
+		budget_finish(r);
+		return;
+	}
 	if (takes && clock_mono_ms() >= r->deadline_mono_ms) {
 		run_fail(r, "timeout", "the task used up its working time (agent.task_seconds)");
 		return;
@@ -292,6 +302,7 @@ static void run_free(void *arg)
 	}
 	asks_free(r);
 	loop_timer_free(r->timer);
+	budget_release(r);
 	for (struct text_list *t; (t = r->digests_accepted) != NULL; free(t))
 		r->digests_accepted = t->next;
 	plan_free(r->plan);

@@ -33,6 +33,10 @@ void steps_pump(struct run *r, bool go_on)
 		r->steps[i].exec = NULL;
 		exec_free(x);
 	}
+	if (budget_is_over(r)) {
+		budget_end(r);
+		return;
+	}
 	if (steps_failed(r))
 		return;
 	bool replans = replan_due(r);

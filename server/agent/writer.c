@@ -14,6 +14,7 @@
 static void writer_delta(struct slice text, void *arg);
 static void writer_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg);
 static void writer_failover(const char *provider, const char *model, const struct error *why, void *arg);
+static bool writer_may_repeat(void *arg);
 static void writer_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static void json_take(struct run *r, const char *text, struct record *completed);
 static void text_take(struct run *r, const char *text, struct record *completed);
@@ -49,13 +50,16 @@ void writer_start(struct run *r)
 				  .task_id = r->task_id};
 	struct llm_handler h = {.on_delta = writer_delta,
 				.on_retry = writer_retry,
+				.may_repeat = writer_may_repeat,
 				.on_failover = writer_failover,
 				.on_end = writer_end,
 				.arg = r};
 	run_call_name(r, r->model_call_id);
-	record_model_started(r, r->model_call_id, LLM_WRITER, NULL, messages + told, count - told);
-	if (!run_over(r))
-		r->model = llm_call_start(r->agent->llm, &req, h);
+	if (budget_take(r, r->model_call_id, &req)) {
+		record_model_started(r, r->model_call_id, LLM_WRITER, NULL, messages + told, count - told);
+		if (!run_over(r))
+			r->model = llm_call_start(r->agent->llm, &req, h);
+	}
 	buf_release(&system);
 	buf_release(&user);
 	buf_release(&failed);
@@ -86,13 +90,29 @@ static void writer_failover(const char *provider, const char *model, const struc
 	record_model_failover(r, r->model_call_id, provider, model, why);
 }
 
+/* A task that was over its budget ends with what it has, whatever became of the answer. */
+static void writer_failed(struct run *r, const struct error *e)
+{
+	if (budget_is_over(r))
+		budget_finish(r);
+	else
+		run_fail(r, record_error_code(e), e->msg);
+}
+
+static bool writer_may_repeat(void *arg)
+{
+	struct run *r = arg;
+	return budget_repeat(r, r->model_call_id);
+}
+
 static void writer_end(const struct llm_turn *turn, const struct error *e, void *arg)
 {
 	struct run *r = arg;
 	r->model = NULL;
+	budget_give(r, r->model_call_id, turn, e);
 	if (turn == NULL) {
 		if (record_model_failed(r, r->model_call_id, LLM_WRITER, NULL, e))
-			run_fail(r, record_error_code(e), e->msg);
+			writer_failed(r, e);
 		return;
 	}
 	struct record completed;
@@ -175,6 +195,7 @@ static void text_take(struct run *r, const char *text, struct record *completed)
 			   buf_cstr(&unknown));
 	if (!agent_is_offline(r->agent, LLM_WRITER))
 		answer_notes(r, text, &whole);
+	budget_note(r, &whole);
 	jw_text_n(&w, whole.data, whole.len);
 	task_end(r, completed, buf_slice(&result));
 out:

@@ -48,6 +48,7 @@ struct conf_env_pair {
 
 /* --- model providers --- */
 
+enum { CONF_MONEY_DECIMALS = 9 }; /* amounts are billionths of the unit */
 enum { CONF_PROVIDERS_MAX = 32, CONF_PROVIDER_NAME_MAX = 48, CONF_ROLES = 3 };
 
 /* A price in millionths of the currency's unit per million tokens; -1: not known. */
@@ -92,6 +93,7 @@ struct conf {
 #define OPT_SECTION(section, doc)                        struct conf_##section {
 #define OPT_INT(section, name, def, min, max, unit, doc) int64_t name;
 #define OPT_AUTO(section, name, min, max, unit, doc)     int64_t name;
+#define OPT_MONEY(section, name, doc)                    int64_t name;
 #define OPT_TEXT(section, name, def, doc)                const char *name;
 #define OPT_URL(section, name, def, doc)                 const char *name;
 #define OPT_SECRET(section, name, doc)                   const char *name;

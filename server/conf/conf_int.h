@@ -87,7 +87,15 @@ void conf_rules_print(const struct conf *c, struct buf *out);
 
 /* --- options.c: the table --- */
 
-enum conf_option_kind { OPTION_INT, OPTION_AUTO, OPTION_TEXT, OPTION_URL, OPTION_SECRET, OPTION_ENUM };
+enum conf_option_kind {
+	OPTION_INT,
+	OPTION_AUTO,
+	OPTION_TEXT,
+	OPTION_URL,
+	OPTION_SECRET,
+	OPTION_ENUM,
+	OPTION_MONEY
+};
 
 struct conf_option {
 	const char *section, *name;
@@ -109,8 +117,11 @@ must_check enum err conf_option_assign(struct conf *c, const struct conf_option 
 				       bool quoted, struct error *e);
 void conf_option_default(struct conf *c, const struct conf_option *o);
 void conf_option_release(struct conf *c, const struct conf_option *o);         /* leaves NULL */
-int64_t conf_option_number(const struct conf *c, const struct conf_option *o); /* of INT, AUTO, ENUM */
+int64_t conf_option_number(const struct conf *c, const struct conf_option *o); /* of INT, AUTO, ENUM, MONEY */
 const char *conf_option_text(const struct conf *c, const struct conf_option *o);
+/* "2.50" with at most so many decimals, as a whole number of the last one's; false when it is none. */
+bool conf_decimal_parse(const char *text, int decimals, int64_t *out);
+void conf_decimal_print(int64_t value, int decimals, struct buf *out);
 /* The word number `i` of "a|b|c". */
 struct slice conf_word(const char *words, int64_t i);
 

@@ -251,6 +251,7 @@ static void value_print(const struct conf *c, const struct conf_option *o, struc
 			return;
 		}
 		break;
+	case OPTION_MONEY: conf_decimal_print(conf_option_number(c, o), CONF_MONEY_DECIMALS, out); return;
 	case OPTION_INT: break;
 	}
 	buf_add_i64(out, conf_option_number(c, o));

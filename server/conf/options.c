@@ -20,6 +20,7 @@ const struct conf_option conf_options[] = {
 	{AT(s, n), OPTION_INT, OFFSET(s, n), def, min, max, NULL, NULL, unit, doc},
 #define OPT_AUTO(s, n, min, max, unit, doc) \
 	{AT(s, n), OPTION_AUTO, OFFSET(s, n), 0, min, max, NULL, NULL, unit, doc},
+#define OPT_MONEY(s, n, doc)     {AT(s, n), OPTION_MONEY, OFFSET(s, n), 0, 0, 0, NULL, NULL, "", doc},
 #define OPT_TEXT(s, n, def, doc) {AT(s, n), OPTION_TEXT, OFFSET(s, n), 0, 0, 0, def, NULL, "", doc},
 #define OPT_URL(s, n, def, doc)  {AT(s, n), OPTION_URL, OFFSET(s, n), 0, 0, 0, def, NULL, "", doc},
 #define OPT_SECRET(s, n, doc)    {AT(s, n), OPTION_SECRET, OFFSET(s, n), 0, 0, 0, "", NULL, "", doc},
@@ -155,6 +156,46 @@ static enum err integer_assign(struct conf *c, const struct conf_option *o, cons
 		       o->unit, quoted ? "the text " : "", text);
 }
 
+bool conf_decimal_parse(const char *text, int decimals, int64_t *out)
+{
+	size_t whole = strspn(text, "0123456789");
+	const char *rest = text + whole;
+	size_t digits = *rest == '.' ? strspn(rest + 1, "0123456789") : 0;
+	if (!whole || whole > 9 || digits > (size_t)decimals || (*rest == '.' && !digits) ||
+	    rest[digits ? digits + 1 : 0])
+		return false;
+	int64_t v = 0;
+	for (size_t i = 0; i < whole; i++)
+		v = v * 10 + (text[i] - '0');
+	for (size_t i = 0; i < (size_t)decimals; i++)
+		v = v * 10 + (i < digits ? rest[i + 1] - '0' : 0);
+	*out = v;
+	return true;
+}
+
+void conf_decimal_print(int64_t value, int decimals, struct buf *out)
+{
+	int64_t unit = 1;
+	for (int i = 0; i < decimals; i++)
+		unit *= 10;
+	buf_printf(out, "%lld.%0*lld", (long long)(value / unit), decimals, (long long)(value % unit));
+	while (out->data[out->len - 1] == '0')
+		out->data[--out->len] = '\0';
+	if (out->data[out->len - 1] == '.')
+		out->data[--out->len] = '\0';
+}
+
+static enum err money_assign(struct conf *c, const struct conf_option *o, const char *text, bool quoted,
+			     struct error *e)
+{
+	int64_t v;
+	if (quoted || !conf_decimal_parse(text, CONF_MONEY_DECIMALS, &v))
+		return err_set(e, ERR_CONFIG, "must be an amount such as 2.50, is %s\"%.60s\"",
+			       quoted ? "the text " : "", text);
+	number_put(c, o, v);
+	return ERR_NONE;
+}
+
 static enum err enum_assign(struct conf *c, const struct conf_option *o, const char *text, struct error *e)
 {
 	const char *names[8];
@@ -207,6 +248,8 @@ enum err conf_option_assign(struct conf *c, const struct conf_option *o, const c
 		return text_assign(c, o, text, e);
 	if (o->kind == OPTION_ENUM)
 		return enum_assign(c, o, text, e);
+	if (o->kind == OPTION_MONEY)
+		return money_assign(c, o, text, quoted, e);
 	return integer_assign(c, o, text, quoted, e);
 }
 

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PRICE_DECIMALS = 6 };
+
 const char *const provider_roles[CONF_ROLES] = {"planner", "executor", "writer"};
 const char *const provider_price_names[PROVIDER_PRICES] = {"input", "cached", "cache_write", "output"};
 
@@ -124,8 +126,17 @@ enum err conf_providers_settle(struct conf *c, struct error *e)
 		p->api = c->llm.api;
 		p->key = xstrdup(c->openai.api_key);
 	}
-	for (size_t i = 0; i < all->count; i++)
+	bool money = c->budgets.task_cost || c->budgets.task_max_cost || c->budgets.tenant_day_cost ||
+		     c->budgets.service_day_cost;
+	for (size_t i = 0; i < all->count; i++) {
 		provider_settle(c, &all->list[i]);
+		if (money && all->list[i].api != CONF_LLM_OFFLINE && all->list[i].prices.input == NOT_GIVEN)
+			return err_set(
+				e, ERR_CONFIG,
+				"budgets bound money, and the prices of the provider %s are not known: give "
+				"its prices in llm.providers",
+				all->list[i].name);
+	}
 	for (size_t role = 0; role < CONF_ROLES; role++) {
 		if (all->roles_count[role] > 0)
 			continue;
@@ -223,10 +234,11 @@ static void provider_print(struct conf_provider *p, struct buf *out)
 			   provider_numbers[i].key, (long long)*provider_number_at(p, &provider_numbers[i]));
 	for (size_t i = 0; i < PROVIDER_WORDS; i++)
 		word_print(out, provider_words[i], *provider_word_at(p, i));
-	for (size_t i = 0; i < PROVIDER_PRICES && p->prices.input != NOT_GIVEN; i++)
-		buf_printf(out, "%s        %s: %lld.%06lld\n", i == 0 ? "      prices:\n" : "",
-			   provider_price_names[i], (long long)*provider_price_at(&p->prices, i) / 1000000,
-			   (long long)*provider_price_at(&p->prices, i) % 1000000);
+	for (size_t i = 0; i < PROVIDER_PRICES && p->prices.input != NOT_GIVEN; i++) {
+		buf_printf(out, "%s        %s: ", i == 0 ? "      prices:\n" : "", provider_price_names[i]);
+		conf_decimal_print(*provider_price_at(&p->prices, i), PRICE_DECIMALS, out);
+		buf_add_char(out, '\n');
+	}
 }
 
 void conf_providers_print(const struct conf *c, struct buf *out)

@@ -103,23 +103,6 @@ static enum err number_read(const struct conf_tree *t, const struct conf_node *n
 	return ERR_NONE;
 }
 
-/* "2.50" as 2500000 millionths. */
-static bool decimal_read(const char *text, int64_t *out)
-{
-	size_t whole = strspn(text, "0123456789");
-	const char *rest = text + whole;
-	size_t digits = *rest == '.' ? strspn(rest + 1, "0123456789") : 0;
-	if (!whole || whole > 9 || digits > PRICE_DIGITS || rest[digits ? digits + 1 : 0])
-		return false;
-	int64_t v = 0;
-	for (size_t i = 0; i < whole; i++)
-		v = v * 10 + (text[i] - '0');
-	for (size_t i = 0; i < PRICE_DIGITS; i++)
-		v = v * 10 + (i < digits ? rest[i + 1] - '0' : 0);
-	*out = v;
-	return true;
-}
-
 static enum err word_read(const struct conf_tree *t, const struct conf_node *n, const char *option,
 			  int64_t *out, struct error *e)
 {
@@ -261,7 +244,7 @@ static enum err prices_read(const struct reading *r, const struct conf_node *map
 	for (size_t i = 0; i < PROVIDER_PRICES && !rc; i++) {
 		const struct conf_node *n = member(map, provider_price_names[i]);
 		if (n && (n->kind != CONF_SCALAR || n->quoted ||
-			  !decimal_read(n->text, provider_price_at(&p->prices, i))))
+			  !conf_decimal_parse(n->text, PRICE_DIGITS, provider_price_at(&p->prices, i))))
 			rc = conf_error_at(
 				r->tree, n->place, e,
 				"%s must be a price per million tokens, as 2.50 (at most %d decimals)",

@@ -50,6 +50,14 @@ must_check bool api_duration_parse(const char *text, int64_t *ms);
 /* Decimal digits only, within range. */
 must_check bool api_uint_parse(const char *text, uint64_t max, uint64_t *out);
 
+/* --- api_task_budget.c: what a new task may spend, and for whom --- */
+
+/* The limits in force for a task with this body as a JSON object into *out; nothing when there are none. */
+must_check enum err api_budget_check(const struct http_options *o, const struct json *body, struct buf *out,
+				     struct error *e);
+/* The tenant as the gateway names it; empty: nobody is named. ERR_FIELD when it cannot be one. */
+must_check enum err api_tenant_check(const struct http_request *r, struct slice *tenant, struct error *e);
+
 /* --- watch.c: who follows which task --- */
 
 struct http_watch; /* a task that is followed here */

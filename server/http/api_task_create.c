@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-static const char *const create_members[] = {"prompt", "approval", "metadata", "output_schema", NULL};
+static const char *const create_members[] = {"prompt",        "approval", "metadata",
+					     "output_schema", "budget",   NULL};
 
 static enum err prompt_check(const struct http_options *o, const struct json *body, struct error *e)
 {
@@ -101,7 +102,8 @@ static enum err output_schema_check(const struct http_options *o, const struct j
 
 /* The object of the event task.created. */
 static void created_write(struct buf *out, const char *id, const char *prompt, const char *approval,
-			  const struct buf *metadata, const struct buf *output_schema, const char *request)
+			  const struct buf *metadata, const struct buf *output_schema,
+			  const struct buf *budget, struct slice tenant, const char *request)
 {
 	struct jw w = JW(out);
 
@@ -112,6 +114,12 @@ static void created_write(struct buf *out, const char *id, const char *prompt, c
 	jw_kv_raw(&w, "metadata", metadata->data, metadata->len);
 	if (output_schema->len > 0)
 		jw_kv_raw(&w, "output_schema", output_schema->data, output_schema->len);
+	if (tenant.len > 0) {
+		jw_name(&w, "tenant");
+		jw_text_n(&w, tenant.ptr, tenant.len);
+	}
+	if (budget->len > 0)
+		jw_kv_raw(&w, "budget", budget->data, budget->len);
 	if (request[0])
 		jw_kv_text(&w, "request", request);
 	jw_object_end(&w);
@@ -120,7 +128,8 @@ static void created_write(struct buf *out, const char *id, const char *prompt, c
 static enum err task_make(struct api_post *p, const struct json *body, struct api_made *made, struct error *e)
 {
 	const struct http_options *o = &p->request->http->options;
-	struct buf metadata = BUF_INIT, output_schema = BUF_INIT, created = BUF_INIT;
+	struct buf metadata = BUF_INIT, output_schema = BUF_INIT, created = BUF_INIT, budget = BUF_INIT;
+	struct slice tenant;
 	char id_text[ID_TEXT_SIZE];
 	const char *approval;
 	struct id id;
@@ -132,12 +141,16 @@ static enum err task_make(struct api_post *p, const struct json *body, struct ap
 		code = metadata_check(o, body, &metadata, e);
 	if (code == ERR_NONE)
 		code = output_schema_check(o, body, &output_schema, e);
+	if (code == ERR_NONE)
+		code = api_budget_check(o, body, &budget, e);
+	if (code == ERR_NONE)
+		code = api_tenant_check(p->request, &tenant, e);
 	if (code != ERR_NONE)
 		goto out;
 	id_new(&id);
 	id_format(&id, id_text);
 	created_write(&created, id_text, json_get_text(body, "prompt", ""), approval, &metadata,
-		      &output_schema, p->hex);
+		      &output_schema, &budget, tenant, p->hex);
 	api_post_begin(p, &id, 0);
 	code = created.overflow
 		       ? err_set(e, ERR_MEMORY, "no memory for the task")
@@ -148,6 +161,7 @@ static enum err task_make(struct api_post *p, const struct json *body, struct ap
 out:
 	buf_release(&metadata);
 	buf_release(&output_schema);
+	buf_release(&budget);
 	buf_release(&created);
 	return code;
 }

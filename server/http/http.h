@@ -29,8 +29,17 @@ struct http_model {
 	unsigned roles;              /* bit 0: planner, 1: executor, 2: writer */
 };
 
+/* Bounds of one task; 0: none. */
+struct http_budget {
+	struct budget_caps caps;
+	int64_t wall_seconds;
+};
+
 struct http_options {
-	const struct http_model *models; /* store_gates of them; borrowed for the life of http */
+	struct http_budget budget, budget_max; /* of tasks that do not say; the most that one may have */
+	bool prices_known;                     /* a budget of money can be kept to */
+	const char *tenant_header;             /* names the tenant; NULL: there is one only */
+	const struct http_model *models;       /* store_gates of them; borrowed for the life of http */
 	size_t header_bytes_max, header_count_max, target_bytes_max;
 	size_t body_bytes_max;
 	int json_depth_max;

@@ -87,6 +87,11 @@ void wire_gates(const struct conf *c, struct gate_limits out[STORE_GATES_MAX]);
 /* What GET /v1/models shows of each; the caller frees it, texts borrow from c and the rest of the process. */
 struct http_model *wire_models(const struct conf *c);
 
+/* wire_budget.c */
+void wire_budgets(const struct conf *c, struct store_options *o);
+void wire_task_budgets(const struct conf *c, struct http_budget *given, struct http_budget *most);
+bool wire_prices_known(const struct conf *c); /* of every provider that is asked */
+
 /* --- share.c: the providers' gates, as the llm room asks for them --- */
 /* Functions over the worker's store. */
 struct llm_shared share_make(struct store *s);

@@ -12,7 +12,11 @@ static enum llm_permit acquire(size_t provider, int64_t tokens, uint64_t after, 
 			       int64_t *wait_ms, void *arg)
 {
 	struct gate_pass pass;
-	(void)after;
+	/* What a budget was charged for it can be undone by no power cut, before it is sent. */
+	if (after > 0 && !budget_is_saved(arg, after)) {
+		*wait_ms = -1;
+		return LLM_HOLD;
+	}
 	enum gate_answer a = gate_acquire(arg, (uint32_t)provider, tokens, clock_mono_ms(), &pass, wait_ms);
 	memcpy(p, &pass, sizeof pass);
 	return a == GATE_PASS ? LLM_GO : a == GATE_WAIT ? LLM_HOLD : LLM_SHUT;

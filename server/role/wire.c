@@ -50,6 +50,7 @@ void wire_store(const struct conf *c, uint32_t workers, struct store_options *o)
 				    .requests_max = (uint32_t)c->store.idempotency_keys,
 				    .gates = gates,
 				    .gates_count = (uint32_t)c->providers.count};
+	wire_budgets(c, o);
 	wire_gates(c, gates);
 }
 
@@ -94,28 +95,31 @@ static const char *const APPROVAL[] = {[CONF_APPROVAL_REQUIRED] = "required",
 
 void wire_http(const struct conf *c, struct http_options *o)
 {
-	*o = (struct http_options){.header_bytes_max = (size_t)c->limits.header_bytes,
-				   .header_count_max = (size_t)c->limits.header_count,
-				   .target_bytes_max = (size_t)c->limits.target_bytes,
-				   .body_bytes_max = (size_t)c->limits.body_bytes,
-				   .json_depth_max = (int)c->limits.json_depth,
-				   .prompt_bytes_max = (size_t)c->limits.prompt_bytes,
-				   .metadata_bytes_max = (size_t)c->limits.metadata_bytes,
-				   .output_schema_bytes_max = (size_t)c->limits.output_schema_bytes,
-				   .request_ms_max = c->limits.request_seconds * SECOND_MS,
-				   .idle_ms_max = c->limits.idle_seconds * SECOND_MS,
-				   .send_ms_max = c->limits.send_seconds * SECOND_MS,
-				   .heartbeat_ms = c->server.heartbeat_seconds * SECOND_MS,
-				   .wait_ms_max = c->limits.wait_seconds * SECOND_MS,
-				   .ack_ms_max = c->store.ack_seconds * SECOND_MS,
-				   .connections_max = (int)c->server.connections_max,
-				   .stream_chunk_bytes = (size_t)c->limits.stream_chunk_bytes,
-				   .tool_result_bytes_max = (size_t)c->limits.tool_result_bytes,
-				   .user_header = c->server.user_header[0] ? c->server.user_header : NULL,
-				   .approval = APPROVAL[c->agent.approval],
-				   .store_backend =
-					   c->store.backend == CONF_BACKEND_MEMORY ? "memory" : "sqlite",
-				   .version = AGENT_RUNTIME_VERSION};
+	*o = (struct http_options){
+		.header_bytes_max = (size_t)c->limits.header_bytes,
+		.header_count_max = (size_t)c->limits.header_count,
+		.target_bytes_max = (size_t)c->limits.target_bytes,
+		.body_bytes_max = (size_t)c->limits.body_bytes,
+		.json_depth_max = (int)c->limits.json_depth,
+		.prompt_bytes_max = (size_t)c->limits.prompt_bytes,
+		.metadata_bytes_max = (size_t)c->limits.metadata_bytes,
+		.output_schema_bytes_max = (size_t)c->limits.output_schema_bytes,
+		.request_ms_max = c->limits.request_seconds * SECOND_MS,
+		.idle_ms_max = c->limits.idle_seconds * SECOND_MS,
+		.send_ms_max = c->limits.send_seconds * SECOND_MS,
+		.heartbeat_ms = c->server.heartbeat_seconds * SECOND_MS,
+		.wait_ms_max = c->limits.wait_seconds * SECOND_MS,
+		.ack_ms_max = c->store.ack_seconds * SECOND_MS,
+		.connections_max = (int)c->server.connections_max,
+		.stream_chunk_bytes = (size_t)c->limits.stream_chunk_bytes,
+		.tool_result_bytes_max = (size_t)c->limits.tool_result_bytes,
+		.prices_known = wire_prices_known(c),
+		.tenant_header = c->server.tenant_header[0] ? c->server.tenant_header : NULL,
+		.user_header = c->server.user_header[0] ? c->server.user_header : NULL,
+		.approval = APPROVAL[c->agent.approval],
+		.store_backend = c->store.backend == CONF_BACKEND_MEMORY ? "memory" : "sqlite",
+		.version = AGENT_RUNTIME_VERSION};
+	wire_task_budgets(c, &o->budget, &o->budget_max);
 }
 
 void wire_agent(const struct conf *c, struct agent_options *o)
@@ -129,6 +133,8 @@ void wire_agent(const struct conf *c, struct agent_options *o)
 				    .replans_max = (int)c->agent.max_replans,
 				    .context_tokens_max = (int)c->agent.context_tokens,
 				    .tools_offered_max = (int)c->agent.tools_offered_max,
+				    .answer_percent = (int)c->budgets.answer_percent,
+				    .call_output_tokens = c->budgets.call_output_tokens,
 				    .tools_wait_ms = c->agent.tools_wait_seconds * SECOND_MS,
 				    .task_ms_max = c->agent.task_seconds * SECOND_MS,
 				    .repeat_wait_ms = REPEAT_MS_MIN + 2 * c->tools.restart_ms_min,

@@ -32,6 +32,9 @@ static struct store *table_open(uint32_t tasks_max)
 	struct store_options o = {.bytes = 4 << 20,
 				  .gates = &gate,
 				  .gates_count = 1,
+				  .tenant_caps = {.cost_nano = 100},
+				  .service_caps = {.cost_nano = 150},
+				  .budgets_max = 4,
 				  .tasks_max = tasks_max,
 				  .procs_max = PROCS,
 				  .task_events_max = 100000,
@@ -163,6 +166,21 @@ static enum err do_gate_probe(struct store *s, const struct scene *c)
 	return do_gate(s, 2, true);
 }
 
+/* Charges 60 and gives 50 back. */
+static enum err do_budget(struct store *s, const struct scene *c)
+{
+	static const struct budget_sums worst = {.input_tokens = 6, .cost_nano = 60, .model_calls = 1};
+	static const struct budget_sums used = {.input_tokens = 1, .cost_nano = 10, .model_calls = 1};
+	struct budget_hold hold;
+	struct budget_refusal why;
+	(void)c;
+	if (budget_reserve(s, "victim", &worst, 86400000, &hold, &why) != ERR_NONE)
+		return ERR_INTERNAL;
+	KILL_POINT("budget-between");
+	budget_settle(s, "victim", &hold, &used);
+	return budget_reserve(s, "victim", &used, 2 * 86400000, &hold, &why);
+}
+
 static const struct mutation {
 	const char *name;
 	enum err (*act)(struct store *s, const struct scene *c);
@@ -173,17 +191,20 @@ static const struct mutation {
 	{"end", do_end, TASKS},         {"lease", do_lease, TASKS},
 	{"release", do_release, TASKS}, {"publish", do_publish, TASKS},
 	{"gate", do_gate_fail, TASKS},  {"probe", do_gate_probe, TASKS},
+	{"budget", do_budget, TASKS},
 };
 
 static const char *const points[] = {
-	"pool-off-list",         "pool-used",           "pool-freed",         "create-slot-taken",
-	"create-before-publish", "create-used",         "create-indexed",     "fill-doc-taken",
-	"fill-linked",           "move-before-publish", "move-after-publish", "move-before-wake",
-	"lease-before-publish",  "lease-after-publish", "evict-gen",          "evict-unused",
-	"evict-half-freed",      "evict-removed",       "wake-flagged",       "release-before-wake",
-	"live-reserved",         "live-written",        "live-published",     "locked",
-	"gate-counted",          "gate-held",           "gate-probing",       "gate-shut",
-	"gate-opened",           "gate-error",          "gate-told",          "gate-before-wake",
+	"pool-off-list",         "pool-used",           "pool-freed",          "create-slot-taken",
+	"create-before-publish", "create-used",         "create-indexed",      "fill-doc-taken",
+	"fill-linked",           "move-before-publish", "move-after-publish",  "move-before-wake",
+	"lease-before-publish",  "lease-after-publish", "evict-gen",           "evict-unused",
+	"evict-half-freed",      "evict-removed",       "wake-flagged",        "release-before-wake",
+	"live-reserved",         "live-written",        "live-published",      "locked",
+	"gate-counted",          "gate-held",           "gate-probing",        "gate-shut",
+	"gate-opened",           "gate-error",          "gate-told",           "gate-before-wake",
+	"budget-named",          "budget-charging",     "budget-half",         "budget-reserved",
+	"budget-between",        "budget-settling",     "budget-half-settled", "budget-turned",
 };
 
 static struct task_ref queued;
@@ -210,6 +231,26 @@ static void assert_gate_free(const struct scene *c, const char *where)
 		fail_msg("%s: the gate lets too many through", where);
 	for (int i = 0; i < 2; i++)
 		gate_report(c->survivor, &p[0], &(struct gate_end){.outcome = GATE_WORKED}, later);
+}
+
+/* Wherever the victim died, never less is charged than it may have spent, and never more than the worst. */
+static void assert_budget_kept(const struct scene *c, const char *where)
+{
+	struct budget_sums one, all;
+	(void)budget_get(c->survivor, "victim", 86400000, &one);
+	(void)budget_get(c->survivor, "", 86400000, &all);
+	if (one.cost_nano > 60 || all.cost_nano > 60 || one.cost_nano < 0 ||
+	    (one.cost_nano > 0 && one.cost_nano < 10) || (all.cost_nano > 0 && all.cost_nano < 10))
+		fail_msg("%s: charged %lld and %lld", where, (long long)one.cost_nano,
+			 (long long)all.cost_nano);
+	struct budget_sums worst = {.cost_nano = 100};
+	struct budget_hold hold;
+	struct budget_refusal why;
+	if (budget_reserve(c->survivor, "other", &worst, 3 * 86400000LL, &hold, &why) != ERR_NONE)
+		fail_msg("%s: nobody else can charge", where);
+	worst.cost_nano = 51;
+	if (budget_reserve(c->survivor, "third", &worst, 3 * 86400000LL, &hold, &why) != ERR_FULL)
+		fail_msg("%s: more is charged than the day may cost", where);
 }
 
 /* Whatever the victim came to: who watches is told of a change, and work is there for who asks. */
@@ -273,6 +314,7 @@ static void assert_goes_on(const struct scene *c, const struct mutation *m, cons
 	struct task_ref ref;
 	assert_nothing_missed(c, where);
 	assert_gate_free(c, where);
+	assert_budget_kept(c, where);
 	assert_whole(c->survivor, where);
 	assert_int_equal(task_head_get(c->survivor, c->queued, &h), ERR_NONE);
 	/* all or nothing: every state a task can be in here has its own number of events */

@@ -48,6 +48,7 @@ static void sample_print(struct buf *b)
 	number_print(b, doc, "", #name, #def, min, max, unit);
 #define OPT_AUTO(section, name, min, max, unit, doc) \
 	number_print(b, doc, "auto, or ", #name, "auto", min, max, unit);
+#define OPT_MONEY(section, name, doc)     buf_printf(b, "  # %s\n  %s: 0\n", doc, #name);
 #define OPT_TEXT(section, name, def, doc) text_print(b, doc, #name, def);
 #define OPT_URL(section, name, def, doc)  text_print(b, doc, #name, def);
 #define OPT_SECRET(section, name, doc)    text_print(b, doc, #name, "");

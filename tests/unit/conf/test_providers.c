@@ -52,7 +52,7 @@ static void providers__print_no_secret_and_load_again(void **state)
 	conf_print_effective(c, &b);
 	assert_null(strstr(buf_cstr(&b), "hush"));
 	assert_non_null(strstr(buf_cstr(&b), "      key: \"***\"\n"));
-	assert_non_null(strstr(buf_cstr(&b), "        output: 12.250000\n"));
+	assert_non_null(strstr(buf_cstr(&b), "        output: 12.25\n"));
 	assert_non_null(strstr(buf_cstr(&b), "    planner: [a, b]\n"));
 	if (loaded(buf_cstr(&b), NULL, 0, NULL, &again, &e) != ERR_NONE)
 		fail_msg("%s", e.msg);

@@ -66,6 +66,7 @@ static struct conf *conf_marked(void)
 	int64_t n = 1000003;
 #define OPT_INT(section, name, def, min, max, unit, doc) c->section.name = (n += 17);
 #define OPT_AUTO(section, name, min, max, unit, doc)     c->section.name = (n += 17);
+#define OPT_MONEY(section, name, doc)                    c->section.name = (n += 17);
 #define OPT_TEXT(section, name, def, doc)                c->section.name = xasprintf("text %s", #name);
 #define OPT_URL(section, name, def, doc)                 c->section.name = xasprintf("url %s", #name);
 #define OPT_SECRET(section, name, doc)                   c->section.name = xasprintf("secret %s", #name);
@@ -119,6 +120,7 @@ static void wire__every_option_reaches_a_room(void **state)
 	struct mcp_server_options *servers;
 	(void)state;
 	struct error e = {0};
+	c->llm.api = CONF_LLM_OFFLINE; /* budgets of money need no prices then */
 	assert_int_equal(conf_providers_settle(c, &e), ERR_NONE);
 	wire_store(c, 4, &all.store);
 	all.gate = all.store.gates[0];
@@ -136,6 +138,7 @@ static void wire__every_option_reaches_a_room(void **state)
 	assert_number_arrives(#section "." #name, c->section.name);
 #define OPT_AUTO(section, name, min, max, unit, doc) \
 	assert_number_arrives(#section "." #name, c->section.name);
+#define OPT_MONEY(section, name, doc)     assert_number_arrives(#section "." #name, c->section.name);
 #define OPT_TEXT(section, name, def, doc) assert_text_arrives(#section "." #name, c->section.name);
 #define OPT_URL(section, name, def, doc)  assert_text_arrives(#section "." #name, c->section.name);
 #define OPT_SECRET(section, name, doc)    assert_text_arrives(#section "." #name, c->section.name);
@@ -147,7 +150,7 @@ static void wire__every_option_reaches_a_room(void **state)
 
 static void wire__enums(void **state)
 {
-	struct conf c = {.server = {.user_header = ""}};
+	struct conf c = {.server = {.user_header = "", .tenant_header = ""}};
 	struct http_options http;
 	(void)state;
 	c.agent.approval = CONF_APPROVAL_AUTO;

@@ -54,11 +54,22 @@ static void schema_migrate__says_whose_and_which_version(void **state)
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(number(&d, "PRAGMA application_id"), 0x41525453);
 		assert_int_equal(number(&d, "PRAGMA user_version"), DB_SCHEMA_VERSION);
-		assert_int_equal(number(&d, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"), 6);
+		assert_int_equal(number(&d, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"), 7);
 		/* one that is up to date is left alone */
 		assert_well(schema_migrate(db_of(d.db), DB_SCHEMA_VERSION, &e), &e);
 		database_reopen(&d);
 	}
+	database_free(&d);
+}
+
+static void schema_migrate__brings_an_older_database_up_to_date(void **state)
+{
+	struct database d = database_new();
+	(void)state;
+	assert_int_equal(sql_exec(db_of(d.db), "DROP TABLE budget; PRAGMA user_version = 1"), SQLITE_OK);
+	database_reopen(&d);
+	assert_int_equal(number(&d, "PRAGMA user_version"), DB_SCHEMA_VERSION);
+	assert_int_equal(number(&d, "SELECT count(*) FROM budget"), 0);
 	database_free(&d);
 }
 
@@ -114,6 +125,7 @@ int main(void)
 		cmocka_unit_test(state_code__is_fixed_for_ever),
 		cmocka_unit_test(state_of_code__knows_no_others),
 		cmocka_unit_test(schema_migrate__says_whose_and_which_version),
+		cmocka_unit_test(schema_migrate__brings_an_older_database_up_to_date),
 		cmocka_unit_test(settings__are_those_of_a_database_that_loses_nothing),
 		cmocka_unit_test(statements__use_an_index),
 	};
