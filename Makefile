@@ -206,6 +206,8 @@ soak: all fakes
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake node tests/bench/soak.mjs
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake node tests/bench/soak_kills.mjs
 	$(Q)AGENT_RUNTIME=$(CURDIR)/$(BUILD)/agent-runtime FAKES=$(CURDIR)/$(BUILD)/tests/fake node tests/bench/soak_calls.mjs
+	$(Q)$(MAKE) --no-print-directory FLAVOUR=kill build-kill/tests/proc/test_budget_rounds
+	$(Q)BUDGET_ROUNDS=1000 build-kill/tests/proc/test_budget_rounds
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/agent-runtime $(DESTDIR)$(PREFIX)/lib/systemd/system

@@ -43,6 +43,8 @@ static inline struct agent_options world_options(void)
 				      .replans_max = 3,
 				      .context_tokens_max = 100000,
 				      .tools_offered_max = 20,
+				      .answer_percent = 15,
+				      .call_output_tokens = 1000,
 				      .tools_wait_ms = 10000,
 				      .task_ms_max = 60000,
 				      .repeat_wait_ms = 20,
@@ -160,7 +162,9 @@ static inline void world_close(struct world *w)
 
 /* --- tasks --- */
 
-static inline void task_create_as(struct world *w, const char *prompt, const char *approval)
+/* budget: a JSON object; NULL: none. */
+static inline void task_create_with(struct world *w, const char *prompt, const char *approval,
+				    const char *budget)
 {
 	char text[ID_TEXT_SIZE];
 	struct buf b = BUF_INIT;
@@ -174,10 +178,17 @@ static inline void task_create_as(struct world *w, const char *prompt, const cha
 	jw_kv_text(&j, "prompt", prompt);
 	jw_kv_text(&j, "approval", approval);
 	jw_kv_raw(&j, "metadata", "{}", 2);
+	if (budget != NULL)
+		jw_kv_raw(&j, "budget", budget, strlen(budget));
 	jw_object_end(&j);
 	if (task_create(w->other, &id, buf_slice(&b), &w->ref, &e) != ERR_NONE)
 		fail_msg("%s", e.msg);
 	buf_release(&b);
+}
+
+static inline void task_create_as(struct world *w, const char *prompt, const char *approval)
+{
+	task_create_with(w, prompt, approval, NULL);
 }
 
 /* A task that runs without approval, given to the agent. */

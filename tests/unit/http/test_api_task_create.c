@@ -66,8 +66,8 @@ static void task_create__refuses_bad_bodies(void **state)
 		{"{\"prompt\":\"\"}", 400, "invalid-field", "/prompt", "empty"},
 		{"{\"prompt\":\" \\n\\t\"}", 400, "invalid-field", "/prompt", "empty"},
 		{"{\"prompt\":\"a\",\"promt\":1,\"x/y\":2}", 400, "invalid-field", "/promt",
-		 "\"promt\", \"x/y\"; known here: \"prompt\", \"approval\", \"metadata\" and "
-		 "\"output_schema\""},
+		 "\"promt\", \"x/y\"; known here: \"prompt\", \"approval\", \"metadata\", "
+		 "\"output_schema\" and \"budget\""},
 		{"{\"prompt\":\"a\",\"output_schema\":true}", 400, "invalid-field", "/output_schema",
 		 "not boolean"},
 		{"{\"prompt\":\"a\",\"output_schema\":{\"type\":7}}", 400, "invalid-field", "/output_schema",
