@@ -225,6 +225,7 @@ void llm_attempt_start(struct llm_try *c)
 	int64_t wait_ms;
 	c->state = CALL_SENT; /* it has its place */
 	c->held = false;
+	loop_timer_set(c->retry, -1); /* it may have been woken before its time */
 	switch (llm_share_ask(c, &wait_ms)) {
 	case LLM_GO: attempt_send(c); return;
 	case LLM_SHUT: attempt_shut(c, wait_ms); return;

@@ -501,7 +501,9 @@ must_check bool budget_repeat(struct run *r, const char *call);
 must_check bool budget_tool_take(struct run *r);
 void budget_reserved_write(const struct run *r, const char *call, struct jw *w); /* into model.started */
 bool budget_is_over(const struct run *r);
-void budget_end(struct run *r); /* of a run that is over its budget: goes on to its end */
+/* Of a run that is over its budget: what was sent comes to its end, then, when something may begin, the task.
+ */
+void budget_end(struct run *r, bool go_on);
 /* Ends it without a model: completed with what was finished, or failed when that is nothing. */
 void budget_finish(struct run *r);
 void budget_note(const struct run *r, struct buf *out); /* behind an answer, when it is partial */

@@ -177,8 +177,11 @@ static bool reserve(struct run *r, const struct budget_caps *caps, const struct 
 	}
 	if (budget_reserve(r->agent->store, r->budget.tenant, worst, clock_wall_ms(), hold, &why) == ERR_NONE)
 		return true;
-	exhausted(r, why.of_service ? "service" : "tenant",
-		  why.limit != BUDGET_NONE ? why.limit : BUDGET_MODEL_CALLS, why.used, why.cap);
+	if (why.limit != BUDGET_NONE)
+		exhausted(r, why.of_service ? "service" : "tenant", why.limit, why.used, why.cap);
+	else
+		run_fail(r, "budget-exhausted",
+			 "as many tenants as can be counted have worked today already (budgets.tenants_max)");
 	return false;
 }
 
@@ -352,7 +355,7 @@ static bool step_close(struct run *r, size_t i)
 	return true;
 }
 
-void budget_end(struct run *r)
+void budget_end(struct run *r, bool go_on)
 {
 	bool busy = r->model != NULL;
 	for (size_t i = 0; i < r->plan->steps_count && !run_over(r); i++) {
@@ -361,15 +364,15 @@ void budget_end(struct run *r)
 			exec_pump(x); /* what was sent comes to its end */
 		if (run_over(r))
 			return;
-		if (x != NULL && !x->over && exec_busy(x)) {
+		if (x != NULL && !x->over && exec_busy(x))
 			busy = true;
+		if (!go_on || (x != NULL && !x->over && exec_busy(x)))
 			continue;
-		}
 		bool open = r->steps[i].status == STEP_PENDING || r->steps[i].status == STEP_RUNNING;
 		if (open && !step_close(r, i))
 			return;
 	}
-	if (busy || run_over(r))
+	if (busy || !go_on || run_over(r))
 		return;
 	if (!anything_done(r) || r->budget.answered) {
 		budget_finish(r);

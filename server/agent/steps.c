@@ -34,7 +34,7 @@ void steps_pump(struct run *r, bool go_on)
 		exec_free(x);
 	}
 	if (budget_is_over(r)) {
-		budget_end(r);
+		budget_end(r, go_on);
 		return;
 	}
 	if (steps_failed(r))

@@ -146,6 +146,28 @@ static void share__who_is_held_waits_for_time_or_for_room(void **state)
 	world_close(&w);
 }
 
+static void share__who_is_let_through_early_is_sent_once(void **state)
+{
+	static const struct script_reply replies[] = {
+		{OK_HEAD TEXT("fi") "\x01" TEXT("ne") "\x01" FINISH DONE, SCRIPT_CLOSE}};
+	struct other_side o = {.permits = {LLM_HOLD, LLM_GO}, .waits = {3}};
+	struct heard h = {0};
+	struct world w;
+	(void)state;
+	world_open(&w, replies, 1);
+	share(&w, &o, 1);
+	call_start(&w, &h);
+	llm_on_room(w.llm);
+	assert_int_equal(o.asked, 2);
+	usleep(5000); /* the time it was told to wait is over while it is under way */
+	turn_until(&w, &h.ends, 1);
+	assert_string_equal(h.turn_text, "fine");
+	assert_int_equal(o.asked, 2);
+	assert_int_equal(o.held, 0);
+	heard_release(&h);
+	world_close(&w);
+}
+
 static void share__a_shut_provider_is_passed_over(void **state)
 {
 	static const struct script_reply replies[] = {{ANSWER, SCRIPT_CLOSE}};
@@ -195,6 +217,7 @@ int main(void)
 		cmocka_unit_test(share__knows_what_speaks_against_a_provider),
 		cmocka_unit_test(share__a_call_that_is_cancelled_gives_its_place_back),
 		cmocka_unit_test(share__who_is_held_waits_for_time_or_for_room),
+		cmocka_unit_test(share__who_is_let_through_early_is_sent_once),
 		cmocka_unit_test(share__a_shut_provider_is_passed_over),
 		cmocka_unit_test(share__the_only_one_is_waited_for_but_not_for_ever),
 	};
