@@ -364,9 +364,9 @@ void budget_end(struct run *r, bool go_on)
 			exec_pump(x); /* what was sent comes to its end */
 		if (run_over(r))
 			return;
-		if (x != NULL && !x->over && exec_busy(x))
+		if (x != NULL && !x->over && exec_busy(x, false))
 			busy = true;
-		if (!go_on || (x != NULL && !x->over && exec_busy(x)))
+		if (!go_on || (x != NULL && !x->over && exec_busy(x, false)))
 			continue;
 		bool open = r->steps[i].status == STEP_PENDING || r->steps[i].status == STEP_RUNNING;
 		if (open && !step_close(r, i))
