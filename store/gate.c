@@ -248,12 +248,15 @@ void gate_report(struct store *s, const struct gate_pass *p, const struct gate_e
 	if (end->why != NULL)
 		error_keep(g, end->why, end->wall_ms);
 	g->failed += end->outcome == GATE_FAILED;
+	uint64_t trips = g->trips;
 	breaker_told(g, p, end->outcome, now_ms);
+	trips = g->trips - trips;
 	KILL_POINT("gate-told");
 	if (h->gen == p->proc_gen && h->count > 0)
 		h->count--;
 	uint64_t waiting = atomic_exchange(&g->waiting, 0);
 	gate_give(g);
+	store_count(s, COUNTER_BREAKER_TRIPS, trips);
 	KILL_POINT("gate-before-wake");
 	for (uint32_t i = 0; i < s->map->procs_max; i++)
 		if (waiting >> i & 1)

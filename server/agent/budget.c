@@ -111,6 +111,7 @@ static void exhausted(struct run *r, const char *scope, enum budget_limit limit,
 	r->budget.cap = cap;
 	log_info("a budget is used up; the task ends with what it has", LF_STR("task_id", r->task_id),
 		 LF_STR("scope", scope), LF_STR("limit", budget_limit_text(limit)));
+	store_count(r->agent->store, COUNTER_BUDGETS_EXHAUSTED, 1);
 	record_begin(&rec);
 	jw_kv_text(&rec.w, "scope", scope);
 	jw_kv_text(&rec.w, "limit", budget_limit_text(limit));

@@ -181,6 +181,7 @@ void record_model_retried(struct run *r, const char *call, int attempt, int64_t 
 	jw_kv_int(&rec.w, "attempt", attempt);
 	jw_kv_int(&rec.w, "wait_ms", wait_ms);
 	record_error(&rec, record_error_code(why), why->msg);
+	store_count(r->agent->store, COUNTER_MODEL_RETRIES, 1);
 	(void)record_event(r, &rec, EVENT_MODEL_RETRIED);
 }
 
@@ -193,6 +194,7 @@ void record_model_failover(struct run *r, const char *call, const char *provider
 	jw_kv_text(&rec.w, "provider", provider);
 	jw_kv_text(&rec.w, "model", model);
 	record_error(&rec, record_error_code(why), why->msg);
+	store_count(r->agent->store, COUNTER_MODEL_FAILOVERS, 1);
 	(void)record_event(r, &rec, EVENT_MODEL_FAILOVER);
 }
 

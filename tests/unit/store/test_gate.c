@@ -68,6 +68,7 @@ static void breaker__trips_after_exactly_its_threshold_over_all(void **state)
 	assert_int_equal(wait_ms, 8 * SECOND);
 	assert_int_equal(view(t.b, 2100).shut_ms, 8 * SECOND);
 	assert_int_equal(view(t.b, 2100).trips, 1);
+	assert_int_equal(store_counter(t.b, COUNTER_BREAKER_TRIPS), 1);
 	table_close(&t);
 }
 
