@@ -46,7 +46,8 @@ test('model calls, failed ones too, cancelled tasks, clients that leave, a tool 
     planned({ objective: 'use', tools: ['fake__echo'] }),
     { when: { system: 'executor', turn: 0 }, respond: calls('fake__echo', { text: 'x' }) },
     { when: { system: 'executor' }, respond: finished() }, written()] });
-  const s = await Server.start({ tools: [fake('fake', 'echo'), fake('dies', 'exit-after', '0')], config: using(model, { log: { level: 'info' }, tools: { restart_ms_min: 10, restart_ms_max: 50 } }) });
+  // Its failures are meant: nobody is to be spared.
+  const s = await Server.start({ tools: [fake('fake', 'echo'), fake('dies', 'exit-after', '0')], config: using(model, { log: { level: 'info' }, llm: { breaker_failures: 0 }, tools: { restart_ms_min: 10, restart_ms_max: 50 } }) });
   const one = async (i) => {
     const kind = ['works', 'refused', 'hangs', 'cut', 'leaves'][i % 5];
     const { id } = await s.submit(`${kind} ${i}`, { approval: 'auto' });

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { alive, descendants, eventually, fake, mcpPackage, onTestEnd, root, stdio, stream, tempDir, test } from './lib/server.mjs';
+import { alive, descendants, eventually, fake, fakeMcp, mcpPackage, onTestEnd, root, stdio, stream, tempDir, test } from './lib/server.mjs';
 import { begin, called, ended, serverIs, state } from './lib/calling.mjs';
 
 const FILE_BYTES = 10_500_000;
@@ -117,6 +117,19 @@ test('what the real ones ask and tell by themselves breaks nothing: their ids be
   assert.match(texts[1], new RegExp(path.basename(dir)));
   assert.match(texts[3], /Echo: b/);
   for (const one of (await b.s.json('/v1/servers')).body.servers) assert.deepEqual([one.state, one.restarts, one.junk_lines, one.late_answers], ['ready', 0, 0, 0], JSON.stringify(one));
+  await b.end();
+});
+
+test('asked first which era they speak, real ones and one that exits because of it serve all the same', async () => {
+  const leaves = 'read -r line; case "$line" in *server/discover*) exit 7;; esac; (printf "%s\\n" "$line"; exec cat) | "$0" echo';
+  const b = await begin([official('everything', [], { era: 'auto' }), official('sequential-thinking', [], { era: 'auto' }), stdio('leaves', '/bin/sh', ['-c', leaves, fakeMcp], { era: 'auto' })]);
+  for (const id of ['everything', 'sequential-thinking', 'leaves']) {
+    const one = await serverIs(b.s, id, (x) => x.state === 'ready');
+    assert.deepEqual([one.era, one.restarts], ['handshake', 0], JSON.stringify(one));
+  }
+  const texts = await called(b, [['everything__echo', { message: 'a' }], ['leaves__echo', { text: 'b' }]]);
+  assert.match(texts[0], /Echo: a/);
+  assert.equal(texts[1], 'b');
   await b.end();
 });
 
