@@ -99,6 +99,7 @@ static bool headers_taken(struct session *s, struct request *r, const struct ans
 		return false;
 	r->repeat->headers_tried = r->repeat->awaits_list = true;
 	r->repeat->refused = a->error;
+	wire_rest(s, r);
 	if (!s->lists[LIST_TOOLS].id)
 		list_fetch(s, LIST_TOOLS);
 	return true;

@@ -59,6 +59,11 @@ static void headers__that_do_not_fit_are_made_once_more_from_a_new_list(void **s
 	buf_reset(&w.headers);
 	say(&w, MISMATCH("3"));
 	assert_int_equal(w.ends, 0);
+	/* What the link says of the sending before is of no matter any more. */
+	struct link_failure refused = {.id = 3, .status = 400};
+	err_set(&refused.why, ERR_UPSTREAM, "HTTP 400");
+	session_failed(w.session, &refused);
+	assert_int_equal(w.ends, 0);
 	headers_are(&w, "Mcp-Method: tools/list\n");
 	say(&w, "{\"id\":4,\"result\":{\"tools\":[" MARKED_TOOL("a", "New") "]}}");
 	headers_are(&w, "Mcp-Method: tools/call\nMcp-Name: a\nMcp-Param-New: x\n");
