@@ -4,6 +4,8 @@
  * catalogue. Whatever the bytes are: the lines must not depend on how they are cut into reads; a part that
  * the scanner gives must lie within its line; what the strict parser takes the scanner must take too and see
  * the same members; what is made of a list must be readable as a catalogue.
+ * Of the modern wire: params with an envelope are one object that still holds what they held; a value in a
+ * header is one line of plain text that means the value again; an answer to a probe means something or other.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -137,6 +139,73 @@ out:
 	tool_list_release(&l);
 }
 
+static void envelope_check(struct slice text)
+{
+	struct envelope v = {.version = "2026-07-28", .capabilities = SLICE_LIT("{}")};
+	struct buf out = BUF_INIT;
+	struct scan_iter it;
+	struct slice name, value;
+	if (!scan_is_object(text))
+		return;
+	v.request_state = scan_member(text, "requestState");
+	if (!v.request_state.len || v.request_state.ptr[0] != '"')
+		v.request_state = (struct slice){0};
+	envelope_write(text, &v, &out);
+	ensure(scan_is_object(buf_slice(&out)));
+	ensure(scan_member(scan_member(buf_slice(&out), "_meta"),
+			   "io.modelcontextprotocol/clientCapabilities")
+		       .len == 2);
+	size_t members = 0, kept = 0;
+	scan_open(text, &it);
+	while (scan_next(&it, &name, &value))
+		members += !slice_eq_str(name, "_meta");
+	scan_open(buf_slice(&out), &it);
+	while (scan_next(&it, &name, &value))
+		kept += !slice_eq_str(name, "_meta");
+	ensure(kept == members + (v.request_state.len > 0));
+	buf_release(&out);
+}
+
+static void header_check(struct slice text)
+{
+	struct buf out = BUF_INIT, back = BUF_INIT;
+	header_value_add(text, &out);
+	for (size_t i = 0; i < out.len; i++)
+		ensure((out.data[i] >= ' ' && out.data[i] <= '~') || out.data[i] == '\t');
+	bool coded = out.len >= 11 && memcmp(out.data, "=?base64?", 9) == 0 &&
+		     memcmp(out.data + out.len - 2, "?=", 2) == 0;
+	if (coded)
+		ensure(base64_decode(out.data + 9, out.len - 11, &back) && slice_eq(buf_slice(&back), text));
+	else
+		ensure(slice_eq(buf_slice(&out), text));
+	buf_release(&out);
+	buf_release(&back);
+}
+
+static void marks_check(struct slice text)
+{
+	struct json *tree = json_parse(text.ptr, text.len, 0, NULL);
+	struct param_plan p;
+	struct header_lines l = {0};
+	struct error e = {0};
+	if (tree && param_plan_make("fuzz", tree, &p, &e) == ERR_NONE) {
+		ensure(p.count <= PARAM_HEADERS_MAX);
+		ensure(param_headers_add(&p, text, &l, &e) == ERR_NONE || e.code == ERR_TOO_LARGE);
+		header_lines_release(&l);
+		param_plan_release(&p);
+	}
+	json_free(tree);
+}
+
+static void era_check(struct slice text)
+{
+	struct scan_message m;
+	if (scan_message(text, &m) != SCAN_ANSWER)
+		return;
+	ensure(era_hint_of(&m) <= ERA_HINT_NO_METHOD);
+	ensure(era_hint_of_list(&m) <= ERA_HINT_MODERN);
+}
+
 /* After a repair nothing has moved, and a second one finds nothing. */
 static void repair_check(struct slice text)
 {
@@ -162,5 +231,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	message_check(s);
 	list_check(s);
 	repair_check(s);
+	envelope_check(s);
+	header_check(s);
+	marks_check(s);
+	era_check(s);
 	return 0;
 }
