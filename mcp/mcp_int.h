@@ -488,6 +488,8 @@ struct session_events {
 	/* Nobody waits for the answer any more; the pointer is gone after it. Also out of session_close. */
 	void (*on_ask_over)(const struct session_ask *a, void *arg);
 	struct session_offers offers;
+	bool one_task; /* all our requests are of one task: it matters little in whose course the server asks
+			*/
 	/* params of a notifications/message that belongs to none of our requests. Optional. */
 	void (*on_log)(struct slice params, void *arg);
 	const char *log_level; /* that the server is told, where it logs; NULL: none */

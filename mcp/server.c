@@ -266,6 +266,7 @@ static void link_start(struct server *s, struct error *e)
 		.offers = {.elicitation = true,
 			   .sampling = s->options->sampling != MCP_SAMPLING_OFF,
 			   .roots = s->options->roots && *s->options->roots},
+		.one_task = s->options->scope == MCP_TASK,
 		.on_log = session_logs,
 		.log_level = s->options->log_level};
 	struct session_limits session_limits = {server_start_ms(s), o->list_items_max, o->list_bytes_max,

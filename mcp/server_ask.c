@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOG_EVERY_MS = 1000, LOG_TEXT_MAX = 400 };
+enum { LOG_EVERY_MS = 1000, LOG_TEXT_MAX = 400, LOG_READ_MAX = 64 << 10 };
 
 /* One open ask of a call; on the call's list until it is answered or over. */
 struct call_ask {
@@ -156,7 +156,8 @@ void server_logged(struct server *s, struct slice params)
 	if (now - s->logged_ms < LOG_EVERY_MS)
 		return;
 	s->logged_ms = now;
-	char *text = xstrndup(data.len ? data.ptr : "", data.len < LOG_TEXT_MAX ? data.len : LOG_TEXT_MAX);
+	/* More than is shown, so that no secret is parted before it is found. */
+	char *text = xstrndup(data.len ? data.ptr : "", data.len < LOG_READ_MAX ? data.len : LOG_READ_MAX);
 	secrets_mask(s->options, text, strlen(text));
 	text[utf8_cut(text, strlen(text), LOG_TEXT_MAX)] = '\0';
 	log_debug("a tool server logs", LF_STR("server", s->options->id), LF_STR("data", text));

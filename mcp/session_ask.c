@@ -7,7 +7,8 @@
  * answer goes to the sink that came with it.
  *
  * An ask belongs to the request of ours in whose course it comes: the one whose stream brought it, or, where
- * the transport does not tell, the only one that may have caused it. It does not outlive that request: when
+ * the transport does not tell, the only one that may have caused it, or, of a server that works for one task,
+ * the oldest of these. It does not outlive that request: when
  * that ends, or the server takes its ask back, on_ask_over says so and the pointer is gone.
  */
 #include "base/base.h"
@@ -153,5 +154,6 @@ uint64_t ask_owner(const struct session *s, uint64_t about)
 		found = r->id;
 		count++;
 	}
-	return !about && count == 1 ? found : 0;
+	/* The oldest, where it may be any. */
+	return !about && (count == 1 || s->events.one_task) ? found : 0;
 }

@@ -684,7 +684,8 @@ struct sampling;
 must_check enum err sampling_check(const struct json *params, struct error *e);
 /* result: of sampling/createMessage; empty: it was refused or failed, because of why. */
 typedef void sampling_fn(struct slice result, const char *why, void *arg);
-/* Writes model.started and asks the model. fn once, not from within; params are borrowed until then. */
+/* Writes model.started and asks the model. fn once, not from within; params are borrowed until then. NULL:
+ * the task's budget does not allow it. */
 struct sampling *sampling_start(const struct exec_call *c, struct json *params, sampling_fn *fn, void *arg);
 void sampling_free(struct sampling *s); /* the model is asked no longer; also from within fn; NULL is fine */
 

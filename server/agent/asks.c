@@ -343,6 +343,15 @@ bool asks_hush(struct run *r, const char *why)
 
 /* --- the pump --- */
 
+static void ask_model(struct run *r, struct ask *k)
+{
+	k->sampling = sampling_start(k->call, k->params, sampled, k);
+	if (k->sampling != NULL)
+		return;
+	mcp_call_refuse(k->call->mcp, k->number, REJECTED, "the budget of the task does not allow it");
+	ask_free(r, k);
+}
+
 static void asks_sweep(struct run *r)
 {
 	for (struct ask *k = r->asks, *next; k != NULL; k = next) {
@@ -359,9 +368,10 @@ bool asks_pump(struct run *r, bool go_on)
 	if (r->ask_shown != NULL && r->ask_shown->over != NULL && !asks_hush(r, r->ask_shown->over))
 		return false;
 	asks_sweep(r);
-	for (struct ask *k = r->asks; go_on && k != NULL && !run_over(r); k = k->next) {
+	for (struct ask *k = r->asks, *next; go_on && k != NULL && !run_over(r); k = next) {
+		next = k->next;
 		if (!wants_person(k) && k->sampling == NULL)
-			k->sampling = sampling_start(k->call, k->params, sampled, k);
+			ask_model(r, k);
 		else if (wants_person(k) && r->state == TASK_RUNNING)
 			ask_show(r, k);
 	}

@@ -375,6 +375,9 @@ void budget_end(struct run *r, bool go_on)
 	}
 	if (busy || !go_on || run_over(r))
 		return;
+	/* Who was asked something for a step that is closed now is asked no longer. */
+	if (!asks_hush(r, "the budget of the task is used up"))
+		return;
 	if (!anything_done(r) || r->budget.answered) {
 		budget_finish(r);
 		return;

@@ -208,7 +208,7 @@ const char *record_error_code(const struct error *e)
 bool record_refused(struct run *r, enum err code, const struct error *e, bool terminal)
 {
 	if (code == ERR_CONFLICT || code == ERR_GONE) {
-		run_drop(r, false);
+		run_drop(r, true); /* if it is ours after all, whoever takes it finds how it stands */
 		return false;
 	}
 	if (code == ERR_NO_SPACE || code == ERR_UNAVAILABLE) {

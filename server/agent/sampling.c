@@ -132,6 +132,7 @@ static void model_end(const struct llm_turn *turn, const struct error *e, void *
 	struct sampling *s = arg;
 	struct record rec;
 	s->model = NULL;
+	budget_give(s->run, s->call_id, turn, e);
 	head(&rec, s, NULL);
 	if (turn != NULL)
 		record_turn(&rec, turn);
@@ -151,6 +152,18 @@ static void model_retry(int attempt, int64_t wait_ms, const struct error *why, v
 	record_model_retried(s->run, s->call_id, attempt, wait_ms, why);
 }
 
+static bool model_may_repeat(void *arg)
+{
+	struct sampling *s = arg;
+	return budget_repeat(s->run, s->call_id);
+}
+
+static void model_failover(const char *provider, const char *model, const struct error *why, void *arg)
+{
+	struct sampling *s = arg;
+	record_model_failover(s->run, s->call_id, provider, model, why);
+}
+
 struct sampling *sampling_start(const struct exec_call *c, struct json *params, sampling_fn *fn, void *arg)
 {
 	struct run *r = c->exec->run;
@@ -159,21 +172,31 @@ struct sampling *sampling_start(const struct exec_call *c, struct json *params, 
 	*s = (struct sampling){.run = r, .params = params, .arena = arena_new(0), .fn = fn, .arg = arg};
 	messages_make(s);
 	run_call_name(r, s->call_id);
-	head(&rec, s, c);
-	jw_kv_text(&rec.w, "provider", llm_provider(r->agent->llm, LLM_EXECUTOR));
-	jw_kv_text(&rec.w, "model", llm_model(r->agent->llm, LLM_EXECUTOR));
-	record_messages(&rec.w, s->messages, s->messages_count, r->agent->options.tool_result_bytes_max);
-	store_count(r->agent->store, COUNTER_MODEL_CALLS, 1);
-	if (!record_event(r, &rec, EVENT_MODEL_STARTED))
-		return s;
 	struct llm_request req = {.role = LLM_EXECUTOR,
 				  .messages = s->messages,
 				  .messages_count = s->messages_count,
 				  .deadline_mono_ms = r->deadline_mono_ms,
 				  .task_id = r->task_id};
-	s->model =
-		llm_call_start(r->agent->llm, &req,
-			       (struct llm_handler){.on_retry = model_retry, .on_end = model_end, .arg = s});
+	if (!budget_take(r, s->call_id, &req)) {
+		sampling_free(s);
+		return NULL;
+	}
+	int64_t most = json_get_integer(params, "maxTokens", 0);
+	if (most > 0 && (req.output_tokens_max <= 0 || most < req.output_tokens_max))
+		req.output_tokens_max = most;
+	head(&rec, s, c);
+	jw_kv_text(&rec.w, "provider", llm_provider(r->agent->llm, LLM_EXECUTOR));
+	jw_kv_text(&rec.w, "model", llm_model(r->agent->llm, LLM_EXECUTOR));
+	record_messages(&rec.w, s->messages, s->messages_count, r->agent->options.tool_result_bytes_max);
+	budget_reserved_write(r, s->call_id, &rec.w);
+	store_count(r->agent->store, COUNTER_MODEL_CALLS, 1);
+	struct llm_handler h = {.on_retry = model_retry,
+				.may_repeat = model_may_repeat,
+				.on_failover = model_failover,
+				.on_end = model_end,
+				.arg = s};
+	if (record_event(r, &rec, EVENT_MODEL_STARTED))
+		s->model = llm_call_start(r->agent->llm, &req, h);
 	return s;
 }
 

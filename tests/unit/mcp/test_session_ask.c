@@ -58,6 +58,14 @@ static void ask__belongs_to_the_stream_that_brought_it(void **state)
 	assert_int_equal(w.ask->request_id, 0);
 	session_ask_refuse(w.ask, ASK_REJECTED, "no");
 	assert_int_equal(w.asks, 3);
+	/* All are of one task: the oldest is taken for it, but not for what came on another's stream. */
+	w.session->events.one_task = true;
+	say(&w, ELICIT("10"));
+	assert_int_equal(w.ask->request_id, second - 1);
+	session_ask_refuse(w.ask, ASK_REJECTED, "no");
+	session_receive(w.session, slice_str(ELICIT("11")), 77);
+	assert_int_equal(w.ask->request_id, 0);
+	session_ask_refuse(w.ask, ASK_REJECTED, "no");
 	world_close(&w);
 }
 
