@@ -173,6 +173,30 @@ test('on a terminal: the plan is shown, y approves, steps with spinner, time and
   await model.stop();
 });
 
+test('on a terminal: questions of the planner are asked, the answer is planned with; no answer gives up', async () => {
+  const asks = JSON.stringify({ goal: 'x', assumptions: [], questions: ['Which town?'], steps: [], final_output: '' });
+  for (const answer of ['Oslo', '']) {
+    const model = await HeldModel.start();
+    const t = onTerminal(['run', '--yes', '-c', folder(model), 'the weather']);
+    (await model.next('planner')).text(asks);
+    await t.until(/Which town\?[^]*Your answer/);
+    t.type(`${answer}\n`);
+    if (answer) {
+      const again = await model.next('planner');
+      assert.match(again.body.messages.at(-1).content, /Answered: Oslo/);
+      again.plan({ objective: 'look', effect: 'none' });
+      (await model.next('executor')).finish('rain');
+      (await model.next('writer')).text('Rain [s1].');
+      assert.equal(await t.ended, 0);
+      assert.match(t.text, /Rain \[s1\]\./);
+    } else {
+      assert.notEqual(await t.ended, 0);
+      assert.match(t.text, /were not answered/);
+    }
+    await model.stop();
+  }
+});
+
 test('on a terminal: n rejects, words ask for another plan', async () => {
   const model = await HeldModel.start();
   const t = onTerminal(['run', '-c', folder(model), 'greet']);
