@@ -111,14 +111,24 @@ static enum err headers_check(const struct tool_list *l, const struct json *tool
 	return rc;
 }
 
+/* Models read it: nothing may stand in it that people do not see. */
+static char *text_seen(const char *text)
+{
+	struct buf clean = BUF_INIT;
+	if (!text)
+		return NULL;
+	text_clean(slice_str(text), &clean);
+	return buf_take(&clean);
+}
+
 static void entry_fill(struct tool_entry *t, const struct json *tool, struct slice raw)
 {
 	const struct json *notes = json_get(tool, "annotations");
 	const char *title = json_get_text(tool, "title", NULL);
 	*t = (struct tool_entry){0};
 	t->name = xstrdup(json_get_text(tool, "name", ""));
-	t->title = xstrdup(title ? title : json_get_text(notes, "title", NULL));
-	t->description = xstrdup(json_get_text(tool, "description", ""));
+	t->title = text_seen(title ? title : json_get_text(notes, "title", NULL));
+	t->description = text_seen(json_get_text(tool, "description", ""));
 	t->read_only = json_get_bool(notes, "readOnlyHint", false);
 	t->idempotent = json_get_bool(notes, "idempotentHint", false);
 	t->closed_world = !json_get_bool(notes, "openWorldHint", true);

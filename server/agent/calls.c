@@ -126,21 +126,39 @@ void calls_cancel(struct exec *x)
 	}
 }
 
+/* What came from outside stands between marks that nobody outside can know, and what the runtime says of it
+ * behind. The offline rules read nothing into it. */
+static void answer_said(const struct exec_call *c, const char *text, const char *warning, struct buf *out)
+{
+	const struct run *r = c->exec->run;
+	bool outside = c->started || (c->tool != NULL && strcmp(c->name, READ_RESULT) == 0);
+	if (outside && !agent_is_offline(r->agent, LLM_EXECUTOR))
+		buf_printf(out, "<data-%s>\n%s\n</data-%s>", r->fence, text, r->fence);
+	else
+		buf_add_str(out, text);
+	if (c->permit.edited)
+		buf_add_str(out, "\n[a person changed the arguments before the call was made]");
+	if (warning != NULL)
+		buf_printf(out, "\n[%s]", warning);
+}
+
 void calls_answer(struct exec_call *c, const char *text, const char *full, bool is_error)
 {
 	struct exec *x = c->exec;
 	struct repeats_verdict v = repeats_note(&x->repeats, c->name, c->arguments, text, is_error);
-	const char *edited =
-		c->permit.edited ? "\n[a person changed the arguments before the call was made]" : "";
-	char *warned = v.warning != NULL ? xasprintf("%s%s\n[%s]", text, edited, v.warning)
-		       : *edited         ? xasprintf("%s%s", text, edited)
-					 : NULL;
 	struct llm_message *m = &x->messages[c->message];
-	const char *said = warned != NULL ? warned : text;
-	m->text = arena_strndup(x->arena, said, strlen(said));
+	struct buf clean = BUF_INIT, said = BUF_INIT;
+	text_clean(slice_str(text), &clean);
+	answer_said(c, buf_cstr(&clean), v.warning, &said);
+	m->text = exec_keep(x, buf_cstr(&said));
 	m->is_error = is_error;
-	free(warned);
-	context_keep(x, c, full != NULL ? full : m->text, is_error);
+	context_keep(x, c,
+		     full != NULL            ? full
+		     : said.len == clean.len ? m->text
+					     : buf_cstr(&clean),
+		     is_error);
+	buf_release(&clean);
+	buf_release(&said);
 	if (v.stuck != NULL)
 		x->stuck = v.stuck;
 	c->state = CALL_DONE;

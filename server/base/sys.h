@@ -68,6 +68,9 @@ size_t utf8_valid_prefix(const char *s, size_t n);
 bool utf8_valid(const char *s, size_t n);
 /* Largest m <= max such that s[0..m) does not end within a character. s must be valid UTF-8. */
 size_t utf8_cut(const char *s, size_t n, size_t max);
+/* Appends the text (valid UTF-8) without what cannot be seen: control characters but line feed and tab,
+ * zero-width characters, and those that turn the direction of text (clean.c). */
+void text_clean(struct slice text, struct buf *out);
 /* Edit distance for "did you mean", at most `limit`+1. */
 int text_distance(const char *a, const char *b, int limit);
 

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Server, filesystem, tempDir, test } from './lib/server.mjs';
-import { HeldModel, using } from './lib/model.mjs';
+import { HeldModel, using, unmarked } from './lib/model.mjs';
 import { reading } from './tasks/reading.mjs';
 import { sorting } from './tasks/sorting.mjs';
 import { writing } from './tasks/writing.mjs';
@@ -41,7 +41,7 @@ function play(root, memories) {
       if (call.role === 'writer') return call.text(task.answer(m));
       const { turns } = task.steps[Number(call.step.slice(1)) - 1];
       const turn = call.body.messages.filter((x) => x.role === 'assistant').length;
-      const told = call.body.messages.filter((x) => x.role === 'tool').map((x) => x.content);
+      const told = call.body.messages.filter((x) => x.role === 'tool').map((x) => unmarked(x.content));
       const calls = turn < turns.length ? turns[turn](m, told) : undefined;
       if (calls) return call.calls(...calls.map(([name, args]) => [`filesystem__${name}`, args]));
       return call.finish(m.result);

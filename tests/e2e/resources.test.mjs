@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { begin, ended } from './lib/calling.mjs';
 import { Server, assertProblem, eventually, fakes, mcpPackage, stdio, tempDir, test } from './lib/server.mjs';
+import { unmarked } from './lib/model.mjs';
 
 const everything = stdio('everything', process.execPath, [mcpPackage('@modelcontextprotocol/server-everything'), 'stdio']);
 const shelf = (mode = 'shelf', id = 'shelf') => stdio(id, path.join(fakes, 'resource_mcp'), [mode]);
@@ -90,7 +91,7 @@ test('a model lists and reads resources with tools of the runtime; links name th
   (await b.model.next('planner')).plan({ objective: 'read', tools: list.map(([name]) => name), effect: 'write' });
   (await b.model.next('executor')).calls(...list);
   const turn = await b.model.next('executor');
-  const told = turn.body.messages.filter((m) => m.role === 'tool').map((m) => m.content);
+  const told = turn.body.messages.filter((m) => m.role === 'tool').map((m) => unmarked(m.content));
   turn.finish();
   (await b.model.next('writer')).text('Read.');
   await b.s.until(id, 'completed');

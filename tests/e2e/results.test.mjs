@@ -3,7 +3,7 @@
 // that gets it wrong.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
-import { HeldModel, Model, calls, finished, planned, turns, using, written } from './lib/model.mjs';
+import { HeldModel, Model, calls, finished, planned, turns, using, written, unmarked } from './lib/model.mjs';
 import { Server, fake, mcpPackage, stdio, test } from './lib/server.mjs';
 
 const official = stdio('everything', process.execPath, [mcpPackage('@modelcontextprotocol/server-everything'), 'stdio']);
@@ -19,7 +19,7 @@ async function answers(tool, list, config = {}) {
   await s.until(id, 'completed');
   const completed = (await s.events(id)).filter((e) => e.event === 'tool.completed').map((e) => e.data);
   const last = (await model.requests()).findLast((r) => (r.body ?? r).messages[0].content.includes('executor'));
-  const told = (last.body ?? last).messages.filter((m) => m.role === 'tool').map((m) => m.content);
+  const told = (last.body ?? last).messages.filter((m) => m.role === 'tool').map((m) => unmarked(m.content));
   return { s, id, completed, told, end: async () => { await s.stop(); await model.stop(); } };
 }
 /** The artifact that a preview names is what it says, and is served as its own type. */
@@ -114,7 +114,7 @@ test('whoever takes the run over tells the model the same, and counts artifacts 
   const { id } = await s.submit('look', { approval: 'auto' });
   (await model.next('planner')).plan({ objective: 'look' });
   (await model.next('executor')).calls(...list.map((c) => [c.tool_calls[0].name, c.tool_calls[0].arguments]));
-  const told = (call) => call.body.messages.filter((m) => m.role === 'tool').map((m) => m.content);
+  const told = (call) => call.body.messages.filter((m) => m.role === 'tool').map((m) => unmarked(m.content));
   const before = told(await model.next('executor'));
   for (const w of s.processes().workers) process.kill(w.pid, 'SIGKILL');
   const again = await model.next('executor');

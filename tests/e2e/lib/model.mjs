@@ -35,6 +35,9 @@ export class Model {
   }
 }
 
+/** What a tool returned, without the marks it stands between. */
+export const unmarked = (text) => text.replace(/<data-([0-9a-f]{16})>\n([\s\S]*?)\n<\/data-\1>/g, '$2');
+
 /** A plan in the planner's form. steps: [{id, objective, tools, after, effect}] */
 export const plan = (goal, steps) => JSON.stringify({
   goal, assumptions: [], questions: [],
@@ -78,7 +81,7 @@ export class HeldModel {
     const system = body.messages[0].content;
     const role = system.includes('planner') ? 'planner' : system.includes('executor') ? 'executor' : 'writer';
     const last = (speaker) => body.messages.findLast((x) => x.role === speaker)?.content ?? '';
-    const call = { body, role, step: /Your step: (\S+) /.exec(last('user'))?.[1], told: last('tool'), res, port: req.socket.remotePort, left: false };
+    const call = { body, role, step: /Your step: (\S+) /.exec(last('user'))?.[1], told: unmarked(last('tool')), res, port: req.socket.remotePort, left: false };
     call.gone = once(res, 'close').then(() => { call.left = !res.writableFinished; return performance.now(); });
     const chunk = (delta, reason = null) => `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', model: 'held', choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`;
     const head = () => { if (!res.headersSent) res.writeHead(200, { 'content-type': 'text/event-stream' }); };

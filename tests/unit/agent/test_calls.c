@@ -31,7 +31,7 @@ static void call__gets_exactly_one_end(void **state)
 	assert_true(json_get_bool(j, "read_only", false));
 	assert_string_equal(json_get_text(json_get(j, "arguments"), "text", ""), "hello");
 	json_free(j);
-	assert_says(model_shown(&w, 2), "\"hello\"");
+	assert_says(model_shown(&w, 2), ">\\nhello\\n</data-");
 	world_close(&w);
 }
 
