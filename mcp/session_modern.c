@@ -45,8 +45,9 @@ static void discover_answered(const struct answer *a, void *arg)
 {
 	struct session *s = arg;
 	struct error e = a->error;
-	/* Over HTTP a server need not know it. Then it is asked for what every server may have. */
-	bool unknown = a->rpc_code == RPC_METHOD_NOT_FOUND;
+	/* Over HTTP a server need not know it. Then it is asked for what every server may have. A local one
+	 * that does not is of the other era, where many list their tools without a handshake all the same. */
+	bool unknown = a->rpc_code == RPC_METHOD_NOT_FOUND && s->link->ops->has_headers;
 	if (!e.code && !versions_fit(s, scan_member(a->result, "supportedVersions"), &e)) {
 		session_break(s, &e);
 		return;
@@ -55,6 +56,12 @@ static void discover_answered(const struct answer *a, void *arg)
 		if (a->rpc_code != RPC_VERSION_UNSUPPORTED ||
 		    versions_fit(s, scan_member(scan_member(a->rpc_error, "data"), "supported"), &e))
 			err_prefix(&e, "server/discover");
+		if (a->rpc_code == RPC_METHOD_NOT_FOUND)
+			err_set(&e, ERR_UNSUPPORTED,
+				"the server does not know server/discover of %s, which era: modern in its "
+				"entry in "
+				"the registry demands: set it to handshake or auto",
+				version_newest(true));
 		session_break(s, &e);
 		return;
 	}

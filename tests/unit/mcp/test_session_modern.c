@@ -39,6 +39,19 @@ static void modern__a_server_need_not_know_discover(void **state)
 	world_close(&w);
 }
 
+static void modern__a_local_server_that_does_not_is_of_the_other_era(void **state)
+{
+	struct world w;
+	(void)state;
+	modern_open(&w, false);
+	buf_reset(&w.sent);
+	say(&w, "{\"id\":1,\"error\":{\"code\":-32601,\"message\":\"no such method\"}}");
+	assert_int_equal(w.broken, 1);
+	assert_non_null(strstr(w.why.msg, "handshake or auto"));
+	sent_is(&w, "");
+	world_close(&w);
+}
+
 static void modern__without_tools_is_ready_at_once(void **state)
 {
 	struct world w;
@@ -195,6 +208,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(modern__discovers_and_lists),
 		cmocka_unit_test(modern__a_server_need_not_know_discover),
+		cmocka_unit_test(modern__a_local_server_that_does_not_is_of_the_other_era),
 		cmocka_unit_test(modern__without_tools_is_ready_at_once),
 		cmocka_unit_test(modern__breaks_on_what_is_not_its_era),
 		cmocka_unit_test(modern__a_refused_version_is_taken_from_the_list_once),
