@@ -101,6 +101,10 @@ static void unsaved_work(struct scene *c)
 	request_key_begin(c->survivor, &k, &p);
 	assert_int_equal(kept_move(c->survivor, c->queued, TASK_PLANNING, 3000), ERR_NONE);
 	assert_int_equal(kept_create(c->survivor, &id, &ref), ERR_NONE);
+	struct budget_sums worst = {.cost_nano = 5};
+	struct budget_hold hold;
+	struct budget_refusal why;
+	assert_int_equal(budget_reserve(c->survivor, "t", &worst, 86400000, &hold, &why), ERR_NONE);
 }
 
 static struct running *between; /* the keeper in whose commits a worker goes on */

@@ -56,7 +56,9 @@ static inline struct store *kept_open(size_t bytes, uint32_t tasks_max, uint32_t
 				  .task_events_max = 100000,
 				  .task_bytes_max = 1 << 20,
 				  .live_ring_bytes = 1024,
-				  .keeper = true};
+				  .keeper = true,
+				  .tenant_caps = {.cost_nano = 100},
+				  .budgets_max = 4};
 	struct store *s;
 	struct error e = {0};
 	if (store_create(&o, &s, &e) != ERR_NONE)

@@ -39,6 +39,7 @@ static const char *const points[] = {
 	"commit-before",
 	"commit-after",
 	"commit-told",
+	"budgets-saved",
 	"key-claimed",
 	"key-placed",
 	"locked",
@@ -166,6 +167,8 @@ static void assert_goes_on(struct scene *c, const char *where)
 	keeper_goes_on(c);
 	assert_told(c, where);
 	kept_whole(c->survivor, where);
+	if (!budget_is_saved(c->survivor, c->survivor->map->budget_changes))
+		fail_msg("%s: a budget is not saved", where);
 	kept_same(c->survivor, c->keeper.db, where);
 	assert_keys(c, where);
 	assert_int_equal(store_health(c->survivor, NULL), STORE_WORKS);
