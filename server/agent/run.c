@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { END_AGAIN_MS = 1000 };
+enum { END_AGAIN_MS = 1000, AGAIN_LOOK_MS = 10 };
 
 static void run_pump(void *arg);
 static bool store_takes(struct run *r);
@@ -142,7 +142,10 @@ void run_timer_arm(struct run *r)
 		until = r->load_again_mono_ms;
 	for (size_t i = 0; i < PLAN_STEPS_MAX; i++) {
 		int64_t again = r->steps[i].exec != NULL ? calls_again_mono_ms(r->steps[i].exec) : INT64_MAX;
-		until = again > now && again < until ? again : until;
+		/* One that fell due since the calls were looked at is looked at again soon, or nothing would
+		 * ever wake it. */
+		again = again > now ? again : now + AGAIN_LOOK_MS;
+		until = again < until ? again : until;
 	}
 	int64_t wall = budget_wall_mono_ms(r);
 	until = wall > now && wall < until ? wall : until;
