@@ -38,6 +38,7 @@ void doc_free(struct task_doc *d)
 	free(d->metadata);
 	free(d->output_schema);
 	free(d->tenant);
+	free(d->parent);
 	free(d->budget);
 	free(d->budget_exhausted);
 	free(d->plan);
@@ -169,6 +170,7 @@ struct task_doc *doc_parse(struct slice text, struct error *e)
 	d->metadata = doc_member(j, "metadata");
 	d->output_schema = doc_member(j, "output_schema");
 	d->tenant = doc_member(j, "tenant");
+	d->parent = doc_member(j, "parent");
 	d->budget = doc_member(j, "budget");
 	d->budget_exhausted = doc_member(j, "budget_exhausted");
 	d->result = doc_member(j, "result");
@@ -221,6 +223,7 @@ void doc_render(const struct task_doc *d, struct buf *out)
 	usage_render(d, &w);
 	raw(&w, "metadata", d->metadata);
 	optional(&w, "output_schema", d->output_schema);
+	optional(&w, "parent", d->parent);
 	optional(&w, "tenant", d->tenant);
 	optional(&w, "budget", d->budget);
 	optional(&w, "budget_exhausted", d->budget_exhausted);

@@ -21,6 +21,7 @@ struct task_doc {
 	enum task_state state;
 	char *id, *prompt, *approval, *metadata;
 	char *output_schema;             /* "null": any result */
+	char *parent;                    /* "null": the task goes on with no earlier one */
 	char *tenant;                    /* "null": nobody was named */
 	char *budget, *budget_exhausted; /* "null": none, not yet */
 	char *plan; /* members of the plan beside its steps, without braces; NULL: there is no plan */

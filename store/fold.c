@@ -134,6 +134,7 @@ static void fold_created(struct task_doc *d, const struct json *data)
 	doc_text_set(&d->metadata, doc_member(data, "metadata"));
 	doc_text_set(&d->output_schema, doc_member(data, "output_schema"));
 	doc_text_set(&d->tenant, doc_member(data, "tenant"));
+	doc_text_set(&d->parent, doc_member(data, "parent"));
 	doc_text_set(&d->budget, doc_member(data, "budget"));
 }
 

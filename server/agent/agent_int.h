@@ -15,6 +15,7 @@
  * - questions.c: what the planner asks a person
  * - replan.c: when a new plan is made; plan_revise.c: of the old one and an answer
  * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape; plan_edit.c: a person's
+ * - inherit.c: what a task takes over from an earlier one
  * - prompt.c: the words sent to models; toolbox.c: which tools are offered; tool_index.c: tools by words
  * - finish.c: a turn that calls tools and finishes its step
  * - context.c: what of a conversation is shown; shorten.c: large JSON made short
@@ -366,6 +367,7 @@ struct run {
 	bool tainted;                       /* output that strangers may have written was read */
 	bool plan_tainted;                  /* the plan was made after that, and approved by nobody */
 	struct text_list *digests_accepted; /* of tools that changed, by a person */
+	struct json *inherited;             /* {plan, effects} of an earlier task; NULL: there is none */
 	struct plan *plan;
 	uint64_t plan_version; /* of the newest plan.created */
 	int replans;           /* begun so far */
@@ -560,6 +562,22 @@ bool context_fit(struct exec *x, struct llm_message *out, struct error *e);
 void context_keep(struct exec *x, const struct exec_call *c, const char *full, bool is_error);
 const char *context_full(const struct exec *x, const char *id); /* NULL: no such call */
 size_t context_tokens(const char *text);                        /* a guess */
+
+/* resume.c: the plan and the steps that are done, as a task's document has them. */
+must_check enum err plan_adopt(struct run *r, const struct json *plan, struct error *e);
+
+/* inherit.c */
+void inherit_replay(struct run *r, enum event_type type, const struct json *data);
+bool inherit_plans(const struct run *r); /* the plan is there, nobody need make one */
+void inherit_begin(struct run *r);
+/* What an earlier task's call of this tool with these arguments did, until it has been used; NULL: there was
+ * none. */
+struct json *inherit_find(const struct exec_call *c, const struct json *arguments);
+/* Such a call was sent, and nobody knows what became of it. */
+bool inherit_in_doubt(const struct exec_call *c, const struct json *arguments);
+void inherit_sent(const struct exec_call *c, const struct json *arguments); /* it is sent all the same */
+/* Such a call took effect: its result is taken in place of a call. false: there is none. */
+bool inherit_reuse(struct exec_call *c, const struct json *arguments);
 
 /* permit.c */
 enum agent_effect permit_effect(const struct exec_call *c);

@@ -256,7 +256,10 @@ static void call_permit(struct exec_call *c, const struct json *arguments)
 {
 	struct error e;
 	switch (permit_decide(c, arguments)) {
-	case PERMIT_ALLOW: call_start(c, arguments); break;
+	case PERMIT_ALLOW:
+		if (!inherit_reuse(c, arguments))
+			call_start(c, arguments);
+		break;
 	case PERMIT_ASK:
 		c->state = CALL_ASKING;
 		run_wake(c->exec->run);
@@ -322,6 +325,7 @@ static void call_start(struct exec_call *c, const struct json *arguments)
 	permit_write(c, &rec.w);
 	if (!record_event(r, &rec, EVENT_TOOL_STARTED))
 		return;
+	inherit_sent(c, arguments);
 	c->started = true;
 	c->read_only = c->tool->read_only;
 	c->idempotent = idempotent;

@@ -87,6 +87,10 @@ enum permit permit_decide(struct exec_call *c, const struct json *arguments)
 	}
 	if (d->by_person)
 		return PERMIT_ALLOW;
+	if (inherit_in_doubt(c, arguments)) {
+		d->why = "an earlier task sent the same call and it is not known whether it took effect";
+		return PERMIT_ASK;
+	}
 	if (permit_tool_changed(c, digest)) {
 		d->why = "the tool is not described any more as it was when the plan was made";
 		return PERMIT_ASK;

@@ -81,6 +81,7 @@ void event_replay(struct run *r, enum event_type type, const struct json *data)
 		 json_get_bool(data, "untrusted", false))
 		r->tainted = true;
 	questions_replay(r, type, data);
+	inherit_replay(r, type, data);
 	if (r->plan == NULL)
 		return;
 	if (type == EVENT_PLAN_CREATED)
@@ -187,6 +188,8 @@ static void call_started(struct exec *x, const struct json *data)
 	c->read_only = json_get_bool(data, "read_only", false);
 	c->untrusted = json_get_bool(data, "untrusted", false);
 	arguments_take(c, json_get(data, "arguments"));
+	if (c->tool != NULL && c->tool->server != NULL)
+		inherit_sent(c, json_get(data, "arguments"));
 	c->idempotent = json_get_bool(data, "idempotent", false);
 	c->server = exec_keep(x, json_get_text(data, "server", NULL));
 	c->server_tool = exec_keep(x, json_get_text(data, "tool", c->name));

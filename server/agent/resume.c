@@ -19,7 +19,6 @@ enum { READ_BYTES = 256 * 1024, ARCHIVE_AGAIN_MS = 1000 };
 static enum err document_load(struct run *r, struct error *e);
 static void fence_make(struct run *r);
 static void plan_forget(struct run *r);
-static enum err steps_load(struct run *r, const struct json *plan, struct error *e);
 static enum resume events_load(struct run *r, struct error *e);
 static enum err table_read(struct run *r, struct error *e);
 static enum err events_replay(struct run *r, struct slice sse, struct error *e);
@@ -77,8 +76,8 @@ static enum err document_load(struct run *r, struct error *e)
 	r->id = head.id;
 	r->last_seq = head.last_seq;
 	r->load_durable_seq = head.durable_seq;
-	/* A task nobody has touched has nothing to tell but its creation. */
-	r->load_seq = head.last_seq == 1 ? 1 : 0;
+	/* A task nobody has touched has nothing to tell but its creation, and that only of an earlier one. */
+	r->load_seq = head.last_seq == 1 && json_get(doc, "parent") == NULL ? 1 : 0;
 	id_format(&head.id, r->task_id);
 	fence_make(r);
 	r->prompt = xstrdup(json_get_text(doc, "prompt", ""));
@@ -90,7 +89,7 @@ static enum err document_load(struct run *r, struct error *e)
 	if (json_is(plan, JSON_OBJECT)) {
 		r->plan_version = (uint64_t)json_get_integer(plan, "version", 0);
 		if (r->state == TASK_RUNNING || r->state == TASK_PLANNING || r->state == TASK_INPUT_REQUIRED)
-			code = steps_load(r, plan, e);
+			code = plan_adopt(r, plan, e);
 	} else if (r->state == TASK_RUNNING) {
 		code = err_set(e, ERR_INTERNAL, "the task is running but has no plan");
 	}
@@ -104,7 +103,7 @@ static void fence_make(struct run *r)
 	snprintf(r->fence, sizeof r->fence, "%016llx", (unsigned long long)random_u64());
 }
 
-static enum err steps_load(struct run *r, const struct json *plan, struct error *e)
+enum err plan_adopt(struct run *r, const struct json *plan, struct error *e)
 {
 	const struct mcp_catalog *catalog = mcp_client_catalog(r->agent->mcp);
 	r->plan = plan_load(plan, catalog, e);

@@ -188,7 +188,7 @@ static void run_pump(void *arg)
 	if (run_over(r))
 		return;
 	if (r->loaded && r->state == TASK_PLANNING && r->model == NULL && go_on)
-		planner_start(r);
+		inherit_plans(r) ? inherit_begin(r) : planner_start(r);
 	else if (r->loaded && (r->state == TASK_RUNNING || r->ask_shown != NULL) && asks_pump(r, go_on))
 		steps_pump(r, go_on);
 	if (run_over(r))
@@ -308,6 +308,7 @@ static void run_free(void *arg)
 	budget_release(r);
 	for (struct text_list *t; (t = r->digests_accepted) != NULL; free(t))
 		r->digests_accepted = t->next;
+	json_free(r->inherited);
 	plan_free(r->plan);
 	free(r->prompt);
 	free(r->feedback);

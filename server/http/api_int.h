@@ -205,6 +205,7 @@ struct api_post {
 	struct http_request *request;
 	int status; /* of success; 202 also gets a Location */
 	api_post_fn *run;
+	void *arg;
 	bool keyed;   /* it has an Idempotency-Key */
 	bool claimed; /* the key is ours: settle or drop it */
 	bool repeated;
@@ -219,6 +220,8 @@ struct api_post {
 	uint64_t seq;   /* ... and its version */
 };
 void api_post_start(struct http_request *r, int status, api_post_fn *run);
+/* The same with something for run, in the request's arena. */
+void api_post_start_with(struct http_request *r, int status, api_post_fn *run, void *arg);
 /* The change will be found in this task, behind this event. */
 void api_post_begin(struct api_post *p, const struct id *task, uint64_t after_seq);
 
@@ -246,6 +249,21 @@ void act_by_write(const struct act *a, struct jw *w);
 
 /* The member "arguments" of an answer to what the task waits for. */
 must_check enum err input_arguments_check(const struct act *a, const struct json *pending, struct error *e);
+
+/* --- effects.c --- */
+
+/* Calls that may have changed something, each {"call", "step", "server", "tool", "arguments", "outcome"
+ * ("completed" or "unknown"), "result"}; of an earlier task also "task_id". All zero at the beginning. */
+struct effects {
+	struct json **list;
+	size_t count;
+};
+bool effects_concern(enum event_type type); /* whether an event of this type has to be taken */
+void effects_take(struct effects *f, enum event_type type, const struct json *data);
+/* As an array, but those of steps that are kept; task_id is that of the task whose events were taken. */
+void effects_write(const struct effects *f, const char *task_id, bool (*kept)(const char *step, void *arg),
+		   void *arg, struct jw *w);
+void effects_release(struct effects *f);
 
 /* --- plan_diff.c --- */
 

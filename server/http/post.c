@@ -283,6 +283,11 @@ void api_post_begin(struct api_post *p, const struct id *task, uint64_t after_se
 
 void api_post_start(struct http_request *r, int status, api_post_fn *run)
 {
+	api_post_start_with(r, status, run, NULL);
+}
+
+void api_post_start_with(struct http_request *r, int status, api_post_fn *run, void *arg)
+{
 	static const char *const no_parameters[] = {NULL};
 	struct api_post *p;
 	struct error e;
@@ -294,7 +299,7 @@ void api_post_start(struct http_request *r, int status, api_post_fn *run)
 		http_reply_errorf(r, ERR_MEMORY, NULL, "no memory for this request");
 		return;
 	}
-	*p = (struct api_post){.request = r, .status = status, .run = run};
+	*p = (struct api_post){.request = r, .status = status, .run = run, .arg = arg};
 	p->busy.on_requests = busy_settled;
 	p->busy.on_over = busy_over;
 	r->data = p;
