@@ -1,14 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tool calls of a turn that is over, whatever the wire: each gets what the agent relies on, a name, an id of
- * its own and arguments that are not empty, and those that break off are found. Pure. It does not judge names
- * or arguments: the agent checks those against the tool's schema.
+ * Tool calls of a turn, whatever the wire: their bounds, what of them is kept to be given back, and, when the
+ * turn is over, what the agent relies on: a name, an id of its own and arguments that are not empty; those
+ * that break off are found. Pure. It does not judge names or arguments: the agent checks those against the
+ * tool's schema.
  */
 #include "base/base.h"
 #include "llm/llm.h"
 #include "llm/wire_int.h"
 
 #include <string.h>
+
+void llm_call_keep(struct llm_call_buf *c, const struct json *object, const char *const *known, size_t count)
+{
+	for (const struct json *m = json_first(object); m != NULL; m = json_next(m)) {
+		bool skip = json_is(m, JSON_NULL);
+		for (size_t i = 0; i < count; i++)
+			skip |= strcmp(json_name(m), known[i]) == 0;
+		if (skip)
+			continue;
+		if (c->opaque == NULL)
+			c->opaque = json_new_object();
+		json_set(c->opaque, json_name(m), json_copy(m));
+	}
+}
+
+enum err llm_call_check(const struct llm_call_buf *c, struct error *e)
+{
+	if (c->id.overflow || c->name.overflow)
+		return err_set(e, ERR_UPSTREAM, "the model's tool call has a name or id over %d bytes",
+			       LLM_NAME_BYTES_MAX);
+	if (c->arguments.overflow)
+		return err_set(e, ERR_UPSTREAM, "the arguments of the model's call of %s are over %d bytes",
+			       buf_cstr(&c->name), LLM_ARGUMENTS_BYTES_MAX);
+	return ERR_NONE;
+}
 
 /* "" and "null" mean no arguments. */
 static void default_arguments(struct buf *arguments)

@@ -66,24 +66,10 @@ static void add_arguments(struct llm_call_buf *c, const struct json *arguments)
 	}
 }
 
-static void keep_opaque(struct llm_call_buf *c, const struct json *fragment)
-{
-	static const char *const known[] = {"index", "id", "type", "function"};
-	for (const struct json *m = json_first(fragment); m != NULL; m = json_next(m)) {
-		bool skip = false;
-		for (size_t i = 0; i < COUNT_OF(known); i++)
-			skip |= strcmp(json_name(m), known[i]) == 0;
-		if (skip)
-			continue;
-		if (c->opaque == NULL)
-			c->opaque = json_new_object();
-		json_set(c->opaque, json_name(m), json_copy(m));
-	}
-}
-
 static enum err add_fragment(struct llm_turn_buf *t, const struct json *fragment, int64_t position,
 			     struct error *e)
 {
+	static const char *const known[] = {"index", "id", "type", "function"};
 	int64_t key = position;
 	bool keyed = json_integer(json_get(fragment, "index"), &key);
 	const struct json *function = json_get(fragment, "function");
@@ -102,14 +88,8 @@ static enum err add_fragment(struct llm_turn_buf *t, const struct json *fragment
 	if (name[0] != '\0' && c->name.len == 0)
 		buf_add_str(&c->name, name);
 	add_arguments(c, json_get(function, "arguments"));
-	keep_opaque(c, fragment);
-	if (c->id.overflow || c->name.overflow)
-		return err_set(e, ERR_UPSTREAM, "the model's tool call has a name or id over %d bytes",
-			       LLM_NAME_BYTES_MAX);
-	if (c->arguments.overflow)
-		return err_set(e, ERR_UPSTREAM, "the arguments of the model's call of %s are over %d bytes",
-			       buf_cstr(&c->name), LLM_ARGUMENTS_BYTES_MAX);
-	return ERR_NONE;
+	llm_call_keep(c, fragment, known, COUNT_OF(known));
+	return llm_call_check(c, e);
 }
 
 enum err chat_calls_add(struct llm_turn_buf *t, const struct json *fragments, struct error *e)

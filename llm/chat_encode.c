@@ -16,8 +16,6 @@
 static void put_call(struct jw *w, const struct llm_tool_call *c)
 {
 	struct buf arguments = BUF_INIT;
-	struct json *opaque =
-		c->opaque != NULL ? json_parse(c->opaque, strlen(c->opaque), JSON_DEPTH_MAX, NULL) : NULL;
 	llm_put_arguments(&arguments, c);
 	jw_object(w);
 	jw_kv_text(w, "id", c->id);
@@ -27,9 +25,8 @@ static void put_call(struct jw *w, const struct llm_tool_call *c)
 	jw_kv_text(w, "name", c->name);
 	jw_kv_text(w, "arguments", buf_cstr(&arguments));
 	jw_object_end(w);
-	llm_put_members(w, opaque);
+	llm_put_members(w, c->opaque);
 	jw_object_end(w);
-	json_free(opaque);
 	buf_release(&arguments);
 }
 

@@ -46,6 +46,18 @@ struct llm_part_buf *turn_buf_find_part(struct llm_turn_buf *t, int64_t key)
 	return NULL;
 }
 
+void turn_buf_add_part_text(struct llm_turn_buf *t, struct llm_part_buf *p, const char *text)
+{
+	if (text != NULL && turn_buf_add_text(t, text))
+		p->bytes += strlen(text);
+}
+
+struct llm_call_buf *turn_buf_part_call(struct llm_turn_buf *t, const struct llm_part_buf *p)
+{
+	ensure(p->kind == LLM_PART_CALL && p->call < t->calls_count);
+	return &t->calls[p->call];
+}
+
 void turn_buf_release_parts(struct llm_turn_buf *t)
 {
 	for (size_t i = 0; i < t->parts_count; i++) {

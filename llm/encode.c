@@ -55,9 +55,10 @@ void llm_put_schema(struct jw *w, const struct llm_tool *t)
 	}
 }
 
-void llm_put_members(struct jw *w, const struct json *object)
+void llm_put_members(struct jw *w, const char *object)
 {
-	for (const struct json *m = json_first(object); m != NULL; m = json_next(m)) {
+	struct json *j = object != NULL ? json_parse(object, strlen(object), JSON_DEPTH_MAX, NULL) : NULL;
+	for (const struct json *m = json_first(j); m != NULL; m = json_next(m)) {
 		/* A name of the server's choosing needs escaping, which jw_name does not do: write it as
 		 * text. */
 		jw_text(w, json_name(m));
@@ -65,6 +66,7 @@ void llm_put_members(struct jw *w, const struct json *object)
 		w->comma = false;
 		jw_json(w, m);
 	}
+	json_free(j);
 }
 
 const char *llm_tool_text(const struct llm_tool *t)

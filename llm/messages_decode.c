@@ -25,17 +25,6 @@ static enum err over_bytes(struct error *e)
 	return err_set(e, ERR_UPSTREAM, "a block of the model's answer is over its limit of bytes");
 }
 
-static struct llm_call_buf *call_of(struct llm_decode *d, const struct llm_part_buf *p)
-{
-	return &d->turn.calls[p->call];
-}
-
-static void text_add(struct llm_decode *d, struct llm_part_buf *p, const char *text)
-{
-	if (turn_buf_add_text(&d->turn, text) && text != NULL)
-		p->bytes += strlen(text);
-}
-
 /* --- a block, from its announcement to its end --- */
 
 static void call_begin(struct llm_call_buf *c, const struct json *block)
@@ -71,14 +60,12 @@ static enum err block_begin(struct llm_decode *d, int64_t index, const struct js
 		return over_parts(e);
 	p->call = call;
 	if (kind == LLM_PART_TEXT)
-		text_add(d, p, json_get_text(block, "text", NULL));
+		turn_buf_add_part_text(&d->turn, p, json_get_text(block, "text", NULL));
 	else if (kind == LLM_PART_CALL)
 		call_begin(c, block);
 	else
 		raw_begin(d, p, block);
-	if (c != NULL && (c->id.overflow || c->name.overflow || c->arguments.overflow))
-		return over_bytes(e);
-	return llm_decode_check(d, e);
+	return c != NULL ? llm_call_check(c, e) : llm_decode_check(d, e);
 }
 
 static enum err piece_take(struct llm_decode *d, int64_t index, const struct json *delta, struct error *e)
@@ -90,9 +77,9 @@ static enum err piece_take(struct llm_decode *d, int64_t index, const struct jso
 		return ERR_NONE; /* of a block that never began */
 	struct buf *grown = &p->text;
 	if (p->kind == LLM_PART_TEXT) {
-		text_add(d, p, json_get_text(delta, "text", NULL));
+		turn_buf_add_part_text(&d->turn, p, json_get_text(delta, "text", NULL));
 	} else if (p->kind == LLM_PART_CALL) {
-		grown = &call_of(d, p)->arguments;
+		grown = &turn_buf_part_call(&d->turn, p)->arguments;
 		buf_add_str(grown, json != NULL ? json : "");
 	} else {
 		buf_add_str(grown, json != NULL ? json : thinking != NULL ? thinking : "");
@@ -119,7 +106,7 @@ size_t messages_peek(struct llm_decode *d, const char *event, struct slice s)
 	if (p == NULL || p->kind == LLM_PART_RAW)
 		return 0;
 	if (p->kind == LLM_PART_CALL)
-		return llm_peek_text(piece[1], &call_of(d, p)->arguments) ? n : 0;
+		return llm_peek_text(piece[1], &turn_buf_part_call(&d->turn, p)->arguments) ? n : 0;
 	size_t before = d->turn.text.len;
 	if (!llm_peek_text(piece[0], &d->turn.text))
 		return 0;

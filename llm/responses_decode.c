@@ -22,11 +22,6 @@ static enum err over_parts(struct error *e)
 
 /* --- items --- */
 
-static struct llm_call_buf *call_of(struct llm_decode *d, const struct llm_part_buf *p)
-{
-	return &d->turn.calls[p->call];
-}
-
 static enum llm_part_kind kind_of(const struct json *item)
 {
 	const char *type = json_get_text(item, "type", "message");
@@ -63,12 +58,6 @@ static int64_t index_of(const struct llm_decode *d, const struct json *event, en
 	return (int64_t)d->turn.parts_count;
 }
 
-static void text_add(struct llm_decode *d, struct llm_part_buf *p, const char *text)
-{
-	if (turn_buf_add_text(&d->turn, text) && text != NULL)
-		p->bytes += strlen(text);
-}
-
 static void refusal_add(struct llm_decode *d, const char *text)
 {
 	d->turn.refused = true;
@@ -82,40 +71,14 @@ static void message_done(struct llm_decode *d, struct llm_part_buf *p, const str
 	const struct json *content = json_get(item, "content");
 	snprintf(p->phase, sizeof(p->phase), "%s", json_get_text(item, "phase", ""));
 	if (json_text(content) != NULL && !has_text)
-		text_add(d, p, json_text(content));
+		turn_buf_add_part_text(&d->turn, p, json_text(content));
 	for (const struct json *c = json_first(content); c != NULL; c = json_next(c)) {
 		const char *refusal = json_get_text(c, "refusal", NULL);
 		if (refusal != NULL && !has_refusal)
 			refusal_add(d, refusal);
 		else if (refusal == NULL && !has_text)
-			text_add(d, p, json_get_text(c, "text", NULL));
+			turn_buf_add_part_text(&d->turn, p, json_get_text(c, "text", NULL));
 	}
-}
-
-static void keep_opaque(struct llm_call_buf *c, const struct json *item)
-{
-	static const char *const known[] = {"id", "type", "call_id", "name", "arguments", "status"};
-	for (const struct json *m = json_first(item); m != NULL; m = json_next(m)) {
-		bool skip = json_is(m, JSON_NULL);
-		for (size_t i = 0; i < COUNT_OF(known); i++)
-			skip |= strcmp(json_name(m), known[i]) == 0;
-		if (skip)
-			continue;
-		if (c->opaque == NULL)
-			c->opaque = json_new_object();
-		json_set(c->opaque, json_name(m), json_copy(m));
-	}
-}
-
-static enum err call_check(const struct llm_call_buf *c, struct error *e)
-{
-	if (c->id.overflow || c->name.overflow)
-		return err_set(e, ERR_UPSTREAM, "the model's tool call has a name or id over %d bytes",
-			       LLM_NAME_BYTES_MAX);
-	if (c->arguments.overflow)
-		return err_set(e, ERR_UPSTREAM, "the arguments of the model's call of %s are over %d bytes",
-			       buf_cstr(&c->name), LLM_ARGUMENTS_BYTES_MAX);
-	return ERR_NONE;
 }
 
 static enum err call_take(struct llm_call_buf *c, const struct json *item, struct error *e)
@@ -139,7 +102,7 @@ static enum err call_take(struct llm_call_buf *c, const struct json *item, struc
 		else
 			json_print(arguments, &c->arguments);
 	}
-	return call_check(c, e);
+	return llm_call_check(c, e);
 }
 
 /* Sealed reasoning and what else the model gave goes back without the server's id; reasoning that is not
@@ -163,14 +126,15 @@ static void raw_done(struct llm_decode *d, struct llm_part_buf *p, const struct 
 static enum err item_take(struct llm_decode *d, int64_t index, const struct json *item, bool done,
 			  struct error *e)
 {
+	static const char *const known[] = {"id", "type", "call_id", "name", "arguments", "status"};
 	enum llm_part_kind kind = kind_of(item);
 	struct llm_part_buf *p = part_at(d, index, kind);
 	if (p == NULL)
 		return over_parts(e);
 	if (kind == LLM_PART_CALL) {
 		if (done)
-			keep_opaque(call_of(d, p), item);
-		return call_take(call_of(d, p), item, e);
+			llm_call_keep(turn_buf_part_call(&d->turn, p), item, known, COUNT_OF(known));
+		return call_take(turn_buf_part_call(&d->turn, p), item, e);
 	}
 	if (done && kind == LLM_PART_TEXT)
 		message_done(d, p, item);
@@ -188,15 +152,15 @@ static enum err piece_take(struct llm_decode *d, const char *type, const struct 
 		struct llm_part_buf *p = part_at(d, index_of(d, event, LLM_PART_TEXT), LLM_PART_TEXT);
 		if (p == NULL)
 			return over_parts(e);
-		text_add(d, p, delta);
+		turn_buf_add_part_text(&d->turn, p, delta);
 	} else if (strcmp(type, "response.refusal.delta") == 0) {
 		refusal_add(d, delta != NULL ? delta : "");
 	} else if (strcmp(type, "response.function_call_arguments.delta") == 0) {
 		struct llm_part_buf *p = part_at(d, index_of(d, event, LLM_PART_CALL), LLM_PART_CALL);
 		if (p == NULL)
 			return over_parts(e);
-		buf_add_str(&call_of(d, p)->arguments, delta != NULL ? delta : "");
-		return call_check(call_of(d, p), e);
+		buf_add_str(&turn_buf_part_call(&d->turn, p)->arguments, delta != NULL ? delta : "");
+		return llm_call_check(turn_buf_part_call(&d->turn, p), e);
 	} else {
 		struct llm_part_buf *p = part_at(d, index_of(d, event, LLM_PART_RAW), LLM_PART_RAW);
 		if (p == NULL)
@@ -245,7 +209,7 @@ size_t responses_peek(struct llm_decode *d, const char *event, struct slice s)
 		p->bytes += d->turn.text.len - before;
 	} else if (p->kind != LLM_PART_CALL ||
 		   !slice_eq_str(v[0], "\"response.function_call_arguments.delta\"") ||
-		   !llm_peek_text(v[2], &call_of(d, p)->arguments)) {
+		   !llm_peek_text(v[2], &turn_buf_part_call(&d->turn, p)->arguments)) {
 		return 0;
 	}
 	d->has_answer = true;

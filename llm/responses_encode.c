@@ -34,17 +34,14 @@ static void put_text_message(struct jw *w, const char *role, struct slice text, 
 static void put_call(struct jw *w, const struct llm_tool_call *c)
 {
 	struct buf arguments = BUF_INIT;
-	struct json *opaque =
-		c->opaque != NULL ? json_parse(c->opaque, strlen(c->opaque), JSON_DEPTH_MAX, NULL) : NULL;
 	llm_put_arguments(&arguments, c);
 	jw_object(w);
 	jw_kv_text(w, "type", "function_call");
 	jw_kv_text(w, "call_id", c->id);
 	jw_kv_text(w, "name", c->name);
 	jw_kv_text(w, "arguments", buf_cstr(&arguments));
-	llm_put_members(w, opaque);
+	llm_put_members(w, c->opaque);
 	jw_object_end(w);
-	json_free(opaque);
 	buf_release(&arguments);
 }
 

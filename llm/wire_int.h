@@ -87,6 +87,8 @@ const struct llm_turn *turn_buf_view(struct llm_turn_buf *t);
 /* NULL over LLM_PARTS_MAX. Pointers to earlier parts become invalid. */
 struct llm_part_buf *turn_buf_new_part(struct llm_turn_buf *t, enum llm_part_kind kind, int64_t key);
 struct llm_part_buf *turn_buf_find_part(struct llm_turn_buf *t, int64_t key); /* the newest; NULL: none */
+void turn_buf_add_part_text(struct llm_turn_buf *t, struct llm_part_buf *p, const char *text); /* or NULL */
+struct llm_call_buf *turn_buf_part_call(struct llm_turn_buf *t, const struct llm_part_buf *p);
 void turn_buf_release_parts(struct llm_turn_buf *t);
 /* Writes t->echo from the parts, marked with where they came from; nothing where text and calls say it all.
  */
@@ -270,8 +272,8 @@ bool llm_peek_index(struct slice value, int64_t *out); /* false: no whole number
 void llm_put_arguments(struct buf *out, const struct llm_tool_call *c);
 /* The schema of a tool's arguments: always an object with "properties". */
 void llm_put_schema(struct jw *w, const struct llm_tool *t);
-/* The members of an object as they came. */
-void llm_put_members(struct jw *w, const struct json *object);
+/* The members of an object, given as JSON text; NULL: none. */
+void llm_put_members(struct jw *w, const char *object);
 /* The description of a tool for a model, NULL when it has none. */
 const char *llm_tool_text(const struct llm_tool *t);
 /* The response format that is asked for, given what the server knows and whether the schema stays within
@@ -313,7 +315,12 @@ enum err messages_finish(struct llm_decode *d, struct error *e);
 /* Makes calls of those that stand in the text, and takes them out of it. */
 void chat_text_calls_take(struct llm_turn_buf *t);
 
-/* --- calls.c: tool calls of a turn that is over, on any wire --- */
+/* --- calls.c: tool calls of a turn, on any wire --- */
+
+/* Adds the members of a call as the server sent it, but for those that the wire knows and nulls, to
+ * c->opaque. */
+void llm_call_keep(struct llm_call_buf *c, const struct json *object, const char *const *known, size_t count);
+must_check enum err llm_call_check(const struct llm_call_buf *c, struct error *e); /* its bounds */
 
 /* Names the nameless, turns empty arguments into {}. *cut: arguments that break off in the middle. */
 must_check enum err llm_calls_finish(struct llm_turn_buf *t, size_t calls_before, bool *cut, struct error *e);
