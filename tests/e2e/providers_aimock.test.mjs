@@ -117,6 +117,24 @@ for (const [api, where] of Object.entries(APIS)) {
   });
 }
 
+for (const [name, base, key, where] of [
+  ['Azure', '/openai/deployments/{model}?api-version=2024-10-21', 'api-key', /^\/openai\/deployments\/gpt-6-sol\/chat\/completions\?api-version=2024-10-21$/],
+  ['OpenRouter', '/api/v1', '', /^\/api\/v1\/chat\/completions$/],
+]) {
+  test(`${name}: a run at its own address`, async () => {
+    const { mock, tap } = await mocked();
+    scripted(mock);
+    const c = configured('chat', tap, { key_header: key });
+    c.openai.base_url = `${tap.url}${base}`;
+    const s = await Server.start({ config: c });
+    const r = await run(s);
+    assert.equal(r.doc.status, 'completed', r.doc.error?.message);
+    assert.ok(tap.seen.length === 3 && tap.seen.every((one) => where.test(one.path)), tap.seen[0].path);
+    assert.equal(tap.seen[0].headers[key || 'authorization'], key ? 'sk-test' : 'Bearer sk-test');
+    await s.stop();
+  });
+}
+
 // What the three bodies of a run must be like.
 const asked = {
   chat({ headers, planner, first, second }) {
