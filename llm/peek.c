@@ -175,9 +175,11 @@ static bool object_walk(struct cursor *c, int depth, const struct slice *names, 
 
 size_t llm_peek_object(struct slice s, const struct slice *names, size_t count, struct slice *values)
 {
-	struct cursor c = {s.ptr, s.ptr + s.len};
 	for (size_t i = 0; i < count; i++)
 		values[i] = (struct slice){0};
+	if (s.len == 0)
+		return 0; /* of a member that is absent: no text at all */
+	struct cursor c = {s.ptr, s.ptr + s.len};
 	if (!at(&c, '{') || !object_walk(&c, PEEK_DEPTH_MAX, names, count, values))
 		return 0;
 	return (size_t)(c.p - s.ptr);

@@ -61,6 +61,8 @@ static void llm_peek_object__leaves_the_unusual_to_the_parser(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		assert_peek(rows[i], 0, "", "");
+	struct slice v[2];
+	assert_int_equal(llm_peek_object((struct slice){0}, names, 2, v), 0); /* what an absent member is */
 }
 
 static void llm_peek_text__unescapes(void **state)
