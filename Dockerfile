@@ -24,6 +24,7 @@ RUN make -j"$(nproc)" && make install DESTDIR=/out && strip /out/usr/local/bin/a
 
 FROM toolchain AS development
 COPY tests/e2e/package.json tests/e2e/package-lock.json tests/e2e/
+COPY tests/conformance/package.json tests/conformance/package-lock.json tests/conformance/
 COPY tests/lint/manifests/package.json tests/lint/manifests/package-lock.json tests/lint/manifests/
 RUN deploy/deps.sh check && apt-get install -y -q --no-install-recommends git \
 	&& rm -rf /var/lib/apt/lists/* ~/.npm && chown -R node:node /src

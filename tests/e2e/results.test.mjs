@@ -18,8 +18,9 @@ async function answers(tool, list, config = {}) {
   const { id } = await s.submit('look', { approval: 'auto' });
   await s.until(id, 'completed');
   const completed = (await s.events(id)).filter((e) => e.event === 'tool.completed').map((e) => e.data);
-  const last = (await model.requests()).findLast((r) => (r.body ?? r).messages[0].content.includes('executor'));
-  const told = (last.body ?? last).messages.filter((m) => m.role === 'tool').map((m) => unmarked(m.content));
+  // Each as it came: later requests have older results in one line.
+  const asked = (await model.requests()).map((r) => (r.body ?? r).messages).filter((m) => m[0].content.includes('executor') && m.at(-1).role === 'tool');
+  const told = asked.map((m) => unmarked(m.at(-1).content));
   return { s, id, completed, told, end: async () => { await s.stop(); await model.stop(); } };
 }
 /** The artifact that a preview names is what it says, and is served as its own type. */

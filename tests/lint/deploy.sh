@@ -32,8 +32,8 @@ else
 	skip "$manifests/node_modules (npm ci --ignore-scripts in $manifests)" "Dockerfile, compose.yaml and kubernetes.yaml"
 fi
 
-# What deps.sh installs from a lock file it must find in the image, too.
-for folder in $(sed -n 's/^\(.* \)\?npm_install \(etc\|tests\)/\2/p' deploy/deps.sh); do
+# What deps.sh installs for the tests from a lock file it must find in the image, too; peers of the bench are no tests.
+for folder in $(sed -n '/= bench/d; s/^.*npm_install \(etc\|tests\)\/\([a-z0-9/]*\).*/\1\/\2/p' deploy/deps.sh); do
 	grep -q "^COPY .*$folder/package-lock.json" Dockerfile ||
 		report "Dockerfile" "    deploy/deps.sh needs $folder/package-lock.json"
 done
