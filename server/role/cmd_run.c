@@ -223,7 +223,10 @@ static void decision_asked(struct session *s)
 		answer_await(s, "Your answer, or nothing to give up: ");
 		return;
 	}
-	answer_await(s, "[r]etry, [c]ompleted and what its result was, [s]kip or [f]ail: ");
+	struct buf question = BUF_INIT;
+	decide_question(s->pending, &question);
+	answer_await(s, buf_cstr(&question));
+	buf_release(&question);
 }
 
 static void answer_await(struct session *s, const char *question)
@@ -273,22 +276,14 @@ static void approval_take(struct session *s, const char *answer)
 		act(s, "reject", "feedback", answer);
 }
 
-/* The first word is the decision, the others are the result that the call had. An answer that is none of
- * these, or a result that is missing, is asked for again: nothing is done by a slip of the hand. */
 static void decision_take(struct session *s, const char *answer)
 {
-	enum { COMPLETED = 1 };
-	static const char *const actions[] = {"retry", "completed", "skip", "fail"};
-	size_t word = strcspn(answer, " \t"), i = 0;
-	const char *content = answer + word + strspn(answer + word, " \t");
-	while (i < COUNT_OF(actions) &&
-	       (word == 0 || word > strlen(actions[i]) || strncasecmp(answer, actions[i], word) != 0))
-		i++;
-	if (i == COUNT_OF(actions) || (i == COMPLETED && *content == '\0')) {
+	struct buf body = BUF_INIT;
+	if (decide_parse(s->pending, answer, &body))
+		post(s, "input", buf_slice(&body));
+	else
 		decision_asked(s);
-		return;
-	}
-	input_post(s, actions[i], i == COMPLETED ? content : NULL);
+	buf_release(&body);
 }
 
 /* content: NULL for none. */

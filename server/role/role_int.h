@@ -96,6 +96,13 @@ bool wire_prices_known(const struct conf *c); /* of every provider that is asked
 /* Functions over the worker's store. */
 struct llm_shared share_make(struct store *s);
 void wire_agent(const struct conf *c, struct agent_options *o);
+/* --- decide.c --- */
+
+/* "[r]etry, [s]kip or [f]ail: " of the actions of a task's pending entry. */
+void decide_question(const struct json *pending, struct buf *out);
+/* The body of POST .../input for what a person typed; false: that is no decision about this entry. */
+bool decide_parse(const struct json *pending, const char *answer, struct buf *body);
+
 /* --- wire_rules.c --- */
 enum permit wire_permit(enum conf_decision d);
 /* The rules of agent.rules, which borrow their texts from c; the caller releases them. */

@@ -119,6 +119,11 @@ void show_pending(struct show *s, const struct json *pending)
 	if (json_get(pending, "arguments") != NULL && json_print(json_get(pending, "arguments"), &arguments))
 		text_print(f, "  %s %s %s\n", json_get_text(pending, "server", ""),
 			   json_get_text(pending, "tool", ""), buf_cstr(&arguments));
+	buf_reset(&arguments);
+	if (json_get(pending, "schema") != NULL && json_print(json_get(pending, "schema"), &arguments))
+		text_print(f, "  form: %s\n", buf_cstr(&arguments));
+	if (json_get_text(pending, "url", NULL) != NULL)
+		text_print(f, "  %s\n", json_get_text(pending, "url", ""));
 	buf_release(&arguments);
 	draw(s);
 }
