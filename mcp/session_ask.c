@@ -16,6 +16,7 @@
 #include "mcp/session_int.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const methods[] = {ASK_ELICITATION, ASK_SAMPLING, ASK_ROOTS};
 
@@ -138,6 +139,27 @@ void ask_taken_back(struct session *s, struct slice raw_id)
 		a = a->next;
 	if (a)
 		ask_withdraw(a); /* what was cancelled is not answered */
+}
+
+static struct session_ask *ask_elicited(struct session *s, struct slice elicitation_id)
+{
+	struct session_ask *a = s->asks;
+	while (a && (strcmp(a->method, ASK_ELICITATION) != 0 ||
+		     !slice_eq(scan_member(a->params, "elicitationId"), elicitation_id)))
+		a = a->next;
+	return a;
+}
+
+void ask_completed(struct session *s, struct slice params)
+{
+	static const struct ask_reply accepted = {.result = SLICE_LIT("{\"action\":\"accept\"}")};
+	struct slice id = scan_member(params, "elicitationId");
+	struct session_ask *a = id.len ? ask_elicited(s, id) : NULL;
+	if (!a)
+		return; /* answered before, or never asked */
+	if (s->events.on_ask_over)
+		s->events.on_ask_over(a, s->events.arg);
+	ask_end(a, &accepted);
 }
 
 /* --- whose is it? --- */

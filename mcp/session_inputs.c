@@ -8,6 +8,10 @@
  *
  * It ends with an error when it has gone round too often, when one of the asks is of no known kind, or when
  * one is refused: this wire has no word for that. Then the others are over.
+ *
+ * The handshake wire knows something like it: error -32042 of a call lists addresses that a person has to
+ * open first (2025-11-25, client/elicitation, "URL Elicitation Required Error"). Each becomes an ask too;
+ * once all are accepted the call is sent again as it was, and whatever else a person says ends it.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -28,6 +32,7 @@ struct input {
 struct inputs {
 	struct session *session;
 	struct request *request;
+	bool urls; /* of the handshake wire: nothing of the answers is sent */
 	size_t count, open;
 	struct error refused; /* one of them was */
 	struct input list[INPUTS_MAX];
@@ -67,15 +72,27 @@ static void round_over(void *arg)
 		wire_end(all->session, r, &a);
 		return;
 	}
-	for (size_t i = 0; i < all->count; i++) {
+	for (size_t i = 0; i < all->count && !all->urls; i++) {
 		buf_add_str(responses, i ? ",\"" : "{\"");
 		buf_add_slice(responses, buf_slice(&all->list[i].key));
 		buf_add_str(responses, "\":");
 		buf_add_slice(responses, buf_slice(&all->list[i].answer));
 	}
-	if (all->count)
+	if (responses->len)
 		buf_add_char(responses, '}');
 	request_go(all->session, r);
+}
+
+static void url_answered(struct inputs *all, struct slice result)
+{
+	struct buf action = BUF_INIT;
+	scan_text(scan_member(result, "action"), &action);
+	if (strcmp(buf_cstr(&action), "accept") != 0 && !all->refused.code)
+		err_set(&all->refused, ERR_UPSTREAM,
+			"the server needs an address to be opened by a person before this call, which was "
+			"not accepted (%.20s)",
+			buf_cstr(&action));
+	buf_release(&action);
 }
 
 static void answered(const struct ask_reply *reply, void *arg)
@@ -83,7 +100,9 @@ static void answered(const struct ask_reply *reply, void *arg)
 	struct input *i = arg;
 	struct inputs *all = i->all;
 	all->open--;
-	if (reply->result.len)
+	if (reply->result.len && all->urls)
+		url_answered(all, reply->result);
+	else if (reply->result.len)
 		buf_add_slice(&i->answer, reply->result);
 	else if (!all->refused.code)
 		err_set(&all->refused, ERR_UPSTREAM,
@@ -100,27 +119,30 @@ static bool may_require_input(const char *method)
 	       strcmp(method, "resources/read") == 0;
 }
 
-static enum err input_open(struct inputs *all, struct slice key, struct slice asked, struct error *e)
+static enum err ask_open(struct inputs *all, struct slice key, struct slice method, struct slice params,
+			 struct error *e)
 {
-	struct session *s = all->session;
-	struct buf method = BUF_INIT;
 	struct input *i = &all->list[all->count];
-	enum err rc = ERR_NONE;
 	if (all->count == INPUTS_MAX)
 		return err_set(e, ERR_UPSTREAM, "the server asks more than %d things at once", INPUTS_MAX);
-	scan_text(scan_member(asked, "method"), &method);
 	i->all = all;
 	buf_add_slice(&i->key, key);
 	all->count++;
 	all->open++;
-	struct ask_origin o = {.method = buf_slice(&method),
-			       .params = scan_member(asked, "params"),
-			       .request_id = all->request->id,
-			       .sink = {answered, i}};
-	if (!all->request->handler.takes_asks || !session_ask_open(s, &o))
-		rc = err_set(e, ERR_UPSTREAM,
-			     "the server asks for \"%.60s\", which this client does not offer",
-			     buf_cstr(&method));
+	struct ask_origin o = {
+		.method = method, .params = params, .request_id = all->request->id, .sink = {answered, i}};
+	if (!all->request->handler.takes_asks || !session_ask_open(all->session, &o))
+		return err_set(e, ERR_UPSTREAM,
+			       "the server asks for \"%.*s\", which this client does not offer",
+			       (int)(method.len < 60 ? method.len : 60), method.len ? method.ptr : "");
+	return ERR_NONE;
+}
+
+static enum err input_open(struct inputs *all, struct slice key, struct slice asked, struct error *e)
+{
+	struct buf method = BUF_INIT;
+	scan_text(scan_member(asked, "method"), &method);
+	enum err rc = ask_open(all, key, buf_slice(&method), scan_member(asked, "params"), e);
 	buf_release(&method);
 	return rc;
 }
@@ -137,8 +159,7 @@ static enum err inputs_open(struct inputs *all, struct slice asked, struct error
 	return rc;
 }
 
-static enum err round_check(const struct session *s, const struct request *r, const struct input_required *q,
-			    struct error *e)
+static enum err round_check(const struct request *r, const struct input_required *q, struct error *e)
 {
 	if (!may_require_input(r->repeat->method))
 		return err_set(e, ERR_UPSTREAM, "the server requires input for %s, which may not need any",
@@ -147,29 +168,80 @@ static enum err round_check(const struct session *s, const struct request *r, co
 		return err_set(e, ERR_UPSTREAM, "the server requires input and does not say which");
 	if (q->state.len && q->state.ptr[0] != '"')
 		return err_set(e, ERR_UPSTREAM, "the server's requestState is no string");
-	if (r->repeat->rounds >= s->limits.input_rounds_max)
+	return ERR_NONE;
+}
+
+/* What is asked next is of a new round. */
+static enum err round_new(struct session *s, struct request *r, struct error *e)
+{
+	struct repeat *p = r->repeat;
+	if (p->rounds >= s->limits.input_rounds_max)
 		return err_set(e, ERR_UPSTREAM,
 			       "the server required input %d times, the limit (tools.input_rounds)",
-			       r->repeat->rounds);
+			       p->rounds);
+	p->rounds++;
+	buf_reset(&p->responses);
+	buf_reset(&p->state);
+	p->inputs = xcalloc(1, sizeof(*p->inputs));
+	p->inputs->session = s;
+	p->inputs->request = r;
+	wire_rest(s, r);
 	return ERR_NONE;
 }
 
 enum err inputs_begin(struct session *s, struct request *r, const struct input_required *q, struct error *e)
 {
 	struct repeat *p = r->repeat;
-	if (round_check(s, r, q, e) != ERR_NONE)
+	if (round_check(r, q, e) != ERR_NONE || round_new(s, r, e) != ERR_NONE)
 		return e->code;
-	p->rounds++;
-	buf_reset(&p->responses);
-	buf_reset(&p->state);
 	buf_add_slice(&p->state, q->state);
-	p->inputs = xcalloc(1, sizeof(*p->inputs));
-	p->inputs->session = s;
-	p->inputs->request = r;
-	wire_rest(s, r);
 	if (inputs_open(p->inputs, q->requests, e) != ERR_NONE)
 		return e->code;
 	if (!p->inputs->count)
 		loop_defer(s->loop, round_over, p->inputs);
 	return ERR_NONE;
+}
+
+/* --- addresses of the handshake wire --- */
+
+static enum err url_check(struct slice asked, struct error *e)
+{
+	struct buf mode = BUF_INIT;
+	scan_text(scan_member(asked, "mode"), &mode);
+	bool is_url = strcmp(buf_cstr(&mode), "url") == 0;
+	buf_release(&mode);
+	return is_url ? ERR_NONE
+		      : err_set(e, ERR_UPSTREAM,
+				"the server's error -32042 lists an elicitation that is not of mode url");
+}
+
+static enum err urls_open(struct inputs *all, struct slice list, struct error *e)
+{
+	struct scan_iter it;
+	struct slice name, asked;
+	enum err rc = ERR_NONE;
+	all->urls = true;
+	if (!scan_open(list, &it) || it.object)
+		return err_set(e, ERR_UPSTREAM, "the server's error -32042 has no list of elicitations");
+	while (!rc && scan_next(&it, &name, &asked)) {
+		rc = url_check(asked, e);
+		if (!rc)
+			rc = ask_open(all, (struct slice){0}, SLICE_LIT(ASK_ELICITATION), asked, e);
+	}
+	if (!rc && !all->count)
+		return err_set(e, ERR_UPSTREAM, "the server's error -32042 lists no elicitation");
+	return rc;
+}
+
+bool urls_take(struct session *s, struct request *r, const struct answer *a, struct answer *out)
+{
+	struct error e = {0};
+	*out = *a;
+	if (a->rpc_code != RPC_URLS_REQUIRED || !s->events.offers.elicitation)
+		return false;
+	struct slice list = scan_member(scan_member(a->rpc_error, "data"), "elicitations");
+	if (round_new(s, r, &e) == ERR_NONE && urls_open(r->repeat->inputs, list, &e) == ERR_NONE)
+		return true;
+	*out = (struct answer){.error = e};
+	return false;
 }

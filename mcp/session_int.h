@@ -5,7 +5,7 @@
  *   session_wire       requests, answers, ids; what is sent goes through here whichever the wire
  *   session_handshake  initialize of the handshake wire
  *   session_modern     server/discover of the modern wire, and its answers that are none yet
- *   session_inputs     results of it that require input first
+ *   session_inputs     answers that require input first, of either wire
  *   session_headers    what of a request the modern wire wants to see in headers
  *   session_list       the lists of the server: tools, resources, templates, prompts
  *   session_ask        what the server asks of us
@@ -34,10 +34,10 @@ struct request {
 	uint64_t wire_id; /* that of its latest; 0: it waits to be sent again */
 	struct request *next;
 	struct request_handler handler;
-	struct repeat *repeat; /* NULL: the handshake wire, where nothing is sent again */
+	struct repeat *repeat; /* NULL: on the handshake wire nothing but calls of tools is sent again */
 };
 
-/* What it takes to send a request of the modern wire again, under another id. */
+/* What it takes to send a request again, under another id. */
 struct repeat {
 	char *method;
 	struct buf params; /* without the envelope */
@@ -167,6 +167,8 @@ struct input_required {
  * ends it. */
 must_check enum err inputs_begin(struct session *s, struct request *r, const struct input_required *q,
 				 struct error *e);
+/* An answer to r on the handshake wire: as modern_take. */
+bool urls_take(struct session *s, struct request *r, const struct answer *a, struct answer *out);
 void inputs_free(struct inputs *all); /* NULL is fine */
 
 /* --- session_headers.c --- */
@@ -191,6 +193,8 @@ void asks_withdraw(struct session *s, uint64_t request_id);
 void asks_drop(struct session *s); /* all of them, without answers */
 /* notifications/cancelled of the server's. */
 void ask_taken_back(struct session *s, struct slice raw_id);
+/* notifications/elicitation/complete: the person has been where the address leads. */
+void ask_completed(struct session *s, struct slice params);
 /* Our request that an ask belongs to; about: as the link says. */
 uint64_t ask_owner(const struct session *s, uint64_t about);
 

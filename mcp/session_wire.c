@@ -132,7 +132,7 @@ uint64_t wire_request(struct session *s, const char *method, struct slice params
 		return 0;
 	}
 	r->id = r->wire_id;
-	if (s->modern)
+	if (s->modern || h.takes_asks)
 		r->repeat = repeat_new(method, params);
 	r->next = s->requests;
 	s->requests = r;
@@ -258,7 +258,8 @@ static void request_end(struct session *s, uint64_t wire_id, const struct answer
 		log_debug("answer of a tool server that nobody waits for", LF_STR("server", s->server));
 		return;
 	}
-	if (!r->repeat || !modern_take(s, r, a, &seen))
+	bool waits = r->repeat && (s->modern ? modern_take(s, r, a, &seen) : urls_take(s, r, a, &seen));
+	if (!waits)
 		wire_end(s, r, &seen);
 }
 
@@ -337,6 +338,8 @@ static void notification_received(struct session *s, const struct scan_message *
 		log_received(s, m->params, about);
 	else if (slice_eq_str(m->method, "notifications/cancelled"))
 		ask_taken_back(s, scan_member(m->params, "requestId"));
+	else if (slice_eq_str(m->method, "notifications/elicitation/complete"))
+		ask_completed(s, m->params);
 	else if (slice_eq_str(m->method, "notifications/prompts/list_changed"))
 		list_note_changed(s, LIST_PROMPTS);
 	else if (slice_eq_str(m->method, "notifications/resources/updated"))

@@ -84,6 +84,43 @@ test('the official server asks for an address to be opened: shown whole, never f
   await site.end();
 });
 
+test('error -32042 of the official server: the address is shown, and once it is accepted the call is made again', async () => {
+  const site = await Site.open({ tools: [official] });
+  const url = `http://127.0.0.1:${site.port}/nowhere?seen=by-people-only`;
+  const { id } = await calling(site, 'rowan', 'everything__trigger-url-elicitation', { url, errorPath: true });
+  const first = await waits(site, id);
+  assert.deepEqual([first.pending.mode, first.pending.url], ['url', 'https://modelcontextprotocol.io']);
+  assert.ok(first.pending.elicitation_id);
+  assert.equal((await answer(site, first, 'accept')).status, 200);
+  // The second time the tool goes on, and asks by itself.
+  const second = await waits(site, id, [first.pending.id]);
+  assert.equal(second.pending.url, url);
+  assert.equal((await answer(site, second, 'accept')).status, 200);
+  assert.match(await told(site, id, 'rowan'), /completed the URL elicitation flow/);
+  assert.equal((await site.s.events(id)).filter((e) => e.event === 'tool.started').length, 1);
+  await site.end();
+});
+
+test('addresses of an error -32042: one after the other; decline ends the call; complete accepts; rounds are bounded', async () => {
+  const site = await Site.open({ tools: [asking()], config: { tools: { input_rounds: 2 } } });
+  const two = await calling(site, 'elder', 'asks__unlock', { addresses: 2 }, 'read');
+  const first = await waits(site, two.id);
+  assert.equal((await answer(site, first, 'accept')).status, 200);
+  const second = await waits(site, two.id, [first.pending.id]);
+  assert.deepEqual([first.pending.elicitation_id, second.pending.elicitation_id].sort(), ['e0', 'e1']);
+  assert.equal((await answer(site, second, 'accept')).status, 200);
+  assert.equal(await told(site, two.id, 'elder'), 'unlocked');
+  const done = await calling(site, 'hazel', 'asks__unlock', { addresses: 3, complete: true, errors: 2 }, 'read');
+  assert.equal(await told(site, done.id, 'hazel'), 'unlocked');
+  const often = await calling(site, 'aspen', 'asks__unlock', { complete: true, errors: 3 }, 'read');
+  assert.match(await told(site, often.id, 'aspen'), /tools\.input_rounds/);
+  const no = await calling(site, 'alder', 'asks__unlock', { errors: 4 }, 'read');
+  const doc = await waits(site, no.id);
+  assert.equal((await answer(site, doc, 'decline')).status, 200);
+  assert.match(await told(site, no.id, 'alder'), /not accepted \(decline\)/);
+  await site.end();
+});
+
 test('decline and cancel are told as what they are; several questions come one after the other', async () => {
   const site = await Site.open({ tools: [asking()] });
   const { id } = await calling(site, 'apple', 'asks__ask', { params: NAME, times: 3 }, 'read');

@@ -8,8 +8,10 @@
  * back, in the order of the questions. `then`: instead, "die" right after asking, "answer" without waiting,
  * "take_back" what it asked before it answers. cancelled{} tells how many calls were cancelled, and
  * heard{} what came to questions after their call had ended. logs{times} sends so many log messages and
- * answers with the level that was set. ask may be called several times at once. With
- * an argument "writes", ask is a tool that writes.
+ * answers with the level that was set. unlock{addresses, errors, complete} fails so many times (1) with error
+ * -32042 and so many addresses (1) to be opened, of which it tells at once that they were (complete), and
+ * then answers. ask may be called several times at once. With an argument "writes", ask is a tool that
+ * writes.
  */
 #include "base/base.h"
 
@@ -31,7 +33,7 @@ static struct {
 	struct asking *of; /* NULL: its call has ended */
 	int number;
 } asks[ASKS_MAX * CALLS_MAX];
-static int asks_count, cancels;
+static int asks_count, cancels, unlock_errors;
 static char level[32] = "none";
 static bool writes;
 static struct buf heard;
@@ -136,6 +138,36 @@ static void logs(const char *id, int64_t times)
 	text_send(id, level);
 }
 
+static void unlock(const char *id, const struct json *args)
+{
+	int64_t addresses = json_get_integer(args, "addresses", 1);
+	bool complete = json_get_bool(args, "complete", false);
+	struct buf text = BUF_INIT;
+	if (unlock_errors == json_get_integer(args, "errors", 1)) {
+		unlock_errors = 0;
+		text_send(id, "unlocked");
+		return;
+	}
+	unlock_errors++;
+	buf_printf(
+		&text,
+		"{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-32042,\"message\":\"locked\",\"data\":{"
+		"\"elicitations\":[",
+		id);
+	for (int64_t i = 0; i < addresses; i++)
+		buf_printf(&text,
+			   "%s{\"mode\":\"url\",\"message\":\"Open it.\",\"elicitationId\":\"e%d\",\"url\":"
+			   "\"https://unlock.test/%d\"}",
+			   i ? "," : "", (int)i, (int)i);
+	buf_add_str(&text, "]}}}");
+	for (int64_t i = 0; complete && i < addresses; i++)
+		buf_printf(&text,
+			   "\n{\"jsonrpc\":\"2.0\",\"method\":\"notifications/elicitation/complete\","
+			   "\"params\":{\"elicitationId\":\"e%d\"}}",
+			   (int)i);
+	line_send(&text);
+}
+
 static void call(const char *id, const struct json *params)
 {
 	const char *name = json_get_text(params, "name", "");
@@ -143,6 +175,8 @@ static void call(const char *id, const struct json *params)
 	snprintf(number, sizeof(number), "%d", cancels);
 	if (strcmp(name, "logs") == 0)
 		logs(id, json_get_integer(json_get(params, "arguments"), "times", 1));
+	else if (strcmp(name, "unlock") == 0)
+		unlock(id, json_get(params, "arguments"));
 	else if (strcmp(name, "ask") == 0)
 		ask(id, json_get(params, "arguments"));
 	else
@@ -190,7 +224,9 @@ static void tools_list(const char *id)
 		"\"object\"},\"annotations\":{\"readOnlyHint\":%s}},{\"name\":\"cancelled\",\"inputSchema\":"
 		"{\"type\":\"object\"},\"annotations\":{\"readOnlyHint\":true}},{\"name\":\"heard\","
 		"\"inputSchema\":{\"type\":\"object\"},\"annotations\":{\"readOnlyHint\":true}},{\"name\":"
-		"\"logs\",\"inputSchema\":{\"type\":\"object\"},\"annotations\":{\"readOnlyHint\":true}}]}",
+		"\"logs\",\"inputSchema\":{\"type\":\"object\"},\"annotations\":{\"readOnlyHint\":true}},{"
+		"\"name\":"
+		"\"unlock\",\"inputSchema\":{\"type\":\"object\"},\"annotations\":{\"readOnlyHint\":true}}]}",
 		writes ? "false" : "true");
 	result_send(id, text.data);
 	buf_release(&text);

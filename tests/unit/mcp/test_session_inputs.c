@@ -231,6 +231,151 @@ static void inputs__are_forgotten_with_the_session(void **state)
 	world_close(&w);
 }
 
+/* --- addresses of the handshake wire --- */
+
+#define ADDRESS(n) \
+	"{\"mode\":\"url\",\"elicitationId\":\"e" n "\",\"url\":\"https://a.test/" n "\",\"message\":\"m\"}"
+#define URLS_ERROR(id, list) \
+	"{\"id\":" id ",\"error\":{\"code\":-32042,\"message\":\"locked\",\"data\":" list "}}"
+#define URLS(id, list) URLS_ERROR(id, "{\"elicitations\":[" list "]}")
+#define PLAIN_CALL(id)                                                                             \
+	"{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"tools/call\",\"params\":{\"name\":\"a\"," \
+	"\"arguments\":{\"x\":1},\"_meta\":{\"progressToken\":3,"                                  \
+	"\"agent-runtime/idempotencyKey\":\"t:c1\"}}}\n"
+#define COMPLETE(n) \
+	"{\"method\":\"notifications/elicitation/complete\",\"params\":{\"elicitationId\":\"" n "\"}}"
+
+static uint64_t locked_call(struct world *w)
+{
+	*w = (struct world){.takes_asks = true};
+	world_opened_ready(w);
+	uint64_t id = call(w, "{\"x\":1}");
+	sent_is(w, PLAIN_CALL("3"));
+	return id;
+}
+
+static void urls__are_asked_for_and_the_call_is_sent_again_once_all_are_accepted(void **state)
+{
+	struct world w;
+	(void)state;
+	uint64_t id = locked_call(&w);
+	say(&w, URLS("3", ADDRESS("0") "," ADDRESS("1")));
+	assert_int_equal(w.asks, 2);
+	assert_string_equal(w.ask->method, "elicitation/create");
+	assert_int_equal(w.ask->request_id, id);
+	assert_true(slice_eq_str(w.ask->params, ADDRESS("1")));
+	session_ask_answer(w.ask, SLICE_LIT("{\"action\":\"accept\"}"));
+	loop_turn(w.loop, 0);
+	sent_is(&w, "");
+	session_ask_answer(w.session->asks, SLICE_LIT("{\"action\":\"accept\"}"));
+	loop_turn(w.loop, 0);
+	sent_is(&w, PLAIN_CALL("4"));
+	assert_int_equal(w.ends, 0);
+	/* Progress goes on under the token of the first. */
+	say(&w, "{\"method\":\"notifications/progress\",\"params\":{\"progressToken\":3,\"progress\":1}}");
+	assert_int_equal(w.progress, 1);
+	say(&w, "{\"id\":4,\"result\":{\"done\":1}}");
+	assert_int_equal(w.ends, 1);
+	assert_int_equal(w.answer.error.code, ERR_NONE);
+	assert_non_null(strstr(buf_cstr(&w.result), "done"));
+	world_close(&w);
+}
+
+static void urls__not_accepted_end_the_call(void **state)
+{
+	static const char *const actions[] = {"decline", "cancel"};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(actions); i++) {
+		struct world w;
+		locked_call(&w);
+		say(&w, URLS("3", ADDRESS("0") "," ADDRESS("1")));
+		char *text = xasprintf("{\"action\":\"%s\"}", actions[i]);
+		session_ask_answer(w.ask, slice_str(text));
+		free(text);
+		loop_turn(w.loop, 0);
+		assert_int_equal(w.ends, 1);
+		assert_int_equal(w.asks_over, 1);
+		assert_non_null(strstr(w.answer.error.msg, actions[i]));
+		sent_is(&w, "");
+		world_close(&w);
+	}
+}
+
+static void urls__completed_are_accepted(void **state)
+{
+	struct world w;
+	(void)state;
+	locked_call(&w);
+	say(&w, URLS("3", ADDRESS("0") "," ADDRESS("1")));
+	say(&w, COMPLETE("e7"));
+	say(&w, "{\"method\":\"notifications/elicitation/complete\"}");
+	assert_int_equal(w.asks_over, 0);
+	say(&w, COMPLETE("e0"));
+	say(&w, COMPLETE("e0"));
+	assert_int_equal(w.asks_over, 1);
+	loop_turn(w.loop, 0);
+	sent_is(&w, "");
+	say(&w, COMPLETE("e1"));
+	loop_turn(w.loop, 0);
+	sent_is(&w, PLAIN_CALL("4"));
+	world_close(&w);
+}
+
+static void urls__have_as_many_rounds_as_other_input(void **state)
+{
+	struct world w;
+	(void)state;
+	locked_call(&w);
+	for (int id = 3; id < 7; id++) {
+		char *line = xasprintf(URLS("%d", ADDRESS("0")), id);
+		assert_int_equal(w.ends, 0);
+		say(&w, line);
+		free(line);
+		say(&w, COMPLETE("e0"));
+		loop_turn(w.loop, 0);
+	}
+	assert_int_equal(w.ends, 1);
+	assert_non_null(strstr(w.answer.error.msg, "tools.input_rounds"));
+	world_close(&w);
+}
+
+static void urls__that_cannot_be_are_errors_of_the_call(void **state)
+{
+	static const struct {
+		const char *line, *why;
+	} cases[] = {
+		{URLS_ERROR("3", "{}"), "no list"},
+		{URLS_ERROR("3", "{\"elicitations\":{}}"), "no list"},
+		{URLS("3", ""), "lists no elicitation"},
+		{URLS("3", ADDRESS("0") ",7"), "mode url"},
+		{URLS("3", "{\"mode\":\"form\"}"), "mode url"},
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct world w;
+		locked_call(&w);
+		say(&w, cases[i].line);
+		loop_turn(w.loop, 0);
+		assert_int_equal(w.ends, 1);
+		assert_non_null(strstr(w.answer.error.msg, cases[i].why));
+		assert_int_equal(w.asks, w.asks_over);
+		world_close(&w);
+	}
+}
+
+static void urls__of_a_cancelled_call_are_over(void **state)
+{
+	struct world w;
+	(void)state;
+	uint64_t id = locked_call(&w);
+	say(&w, URLS("3", ADDRESS("0")));
+	session_cancel(w.session, id, "why");
+	assert_int_equal(w.asks_over, 1);
+	loop_turn(w.loop, 0);
+	sent_is(&w, "");
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +389,12 @@ int main(void)
 		cmocka_unit_test(inputs__of_other_requests_are_not_allowed),
 		cmocka_unit_test(inputs__of_a_cancelled_call_are_over),
 		cmocka_unit_test(inputs__are_forgotten_with_the_session),
+		cmocka_unit_test(urls__are_asked_for_and_the_call_is_sent_again_once_all_are_accepted),
+		cmocka_unit_test(urls__not_accepted_end_the_call),
+		cmocka_unit_test(urls__completed_are_accepted),
+		cmocka_unit_test(urls__have_as_many_rounds_as_other_input),
+		cmocka_unit_test(urls__that_cannot_be_are_errors_of_the_call),
+		cmocka_unit_test(urls__of_a_cancelled_call_are_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
