@@ -78,8 +78,8 @@ static bool peek_choice(struct slice choices, struct slice *delta)
 	if (choices.len < 2 || choices.ptr[1] != '{')
 		return false;
 	size_t n =
-		llm_peek_object((struct slice){choices.ptr + 1, choices.len - 1}, names, COUNT_OF(names), v);
-	if (n == 0 || n + 2 != choices.len || v[3].len > 0 || !llm_peek_is_null(v[2]))
+		json_peek_object((struct slice){choices.ptr + 1, choices.len - 1}, names, COUNT_OF(names), v);
+	if (n == 0 || n + 2 != choices.len || v[3].len > 0 || !json_peek_is_null(v[2]))
 		return false;
 	*delta = v[1];
 	return v[0].len == 0 || slice_eq_str(v[0], "0");
@@ -91,12 +91,12 @@ static bool peek_delta(struct llm_turn_buf *t, struct slice delta)
 					     SLICE_LIT("refusal"), SLICE_LIT("tool_calls"),
 					     SLICE_LIT("reasoning")};
 	struct slice v[COUNT_OF(names)];
-	if (llm_peek_object(delta, names, COUNT_OF(names), v) == 0 || !llm_peek_is_null(v[2]) ||
-	    !llm_peek_is_null(v[3]) || !llm_peek_is_null(v[4]))
+	if (json_peek_object(delta, names, COUNT_OF(names), v) == 0 || !json_peek_is_null(v[2]) ||
+	    !json_peek_is_null(v[3]) || !json_peek_is_null(v[4]))
 		return false;
-	if (llm_peek_is_null(v[1]))
-		return llm_peek_text(v[0], &t->text);
-	return llm_peek_is_null(v[0]) && llm_peek_text(v[1], &t->reasoning);
+	if (json_peek_is_null(v[1]))
+		return json_peek_text(v[0], &t->text);
+	return json_peek_is_null(v[0]) && json_peek_text(v[1], &t->reasoning);
 }
 
 size_t chat_peek(struct llm_decode *d, const char *event, struct slice s)
@@ -104,8 +104,8 @@ size_t chat_peek(struct llm_decode *d, const char *event, struct slice s)
 	static const struct slice names[] = {SLICE_LIT("choices"), SLICE_LIT("usage"),  SLICE_LIT("error"),
 					     SLICE_LIT("message"), SLICE_LIT("detail"), SLICE_LIT("model")};
 	struct slice v[COUNT_OF(names)], delta;
-	size_t n = llm_peek_object(s, names, COUNT_OF(names), v);
-	bool plain = n > 0 && llm_peek_is_null(v[1]) && llm_peek_is_null(v[2]) && v[3].len == 0 &&
+	size_t n = json_peek_object(s, names, COUNT_OF(names), v);
+	bool plain = n > 0 && json_peek_is_null(v[1]) && json_peek_is_null(v[2]) && v[3].len == 0 &&
 		     v[4].len == 0 && strcmp(event, "message") == 0;
 	if (!plain || (v[5].len > 0 && d->turn.model.len == 0) || !peek_choice(v[0], &delta) ||
 	    !peek_delta(&d->turn, delta))

@@ -98,17 +98,17 @@ size_t messages_peek(struct llm_decode *d, const char *event, struct slice s)
 	int64_t index;
 	if (strcmp(event, "error") == 0)
 		return 0;
-	size_t n = llm_peek_object(s, names, COUNT_OF(names), v);
-	if (n == 0 || !slice_eq_str(v[0], "\"content_block_delta\"") || !llm_peek_index(v[1], &index) ||
-	    llm_peek_object(v[2], pieces, COUNT_OF(pieces), piece) == 0)
+	size_t n = json_peek_object(s, names, COUNT_OF(names), v);
+	if (n == 0 || !slice_eq_str(v[0], "\"content_block_delta\"") || !json_peek_index(v[1], &index) ||
+	    json_peek_object(v[2], pieces, COUNT_OF(pieces), piece) == 0)
 		return 0;
 	struct llm_part_buf *p = turn_buf_find_part(&d->turn, index);
 	if (p == NULL || p->kind == LLM_PART_RAW)
 		return 0;
 	if (p->kind == LLM_PART_CALL)
-		return llm_peek_text(piece[1], &turn_buf_part_call(&d->turn, p)->arguments) ? n : 0;
+		return json_peek_text(piece[1], &turn_buf_part_call(&d->turn, p)->arguments) ? n : 0;
 	size_t before = d->turn.text.len;
-	if (!llm_peek_text(piece[0], &d->turn.text))
+	if (!json_peek_text(piece[0], &d->turn.text))
 		return 0;
 	p->bytes += d->turn.text.len - before;
 	return n;

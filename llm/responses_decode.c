@@ -196,20 +196,20 @@ size_t responses_peek(struct llm_decode *d, const char *event, struct slice s)
 	int64_t index;
 	if (strcmp(event, "error") == 0)
 		return 0;
-	size_t n = llm_peek_object(s, names, COUNT_OF(names), v);
-	if (n == 0 || v[3].len > 0 || v[4].len > 0 || !llm_peek_index(v[1], &index))
+	size_t n = json_peek_object(s, names, COUNT_OF(names), v);
+	if (n == 0 || v[3].len > 0 || v[4].len > 0 || !json_peek_index(v[1], &index))
 		return 0;
 	struct llm_part_buf *p = turn_buf_find_part(&d->turn, index);
 	if (p == NULL)
 		return 0;
 	if (p->kind == LLM_PART_TEXT && slice_eq_str(v[0], "\"response.output_text.delta\"")) {
 		size_t before = d->turn.text.len;
-		if (!llm_peek_text(v[2], &d->turn.text))
+		if (!json_peek_text(v[2], &d->turn.text))
 			return 0;
 		p->bytes += d->turn.text.len - before;
 	} else if (p->kind != LLM_PART_CALL ||
 		   !slice_eq_str(v[0], "\"response.function_call_arguments.delta\"") ||
-		   !llm_peek_text(v[2], &turn_buf_part_call(&d->turn, p)->arguments)) {
+		   !json_peek_text(v[2], &turn_buf_part_call(&d->turn, p)->arguments)) {
 		return 0;
 	}
 	d->has_answer = true;

@@ -185,7 +185,8 @@ struct llm_wire {
 	enum err (*encode)(const struct llm_options *o, const struct llm_request *r, struct buf *out,
 			   struct error *e);
 	/* Takes the value at the beginning of `s` if it is one of the many that carry a piece of text, and
-	 * says how long it was; 0: it is left to `take`. A short cut that decides nothing (peek.c). */
+	 * says how long it was; 0: it is left to `take`. A short cut that decides nothing (base/json_peek.c).
+	 */
 	size_t (*peek)(struct llm_decode *d, const char *event, struct slice s);
 	/* One JSON value of the answer, whose event was called so ("message" when it had no name). Sets
 	 * d->done at the answer's own end. */
@@ -253,17 +254,6 @@ enum err llm_decode_check(const struct llm_decode *d, struct error *e);
 /* Length of the JSON object or array that `s` begins with, 0 when it does not end within `s`. Looks at
  * nesting only. */
 size_t llm_value_len(struct slice s);
-
-/* --- peek.c: a few members of a JSON text, without a tree --- */
-
-/* Walks over the object that `s` begins with and finds the values of `names`, as they are written; absent
- * ones are empty. Returns the object's length; 0 when anything about it is unusual. */
-size_t llm_peek_object(struct slice s, const struct slice *names, size_t count, struct slice *values);
-bool llm_peek_is_null(struct slice value); /* or absent */
-/* Of values found by llm_peek_object. Appends a string's text; false, and nothing appended, when the value is
- * none or out's limit, which must be set, may not hold it. */
-bool llm_peek_text(struct slice value, struct buf *out);
-bool llm_peek_index(struct slice value, int64_t *out); /* false: no whole number */
 
 /* --- encode.c: what encoders share --- */
 

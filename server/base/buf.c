@@ -100,15 +100,22 @@ char *buf_grow(struct buf *b, size_t n)
 	return b->data + b->len;
 }
 
+/* Most appends find their room: those write once and do no more. */
+static bool has_room(const struct buf *b, size_t n)
+{
+	size_t max = b->max ? b->max : BUF_MAX_DEFAULT;
+
+	return n < b->cap - b->len && b->len <= max && n <= max - b->len && !b->overflow;
+}
+
 bool buf_add(struct buf *b, const void *p, size_t n)
 {
-	char *to = buf_grow(b, n);
-
-	if (!to)
+	if (!has_room(b, n) && !buf_grow(b, n))
 		return false;
 	if (n)
-		memcpy(to, p, n);
+		memcpy(b->data + b->len, p, n);
 	b->len += n;
+	b->data[b->len] = '\0';
 	return true;
 }
 
@@ -119,7 +126,11 @@ bool buf_add_str(struct buf *b, const char *s)
 
 bool buf_add_char(struct buf *b, char c)
 {
-	return buf_add(b, &c, 1);
+	if (!has_room(b, 1) && !buf_grow(b, 1))
+		return false;
+	b->data[b->len++] = c;
+	b->data[b->len] = '\0';
+	return true;
 }
 
 bool buf_add_slice(struct buf *b, struct slice s)

@@ -69,8 +69,9 @@ static bool exact_attach(cJSON *root, const char *text, const struct buf *exact)
 {
 	const struct json_exact *x = (const void *)exact->data;
 	size_t left = exact->len / sizeof(*x), index = 0;
-	struct walk w = {.depth = 0};
+	struct walk w; /* its stack is as large as most texts are: not cleared */
 
+	w.depth = 0;
 	for (cJSON *n = root; n && left > 0; n = walk_next(&w, n)) {
 		if (!cJSON_IsNumber(n) || index++ != x->index)
 			continue;
@@ -142,7 +143,8 @@ const struct json *json_get(const struct json *obj, const char *name)
 	if (!json_is(obj, JSON_OBJECT))
 		return NULL;
 	for (const cJSON *n = node(obj)->child; n; n = n->next) {
-		if (strcmp(n->string, name) == 0)
+		/* Most names differ in their first letter. */
+		if (*n->string == *name && strcmp(n->string, name) == 0)
 			return view(n);
 	}
 	return NULL;

@@ -57,6 +57,17 @@ bool json_print(const struct json *j, struct buf *out);
 /* The same with members sorted by name bytes and no white space: input of digests. */
 bool json_print_canonical(const struct json *j, struct buf *out);
 
+/* --- json_peek.c: a few members of a JSON text, without a tree --- */
+
+/* Walks over the object that `s` begins with and finds the values of `names`, as they are written; absent
+ * ones are empty. Returns the object's length; 0 when anything about it is unusual: parse it then. */
+size_t json_peek_object(struct slice s, const struct slice *names, size_t count, struct slice *values);
+bool json_peek_is_null(struct slice value); /* or absent */
+/* Of values found by json_peek_object. Appends a string's text; false, and nothing appended, when the value
+ * is none or out's limit, which must be set, may not hold it. */
+bool json_peek_text(struct slice value, struct buf *out);
+bool json_peek_index(struct slice value, int64_t *out); /* false: no whole number */
+
 /* --- building and changing trees (small things: arguments, schemas); values are owned by their parent --- */
 struct json *json_new_object(void);
 struct json *json_new_array(void);

@@ -235,9 +235,17 @@ static enum err document_scan(struct scan *s, size_t *begin, size_t *end)
 enum err json_scan(const char *text, size_t len, int depth_max, struct buf *exact, size_t *begin, size_t *end,
 		   struct error *e)
 {
-	struct scan s = {.cur = {text, 0, len, e}, .depth_max = depth_max, .exact = exact};
+	struct scan
+		s; /* what is open at each depth is written before it is read: the stacks are not cleared */
 
 	ensure(depth_max > 0 && depth_max <= JSON_DEPTH_MAX);
+	s.cur = (struct json_cursor){text, 0, len, e};
+	s.expect = EXPECT_VALUE;
+	s.depth = 0;
+	s.depth_max = depth_max;
+	s.names = s.unescaped = BUF_INIT;
+	s.number_count = 0;
+	s.exact = exact;
 	enum err err = document_scan(&s, begin, end);
 	buf_release(&s.names);
 	buf_release(&s.unescaped);

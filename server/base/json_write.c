@@ -52,7 +52,7 @@ static size_t verbatim_run(const char *s, size_t n)
 
 bool json_put_text(struct buf *out, const char *s, size_t n)
 {
-	buf_add(out, "\"", 1);
+	buf_add_char(out, '"');
 	while (n > 0) {
 		size_t run = verbatim_run(s, n);
 		buf_add(out, s, run);
@@ -69,7 +69,7 @@ bool json_put_text(struct buf *out, const char *s, size_t n)
 		s++;
 		n--;
 	}
-	return buf_add(out, "\"", 1);
+	return buf_add_char(out, '"');
 }
 
 bool json_put_double(struct buf *out, double v)
@@ -93,33 +93,33 @@ bool json_put_double(struct buf *out, double v)
 static void value_begin(struct jw *w)
 {
 	if (w->comma)
-		buf_add(w->out, ",", 1);
+		buf_add_char(w->out, ',');
 	w->comma = true;
 }
 
 void jw_object(struct jw *w)
 {
 	value_begin(w);
-	buf_add(w->out, "{", 1);
+	buf_add_char(w->out, '{');
 	w->comma = false;
 }
 
 void jw_object_end(struct jw *w)
 {
-	buf_add(w->out, "}", 1);
+	buf_add_char(w->out, '}');
 	w->comma = true;
 }
 
 void jw_array(struct jw *w)
 {
 	value_begin(w);
-	buf_add(w->out, "[", 1);
+	buf_add_char(w->out, '[');
 	w->comma = false;
 }
 
 void jw_array_end(struct jw *w)
 {
-	buf_add(w->out, "]", 1);
+	buf_add_char(w->out, ']');
 	w->comma = true;
 }
 

@@ -116,6 +116,44 @@ static void llm_wire_headers__let_the_operator_have_the_last_word(void **state)
 	assert_headers(&o, MEDIA "OpenAI-Project: p\nauthorization: Basic x\n");
 }
 
+static char *turn_of(const struct llm_wire *wire, struct slice s)
+{
+	struct llm_decode d;
+	struct error e = {0};
+	struct buf b = BUF_INIT;
+	llm_decode_init(&d, wire, (struct llm_decode_from){.origin = "o"});
+	assert_int_equal(llm_decode_feed(&d, s, &e), ERR_NONE);
+	assert_int_equal(llm_decode_finish(&d, &e), ERR_NONE);
+	const struct llm_turn *t = turn_buf_view(&d.turn);
+	buf_printf(&b, "%s|%s|%s|%d|%s", t->text, t->reasoning ? t->reasoning : "-", t->echo ? t->echo : "-",
+		   (int)t->stop, t->calls_count > 0 ? t->calls[0].arguments : "");
+	llm_decode_release(&d);
+	return buf_take(&b);
+}
+
+static void llm_wire_peek__changes_nothing(void **state)
+{
+	(void)state;
+	static const enum llm_api apis[] = {LLM_CHAT, LLM_RESPONSES, LLM_MESSAGES};
+	static const char *const files[] = {"book_text", "book_calls", "book_length"};
+	for (size_t i = 0; i < COUNT_OF(apis) * COUNT_OF(files); i++) {
+		const struct llm_wire *wire = llm_wire_of(apis[i / COUNT_OF(files)]);
+		struct llm_wire slow = *wire;
+		struct buf b = BUF_INIT;
+		slow.peek = NULL;
+		char *path = xasprintf("tests/fuzz/corpus_%s/%s", wire->name, files[i % COUNT_OF(files)]);
+		struct error e;
+		if (file_read(path, 1 << 20, &b, &e) != ERR_NONE)
+			fail_msg("%s (the tests run in the repository's folder)", e.msg);
+		free(path);
+		char *fast = turn_of(wire, buf_slice(&b)), *plain = turn_of(&slow, buf_slice(&b));
+		assert_string_equal(fast, plain);
+		free(fast);
+		free(plain);
+		buf_release(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +163,7 @@ int main(void)
 		cmocka_unit_test(llm_wire_url__is_a_template),
 		cmocka_unit_test(llm_wire_headers__carry_the_key_as_the_server_wants_it),
 		cmocka_unit_test(llm_wire_headers__let_the_operator_have_the_last_word),
+		cmocka_unit_test(llm_wire_peek__changes_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,14 +2,13 @@
 /*
  * Looking into JSON text for a few members without building a tree of it. Pure.
  *
- * Nearly all of an answer is events of one shape that carry a word each, and a tree for each of them costs
- * ten times what the word is worth. So the wires look first whether an event is such a one; whatever is
- * unusual about it (an escape in a name, a \u escape, deep nesting, a wanted member twice, bad syntax) makes
- * the look fail, and the event is then parsed as any other: here nothing is ever decided to be wrong.
+ * A tree costs ten times what a walk over the text does, and much of what comes by (an event of a stream
+ * that carries a word, a model call of which only the usage counts) is read for a member or two. So its
+ * readers look first whether it is of the common form; whatever is unusual about it (an escape in a name, a
+ * \u escape, deep nesting, a negative number, a wanted member twice, bad syntax) makes the look fail, and it
+ * is then parsed as any other: here nothing is ever decided to be wrong.
  */
 #include "base/base.h"
-#include "llm/llm.h"
-#include "llm/wire_int.h"
 
 #include <string.h>
 
@@ -60,15 +59,27 @@ static bool literal_skip(struct cursor *c, const char *word, size_t n)
 	return true;
 }
 
-/* Whole numbers only, which is what these events hold. */
-static bool number_skip(struct cursor *c)
+static size_t digits_skip(struct cursor *c)
 {
 	const char *begin = c->p;
 	while (c->p < c->end && *c->p >= '0' && *c->p <= '9')
 		c->p++;
-	size_t digits = (size_t)(c->p - begin);
-	bool goes_on = c->p < c->end && strchr(".eE+-", *c->p) != NULL && *c->p != '\0';
-	return digits > 0 && digits <= 15 && (digits == 1 || *begin != '0') && !goes_on;
+	return (size_t)(c->p - begin);
+}
+
+/* Counts and amounts: neither negative nor with an exponent. */
+static bool number_skip(struct cursor *c)
+{
+	const char *begin = c->p;
+	size_t digits = digits_skip(c);
+	if (digits == 0 || digits > 15 || (digits > 1 && *begin == '0'))
+		return false;
+	if (at(c, '.')) {
+		c->p++;
+		if (digits_skip(c) == 0)
+			return false;
+	}
+	return c->p == c->end || *c->p == '\0' || strchr(".eE+-", *c->p) == NULL;
 }
 
 static bool value_skip(struct cursor *c, int depth);
@@ -173,7 +184,7 @@ static bool object_walk(struct cursor *c, int depth, const struct slice *names, 
 	}
 }
 
-size_t llm_peek_object(struct slice s, const struct slice *names, size_t count, struct slice *values)
+size_t json_peek_object(struct slice s, const struct slice *names, size_t count, struct slice *values)
 {
 	for (size_t i = 0; i < count; i++)
 		values[i] = (struct slice){0};
@@ -185,12 +196,12 @@ size_t llm_peek_object(struct slice s, const struct slice *names, size_t count, 
 	return (size_t)(c.p - s.ptr);
 }
 
-bool llm_peek_is_null(struct slice value)
+bool json_peek_is_null(struct slice value)
 {
 	return value.len == 0 || slice_eq_str(value, "null");
 }
 
-bool llm_peek_text(struct slice value, struct buf *out)
+bool json_peek_text(struct slice value, struct buf *out)
 {
 	static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
 	if (value.len < 2 || value.ptr[0] != '"')
@@ -209,7 +220,7 @@ bool llm_peek_text(struct slice value, struct buf *out)
 	return true;
 }
 
-bool llm_peek_index(struct slice value, int64_t *out)
+bool json_peek_index(struct slice value, int64_t *out)
 {
 	*out = 0;
 	if (value.len == 0 || value.len > 15)

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The look into JSON without a tree: what it finds, and what it leaves to the parser. */
+#include "base/base.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static const struct slice names[] = {SLICE_LIT("a"), SLICE_LIT("b")};
+
+static void assert_peek(const char *text, size_t length, const char *a, const char *b)
+{
+	struct slice v[2];
+	assert_int_equal(json_peek_object(slice_str(text), names, 2, v), length);
+	if (length == 0)
+		return;
+	assert_true(slice_eq_str(v[0], a));
+	assert_true(slice_eq_str(v[1], b));
+}
+
+static void json_peek_object__finds_members_as_they_are_written(void **state)
+{
+	(void)state;
+	assert_peek("{}", 2, "", "");
+	assert_peek("{\"a\":1,\"c\":{\"a\":2},\"b\":\"x\\\"}\"}tail", 30, "1", "\"x\\\"}\"");
+	assert_peek("{ \"b\" : [ 1 , {\"a\":[]} ] ,\n\"a\":null }", 37, "null", "[ 1 , {\"a\":[]} ]");
+	assert_peek("{\"a\":0.00125,\"b\":10.5}", 22, "0.00125", "10.5");
+	assert_peek("{\"a\":true,\"b\":\"\xc3\xa9\"}", 19, "true", "\"\xc3\xa9\"");
+}
+
+static void json_peek_object__leaves_the_unusual_to_the_parser(void **state)
+{
+	(void)state;
+	static const char *const rows[] = {
+		"",
+		"[]",
+		"{",
+		"{\"a\"",
+		"{\"a\":}",
+		"{\"a\":1,}",
+		"{\"a\":1 \"b\":2}",
+		"{\"a\":1,\"a\":2}",
+		"{\"\\u0061\":1}",
+		"{\"\\n\":1}",
+		"{\"a\":\"\\u00e9\"}",
+		"{\"a\":\"\\x\"}",
+		"{\"a\":\"\xff\"}",
+		"{\"a\":\"\n\"}",
+		"{\"a\":01}",
+		"{\"a\":1.}",
+		"{\"a\":.5}",
+		"{\"a\":1.5e3}",
+		"{\"a\":1.5.1}",
+		"{\"a\":1e3}",
+		"{\"a\":-1}",
+		"{\"a\":1234567890123456}",
+		"{\"a\":nul}",
+		"{\"a\":[1,]}",
+		"{\"a\":[1 2]}",
+		"{\"a\":[[[[[[[[[1]]]]]]]]]}",
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_peek(rows[i], 0, "", "");
+	struct slice v[2];
+	assert_int_equal(json_peek_object((struct slice){0}, names, 2, v), 0); /* what an absent member is */
+}
+
+static void json_peek_text__unescapes(void **state)
+{
+	(void)state;
+	struct buf b = BUF_LIMIT(16);
+	assert_true(json_peek_text(SLICE_LIT("\"a\\n\\\"\\\\\\/b\""), &b));
+	assert_string_equal(buf_cstr(&b), "a\n\"\\/b");
+	assert_false(json_peek_text(SLICE_LIT("null"), &b));
+	assert_false(json_peek_text(SLICE_LIT(""), &b));
+	assert_false(json_peek_text(SLICE_LIT("\"more than there is room\""), &b));
+	assert_string_equal(buf_cstr(&b), "a\n\"\\/b");
+	assert_false(b.overflow);
+	buf_release(&b);
+}
+
+static void json_peek_index__reads_whole_numbers(void **state)
+{
+	(void)state;
+	int64_t n;
+	assert_true(json_peek_index(SLICE_LIT("120"), &n));
+	assert_int_equal(n, 120);
+	assert_false(json_peek_index(SLICE_LIT("\"1\""), &n));
+	assert_false(json_peek_index(SLICE_LIT("1.5"), &n));
+	assert_false(json_peek_index(SLICE_LIT(""), &n));
+	assert_true(json_peek_is_null(SLICE_LIT("null")) && json_peek_is_null((struct slice){0}));
+	assert_false(json_peek_is_null(SLICE_LIT("0")));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(json_peek_object__finds_members_as_they_are_written),
+		cmocka_unit_test(json_peek_object__leaves_the_unusual_to_the_parser),
+		cmocka_unit_test(json_peek_text__unescapes),
+		cmocka_unit_test(json_peek_index__reads_whole_numbers),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
