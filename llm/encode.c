@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+enum { STRICT_KEPT_BYTES_MAX = 65536 };
+
 static bool is_json_object(const char *text)
 {
 	struct json *j = json_parse(text, strlen(text), JSON_DEPTH_MAX, NULL);
@@ -156,12 +158,27 @@ static bool is_strict(const struct json *schema)
 	       all_strict(json_get(schema, "$defs"));
 }
 
-bool llm_schema_is_strict(struct slice schema)
+static bool schema_is_strict(struct slice schema)
 {
 	struct json *j = json_parse(schema.ptr, schema.len, 0, NULL);
 	bool yes = strcmp(json_get_text(j, "type", ""), "object") == 0 && is_strict(j);
 	json_free(j);
 	return yes;
+}
+
+/* All planner calls come with one schema, whose tree costs more than the rest of the request: what was found
+ * out about the last one is kept, of the process. */
+bool llm_schema_is_strict(struct slice schema)
+{
+	static struct buf last;
+	static bool last_is_strict;
+	if (last.len > 0 && slice_eq(buf_slice(&last), schema))
+		return last_is_strict;
+	buf_reset(&last);
+	last_is_strict = schema_is_strict(schema);
+	if (schema.len <= STRICT_KEPT_BYTES_MAX)
+		buf_add_slice(&last, schema);
+	return last_is_strict;
 }
 
 /* --- the rest --- */

@@ -83,9 +83,10 @@ static enum err ids_check(const struct json *steps, struct error *e)
 enum err plan_shape_check(const struct json *tree, struct error *e)
 {
 	static struct json *schema; /* of the process */
-	if (schema == NULL)
+	if (schema == NULL) {
 		schema = json_parse(plan_schema_lenient, sizeof plan_schema_lenient - 1, 0, NULL);
-	ensure(schema != NULL);
-	enum err bad = schema_check(schema, tree, e);
+		ensure(schema != NULL && schema_compile_check(schema, NULL) == ERR_NONE);
+	}
+	enum err bad = schema_check_compiled(schema, tree, e);
 	return bad != ERR_NONE ? bad : ids_check(json_get(tree, "steps"), e);
 }

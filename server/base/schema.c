@@ -234,11 +234,14 @@ bool schema_fits(struct schema_check *c, const struct json *schema, const struct
 
 enum err schema_check(const struct json *schema, const struct json *value, struct error *e)
 {
+	enum err rc = schema_compile_check(schema, e);
+	return rc ? rc : schema_check_compiled(schema, value, e);
+}
+
+enum err schema_check_compiled(const struct json *schema, const struct json *value, struct error *e)
+{
 	if (!schema)
 		return ERR_NONE;
-	enum err rc = schema_compile_check(schema, e);
-	if (rc)
-		return rc;
 	struct error local = {0};
 	struct schema_check c = {.root = schema, .e = e ? e : &local};
 	const char *dialect = json_get_text(schema, "$schema", "");

@@ -16,6 +16,9 @@
  * ("/path: is required (string)"). A schema that does not compile gives ERR_CONFIG. schema NULL accepts
  * everything. */
 must_check enum err schema_check(const struct json *schema, const struct json *value, struct error *e);
+/* The same for a schema that schema_compile_check has accepted, and that is not looked at again. */
+must_check enum err schema_check_compiled(const struct json *schema, const struct json *value,
+					  struct error *e);
 /* Only compiles: are all keywords well formed and references local? */
 must_check enum err schema_compile_check(const struct json *schema, struct error *e);
 

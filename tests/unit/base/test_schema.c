@@ -348,6 +348,23 @@ static void schema_compile_check__names_what_is_malformed(void **state)
 	assert_not_compiled("{\"multipleOf\":0}", "above 0");
 }
 
+static void schema_check_compiled__checks_the_value_alone(void **state)
+{
+	static const char schema[] = "{\"type\":\"object\",\"required\":[\"a\"]}";
+	struct json *s = json_parse(schema, sizeof schema - 1, 0, NULL);
+	struct json *good = json_parse("{\"a\":1}", 7, 0, NULL), *bad = json_parse("{}", 2, 0, NULL);
+	struct error e = {0};
+	(void)state;
+	assert_int_equal(schema_compile_check(s, &e), ERR_NONE);
+	assert_int_equal(schema_check_compiled(s, good, &e), ERR_NONE);
+	assert_int_equal(schema_check_compiled(s, bad, &e), ERR_FIELD);
+	assert_string_equal(e.field, "/a");
+	assert_int_equal(schema_check_compiled(NULL, bad, &e), ERR_NONE);
+	json_free(s);
+	json_free(good);
+	json_free(bad);
+}
+
 static void schema_check__work_is_bounded(void **state)
 {
 	(void)state;
@@ -401,6 +418,7 @@ int main(void)
 		cmocka_unit_test(schema_check__unions_complain_about_the_branch_that_was_meant),
 		cmocka_unit_test(schema_check__references),
 		cmocka_unit_test(schema_compile_check__names_what_is_malformed),
+		cmocka_unit_test(schema_check_compiled__checks_the_value_alone),
 		cmocka_unit_test(schema_check__work_is_bounded),
 		cmocka_unit_test(schema_check__hostile_patterns_are_bounded),
 	};
