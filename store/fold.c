@@ -18,6 +18,7 @@ static void fold_step(struct task_doc *d, enum event_type type, const struct jso
 static void fold_usage(struct task_doc *d, const struct json *usage);
 static void fold_cost(struct task_doc *d, int64_t nano);
 static void fold_created(struct task_doc *d, const struct json *data);
+static bool fold_model_peek(struct task_doc *d, struct slice data);
 
 /* Most events are told, not folded: their text need not be parsed. */
 static bool event_folds(enum event_type t)
@@ -50,7 +51,7 @@ enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_t
 	d->updated_ms = at_ms;
 	d->model_calls += type == EVENT_MODEL_STARTED;
 	d->tool_calls += type == EVENT_TOOL_STARTED;
-	if (!event_folds(type))
+	if (!event_folds(type) || (type == EVENT_MODEL_COMPLETED && fold_model_peek(d, data)))
 		return ERR_NONE;
 	struct error why = {0};
 	j = json_parse(data.ptr, data.len, EVENT_DEPTH_MAX, &why);
@@ -196,18 +197,17 @@ static void fold_step(struct task_doc *d, enum event_type type, const struct jso
 }
 
 /* What a model's server says of itself: less than nothing is nothing, and the sum stops at the largest. */
-static void tokens_add(int64_t *sum, const struct json *usage, const char *name)
+static void tokens_add(int64_t *sum, int64_t more)
 {
-	int64_t more = json_get_integer(usage, name, 0);
 	if (more > 0 && __builtin_add_overflow(*sum, more, sum))
 		*sum = INT64_MAX;
 }
 
 static void fold_usage(struct task_doc *d, const struct json *usage)
 {
-	tokens_add(&d->input_tokens, usage, "input_tokens");
-	tokens_add(&d->output_tokens, usage, "output_tokens");
-	tokens_add(&d->cached_tokens, usage, "cached_tokens");
+	tokens_add(&d->input_tokens, json_get_integer(usage, "input_tokens", 0));
+	tokens_add(&d->output_tokens, json_get_integer(usage, "output_tokens", 0));
+	tokens_add(&d->cached_tokens, json_get_integer(usage, "cached_tokens", 0));
 	d->estimated = d->estimated || json_get_bool(usage, "estimated", false);
 }
 
@@ -215,4 +215,33 @@ static void fold_cost(struct task_doc *d, int64_t nano)
 {
 	if (nano >= 0 && __builtin_add_overflow(d->cost_nano > 0 ? d->cost_nano : 0, nano, &d->cost_nano))
 		d->cost_nano = INT64_MAX;
+}
+
+static bool count_peek(struct slice value, int64_t *count)
+{
+	*count = 0;
+	return json_peek_is_null(value) || json_peek_index(value, count);
+}
+
+/* Of what may be a long answer only the usage and the cost are folded. false, and nothing folded: it has to
+ * be parsed. */
+static bool fold_model_peek(struct task_doc *d, struct slice data)
+{
+	static const struct slice names[] = {SLICE_LIT("usage"), SLICE_LIT("cost")};
+	static const struct slice counts[] = {SLICE_LIT("input_tokens"), SLICE_LIT("output_tokens"),
+					      SLICE_LIT("cached_tokens"), SLICE_LIT("estimated")};
+	struct slice v[COUNT_OF(names)], u[COUNT_OF(counts)];
+	int64_t input, output, cached;
+	if (json_peek_object(data, names, COUNT_OF(names), v) != data.len ||
+	    json_peek_object(v[0], counts, COUNT_OF(counts), u) == 0 || !count_peek(u[0], &input) ||
+	    !count_peek(u[1], &output) || !count_peek(u[2], &cached))
+		return false;
+	tokens_add(&d->input_tokens, input);
+	tokens_add(&d->output_tokens, output);
+	tokens_add(&d->cached_tokens, cached);
+	d->estimated = d->estimated || slice_eq_str(u[3], "true");
+	struct json *cost = v[1].len > 0 ? json_parse(v[1].ptr, v[1].len, 0, NULL) : NULL;
+	fold_cost(d, doc_cost_nano(cost));
+	json_free(cost);
+	return true;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What each event does to the document, and that any participant can go on from it. */
+#include "store/doc.h"
 #include "tests/unit/store/table.h"
 
 /* Both participants in turn, so that the document is parsed back each time. */
@@ -70,6 +71,40 @@ static void doc_apply__usage_neither_shrinks_nor_wraps(void **state)
 	assert_doc_has(&t, ref,
 		       "\"input_tokens\":9223372036854775807,\"output_tokens\":7,\"cached_tokens\":0");
 	table_close(&t);
+}
+
+/* The look into a usual event and the tree of an unusual one (an escape in a name) say the same. */
+static void doc_apply__folds_usage_with_and_without_a_tree(void **state)
+{
+	static const char *const rows[] = {
+		"\"text\":\"a\\nb\",\"usage\":{\"input_tokens\":10,\"output_tokens\":4,\"cached_tokens\":"
+		"2,"
+		"\"estimated\":true},\"cost\":0.00125}",
+		"\"usage\":{\"input_tokens\":10,\"estimated\":1},\"cost\":3}",
+		"\"usage\":{\"output_tokens\":null,\"input_tokens\":\"7\"}}",
+		"\"usage\":{\"input_tokens\":1.5,\"output_tokens\":2},\"cost\":null}",
+		"\"usage\":null,\"cost\":1e-05}",
+		"\"calls\":[]}",
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char *text[2];
+		for (size_t k = 0; k < 2; k++) {
+			struct task_doc *d = doc_new();
+			struct buf data = BUF_INIT, out = BUF_INIT;
+			buf_add_str(&data, k == 0 ? "{" : "{\"\\u0061\":1,");
+			buf_add_str(&data, rows[i]);
+			assert_int_equal(doc_apply(d, 1, 0, EVENT_MODEL_COMPLETED, buf_slice(&data), NULL),
+					 ERR_NONE);
+			doc_render(d, &out);
+			text[k] = buf_take(&out);
+			buf_release(&data);
+			doc_free(d);
+		}
+		assert_string_equal(text[0], text[1]);
+		free(text[0]);
+		free(text[1]);
+	}
 }
 
 /* A member of an event lies deeper in the document: what is taken must stay readable for the next worker. */
@@ -147,6 +182,7 @@ static void task_fold__tells_damage(void **state)
 }
 
 RUN_TESTS(cmocka_unit_test(doc_apply__folds_a_whole_run),
+	  cmocka_unit_test(doc_apply__folds_usage_with_and_without_a_tree),
 	  cmocka_unit_test(doc_apply__usage_neither_shrinks_nor_wraps),
 	  cmocka_unit_test(doc_apply__refuses_nesting_that_no_other_could_read_back),
 	  cmocka_unit_test(task_move__refuses_data_that_is_no_object_and_keeps_the_document),
