@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What each request of the modern wire says about itself in params._meta: the protocol's version, who we are,
- * and what we can do for the server (MCP 2026-07-28, Overview, "Per-request protocol fields"). Pure.
+ * what we can do for the server, and from which level on it is to log meanwhile (MCP 2026-07-28, Overview,
+ * "Per-request protocol fields"). Pure.
  *
  * What the params hold already stays as the bytes that they are, the members of their own _meta too; only
- * those three keys are ours alone.
+ * those keys are ours alone.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
 
 #define META_PREFIX "io.modelcontextprotocol/"
 
-static bool key_is_ours(struct slice name)
+static bool key_is_ours(struct slice name, const struct envelope *v)
 {
-	return slice_eq_str(name, META_PREFIX "protocolVersion") ||
+	return (v->log_level && slice_eq_str(name, META_PREFIX "logLevel")) ||
+	       slice_eq_str(name, META_PREFIX "protocolVersion") ||
 	       slice_eq_str(name, META_PREFIX "clientInfo") ||
 	       slice_eq_str(name, META_PREFIX "clientCapabilities");
 }
@@ -34,7 +36,7 @@ static void meta_add(struct buf *out, struct slice given, const struct envelope 
 	buf_add_str(out, "\"_meta\":{");
 	if (scan_open(given, &it) && it.object) {
 		while (scan_next(&it, &name, &value)) {
-			if (!key_is_ours(name))
+			if (!key_is_ours(name, v))
 				member_add(out, name, value);
 		}
 	}
@@ -46,6 +48,8 @@ static void meta_add(struct buf *out, struct slice given, const struct envelope 
 	jw_kv_text(&w, "version", v->client_version ? v->client_version : "0");
 	jw_object_end(&w);
 	jw_kv_raw(&w, META_PREFIX "clientCapabilities", v->capabilities.ptr, v->capabilities.len);
+	if (v->log_level)
+		jw_kv_text(&w, META_PREFIX "logLevel", v->log_level);
 	buf_add_char(out, '}');
 }
 

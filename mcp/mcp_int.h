@@ -88,6 +88,7 @@ struct envelope {
 	struct slice capabilities;            /* ours, a raw object */
 	struct slice input_responses;         /* raw object; empty: none */
 	struct slice request_state;           /* raw string; empty: none */
+	const char *log_level; /* from which on the server is to log in its course; NULL: it is not to */
 };
 /* params (a raw object, or empty) with all that, appended. */
 void envelope_write(struct slice params, const struct envelope *v, struct buf *out);

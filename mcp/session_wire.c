@@ -63,7 +63,8 @@ static void envelope_add(const struct session *s, struct buf *text, const struct
 	capabilities_write(s, &w);
 	struct envelope v = {.version = s->protocol,
 			     .client_version = s->version,
-			     .capabilities = buf_slice(&capabilities)};
+			     .capabilities = buf_slice(&capabilities),
+			     .log_level = s->events.log_level};
 	if (again) {
 		v.input_responses = buf_slice(&again->responses);
 		v.request_state = buf_slice(&again->state);

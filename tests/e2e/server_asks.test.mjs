@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Site, scratch } from './lib/durable.mjs';
-import { assertDense, fakeSandbox, fakes, filesystem, mcpPackage, stdio, stream, test } from './lib/server.mjs';
+import { assertDense, eventually, fakeSandbox, fakes, filesystem, mcpPackage, stdio, stream, test } from './lib/server.mjs';
 
 const official = (more = {}) => ({ ...stdio('everything', process.execPath, [mcpPackage('@modelcontextprotocol/server-everything'), 'stdio']), ...more });
 const asking = (more = {}) => ({ ...stdio('asks', path.join(fakes, 'asking_mcp')), sandbox: fakeSandbox, ...more });
@@ -105,5 +105,69 @@ test('logging: the level of the registry is set, messages are live events of the
   assert.ok(seen.length > 0 && seen.length <= 10, `${seen.length} log events`);
   assert.deepEqual([seen[0].server, seen[0].level, seen[0].logger, seen[0].data], ['asks', 'warning', 'asking', 'line 0']);
   assert.ok(seen[0].call && seen[0].step === 's1');
+  await site.end();
+});
+
+/** What of a type comes live from now on; done: all of it, once the task is over. */
+async function watch(site, id, type) {
+  const seen = [];
+  let connected;
+  const began = new Promise((r) => { connected = r; });
+  const done = (async () => {
+    for await (const e of stream(`${site.s.url}/v1/tasks/${id}/stream`)) {
+      connected();
+      if (e.event === type) seen.push(e.data);
+    }
+    return seen;
+  })();
+  await Promise.race([began, done]);
+  return { seen, done };
+}
+
+test('logging: a modern server is told the level in each request, and what it logs is an event of the task', async () => {
+  const modern = { ...stdio('mod', path.join(fakes, 'modern_mcp'), ['modern', path.join(scratch(), 'log')], { era: 'modern' }), sandbox: fakeSandbox };
+  const site = await Site.open({ tools: [{ ...modern, log_level: 'notice' }] });
+  const id = await calling(site, 'quince', 'mod__echo', { text: 'x' }, 'read');
+  const call = await site.next('executor', 'quince');
+  const logs = await watch(site, id, 'tool.log');
+  call.calls(['mod__logs', {}]);
+  assert.equal(await told(site, id, 'quince'), 'notice');
+  const [seen, ...more] = await logs.done;
+  assert.deepEqual([seen.server, seen.level, seen.logger, seen.data, more.length], ['mod', 'notice', 'modern', 'working', 0]);
+  await site.end();
+});
+
+test('logging: what the official server says in the course of a call is an event of the task', async () => {
+  const site = await Site.open({ tools: [official({ log_level: 'debug' })] });
+  const id = await calling(site, 'medlar', 'everything__echo', { message: 'x' }, 'write');
+  const call = await site.next('executor', 'medlar');
+  const logs = await watch(site, id, 'tool.log');
+  call.calls(['everything__toggle-simulated-logging', {}]);
+  assert.match(await told(site, id, 'medlar'), /Started simulated/);
+  const [first] = await logs.done;
+  assert.equal(first.server, 'everything');
+  assert.match(first.data, /message/);
+  await site.end();
+});
+
+test('progress of the official server keeps a call alive beyond the idle limit, and cancel ends it for us at once', async () => {
+  const site = await Site.open({ tools: [official()], config: { tools: { call_idle_seconds: 2 } } });
+  const long = 'everything__trigger-long-running-operation';
+  const id = await calling(site, 'apple', long, { duration: 5, steps: 20 }, 'write');
+  assert.match(await told(site, id, 'apple'), /Duration: 5 seconds/);
+  const stopped = await calling(site, 'pear', 'everything__echo', { message: 'x' }, 'write');
+  const call = await site.next('executor', 'pear');
+  const progress = await watch(site, stopped, 'tool.progress');
+  call.calls([long, { duration: 120, steps: 480 }]);
+  await eventually(() => progress.seen.length > 1, 'progress', 20_000);
+  assert.deepEqual([progress.seen[0].progress, progress.seen[0].total], [1, 480]);
+  const before = performance.now();
+  assert.equal((await site.s.post(`/v1/tasks/${stopped}/cancel`)).status, 200);
+  await site.s.until(stopped, 'cancelled');
+  await progress.done;
+  assert.ok(performance.now() - before < 20_000, 'nobody waited for the tool');
+  // That server works on regardless; others of its calls do not suffer.
+  const after = await calling(site, 'plum', 'everything__get-sum', { a: 20, b: 22 }, 'read');
+  assert.match(await told(site, after, 'plum'), /42/);
   await site.end();
 });

@@ -11,7 +11,8 @@
  *
  * Each request that comes is a line "pid method" of the file LOG. Tools: echo (text), ask (wants to know a
  * name by elicitation, with a state, and greets), again (sends a state alone, twice), grow (one tool more,
- * told to who has subscribed), stall (never answered), cancelled (how many calls were cancelled).
+ * told to who has subscribed), stall (never answered), cancelled (how many calls were cancelled), logs (a
+ * message of the level that the request names, then that level).
  */
 #include "base/base.h"
 
@@ -134,6 +135,20 @@ static void tool_grow(const char *id)
 	answer_text(id, "grown");
 }
 
+static void tool_logs(const char *id, const struct json *params)
+{
+	const char *level = json_get_text(json_get(params, "_meta"), META "logLevel", NULL);
+	char *text = xasprintf(
+		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"%s\","
+		"\"logger\":\"modern\",\"data\":\"working\"}}\n",
+		level ? level : "");
+	struct error e;
+	if (level && fd_write_all(1, text, strlen(text), &e) != ERR_NONE)
+		_exit(9);
+	free(text);
+	answer_text(id, level ? level : "none");
+}
+
 static void call(const char *id, const struct json *params)
 {
 	const char *name = json_get_text(params, "name", "");
@@ -145,6 +160,8 @@ static void call(const char *id, const struct json *params)
 		tool_ask(id, params);
 	else if (strcmp(name, "again") == 0)
 		tool_again(id, params);
+	else if (strcmp(name, "logs") == 0)
+		tool_logs(id, params);
 	else if (strcmp(name, "grow") == 0)
 		tool_grow(id);
 	else if (strcmp(name, "cancelled") == 0)
@@ -155,7 +172,7 @@ static void call(const char *id, const struct json *params)
 
 static void list(const char *id)
 {
-	static const char *const names[] = {"echo", "ask", "again", "grow", "stall", "cancelled"};
+	static const char *const names[] = {"echo", "ask", "again", "grow", "stall", "cancelled", "logs"};
 	struct buf text = BUF_INIT;
 	buf_add_str(&text, "\"ttlMs\":0,\"cacheScope\":\"public\",\"tools\":[");
 	for (size_t i = 0; i < COUNT_OF(names); i++)

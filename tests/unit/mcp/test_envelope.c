@@ -53,6 +53,18 @@ static void envelope_write__its_own_keys_are_nobody_elses(void **state)
 			"{\"_meta\":{\"io.modelcontextprotocol/logLevel\":\"info\"," META);
 }
 
+static void envelope_write__names_the_level_to_log_from(void **state)
+{
+	(void)state;
+	assert_envelope(
+		"{\"_meta\":{\"io.modelcontextprotocol/logLevel\":\"debug\"}}",
+		(struct envelope){.log_level = "notice"},
+		"{\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
+		"\"io.modelcontextprotocol/clientInfo\":{\"name\":\"agent-runtime\",\"version\":\"1\"},"
+		"\"io.modelcontextprotocol/clientCapabilities\":{\"x\":{}},"
+		"\"io.modelcontextprotocol/logLevel\":\"notice\"}}");
+}
+
 static void envelope_write__gives_back_what_the_server_asked_for(void **state)
 {
 	(void)state;
@@ -69,6 +81,7 @@ int main(void)
 		cmocka_unit_test(envelope_write__adds_itself_to_nothing),
 		cmocka_unit_test(envelope_write__keeps_members_and_their_bytes),
 		cmocka_unit_test(envelope_write__its_own_keys_are_nobody_elses),
+		cmocka_unit_test(envelope_write__names_the_level_to_log_from),
 		cmocka_unit_test(envelope_write__gives_back_what_the_server_asked_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

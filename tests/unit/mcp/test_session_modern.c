@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The modern wire: discovery, the envelope, versions, what is sent again and what never is. */
 #include "tests/unit/mcp/modern_world.h"
+#include "mcp/session_int.h"
 
 #include <stdlib.h>
 
@@ -203,6 +204,27 @@ static void modern__a_servers_requests_are_not_answered(void **state)
 	world_close(&w);
 }
 
+static void modern__requests_carry_the_level_to_log_from(void **state)
+{
+	struct world w;
+	struct error e;
+	(void)state;
+	modern_ready(&w, true);
+	w.session->events.log_level = "notice";
+	struct request_handler h = {
+		.on_end = told_end, .arg = &w, .takes_asks = true, .on_log = told_progress};
+	uint64_t first = session_call(w.session, "a", SLICE_LIT("{}"), NULL, h, &e);
+	assert_non_null(strstr(buf_cstr(&w.sent), "\"io.modelcontextprotocol/logLevel\":\"notice\""));
+	assert_int_not_equal(session_call(w.session, "a", SLICE_LIT("{}"), NULL, h, &e), 0);
+	/* What comes on the stream of a request is of that request. */
+	session_receive(w.session,
+			SLICE_LIT("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{"
+				  "\"level\":\"error\",\"data\":1}}"),
+			first);
+	assert_int_equal(w.progress, 1);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +239,7 @@ int main(void)
 		cmocka_unit_test(modern__other_refusals_are_not_sent_again),
 		cmocka_unit_test(modern__result_type_is_complete_or_absent),
 		cmocka_unit_test(modern__a_servers_requests_are_not_answered),
+		cmocka_unit_test(modern__requests_carry_the_level_to_log_from),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
