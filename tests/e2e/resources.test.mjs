@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { begin, ended } from './lib/calling.mjs';
-import { Server, assertProblem, eventually, fakes, mcpPackage, stdio, tempDir, test } from './lib/server.mjs';
+import { assertProblem, eventually, fakes, fakeSandbox, mcpPackage, Server, stdio, tempDir, test } from './lib/server.mjs';
 import { unmarked } from './lib/model.mjs';
 
 const everything = stdio('everything', process.execPath, [mcpPackage('@modelcontextprotocol/server-everything'), 'stdio']);
-const shelf = (mode = 'shelf', id = 'shelf') => stdio(id, path.join(fakes, 'resource_mcp'), [mode]);
+const shelf = (mode = 'shelf', id = 'shelf') => ({ ...stdio(id, path.join(fakes, 'resource_mcp'), [mode]), sandbox: fakeSandbox });
 const start = async (...tools) => {
   const s = await Server.start({ tools });
   await s.settled();
