@@ -212,6 +212,7 @@ struct tool_entry {
 	struct buf input_schema, output_schema;
 	bool read_only, idempotent; /* the server's hints */
 	bool closed_world;          /* openWorldHint is false */
+	bool task_required; /* execution.taskSupport: it runs as a task of the server, or not at all */
 };
 
 struct tool_list {
@@ -501,6 +502,7 @@ struct session_limits {
 	int64_t list_ms_max;                   /* one page of a list, but the first of tools */
 	size_t list_items_max, list_bytes_max; /* of each list but that of tools */
 	int input_rounds_max;                  /* in which one request may require input */
+	int64_t call_ms_max;                   /* how long a call may take, at most */
 };
 /* era: MCP_ERA_MODERN; any other is the handshake. */
 struct session *session_open(struct loop *l, struct link *link, const char *server, const char *version,

@@ -270,7 +270,7 @@ static void link_start(struct server *s, struct error *e)
 		.on_log = session_logs,
 		.log_level = s->options->log_level};
 	struct session_limits session_limits = {server_start_ms(s), o->list_items_max, o->list_bytes_max,
-						o->input_rounds_max};
+						o->input_rounds_max, o->call_ms_max};
 	s->link = s->options->transport == MCP_STDIO
 			  ? stdio_open(s->loop, s->options, &stdio, link_events, e)
 			  : http_open(s->loop, s->options, &http, s->auth, link_events);

@@ -69,6 +69,7 @@ static void memory_free(void *arg)
 		item_list_release(&s->items_incoming[i]);
 	}
 	plans_release(s);
+	task_tools_release(s);
 	free(s);
 }
 
@@ -107,9 +108,16 @@ uint64_t session_call(struct session *s, const char *tool, struct slice argument
 	struct buf params = BUF_INIT;
 	struct jw w = JW(&params);
 	ensure(s->ready && !s->closed);
+	bool as_task = task_wanted(s, tool);
 	jw_object(&w);
 	jw_kv_text(&w, "name", tool);
 	jw_kv_raw(&w, "arguments", arguments.ptr, arguments.len);
+	if (as_task) {
+		jw_name(&w, "task");
+		jw_object(&w);
+		jw_kv_int(&w, "ttl", s->limits.call_ms_max);
+		jw_object_end(&w);
+	}
 	/* Without a token no progress ever comes, and nothing could keep a long call alive. */
 	jw_name(&w, "_meta");
 	jw_object(&w);
@@ -120,6 +128,8 @@ uint64_t session_call(struct session *s, const char *tool, struct slice argument
 	jw_object_end(&w);
 	uint64_t id = wire_request(s, "tools/call", buf_slice(&params), h, e);
 	buf_release(&params);
+	if (id && as_task)
+		task_begin(s, id);
 	return id;
 }
 
@@ -130,6 +140,8 @@ void session_cancel(struct session *s, uint64_t id, const char *reason)
 	struct error e;
 	uint64_t wire_id = wire_id_now(s, id);
 	bool by_link = s->modern && s->link->ops->cancel;
+	if (task_cancel(s, id))
+		return;
 	if (by_link && wire_id)
 		s->link->ops->cancel(s->link, wire_id);
 	if (!wire_forget(s, id) || by_link || !wire_id)

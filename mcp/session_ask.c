@@ -31,6 +31,32 @@ static void ask_free(struct session_ask *a)
 	free(a);
 }
 
+/* What answers a question of a task names the task, too (2025-11-25, basic/utilities/tasks). */
+static void related_add(struct slice related, struct slice result, struct buf *out)
+{
+	struct scan_iter it;
+	struct slice name, value;
+	bool empty = !scan_open(result, &it) || !scan_next(&it, &name, &value);
+	while (result.ptr[0] != '{')
+		result = (struct slice){result.ptr + 1, result.len - 1};
+	buf_add_str(out, "{\"_meta\":{\"" ASK_RELATED_TASK "\":");
+	buf_add_slice(out, related);
+	buf_add_str(out, empty ? "}" : "},");
+	buf_add_slice(out, (struct slice){result.ptr + 1, result.len - 1});
+}
+
+static void result_tell(struct session_ask *a, struct slice result)
+{
+	struct slice related = task_related(a->params);
+	struct buf text = BUF_INIT;
+	if (related.len && !scan_member(result, "_meta").len)
+		related_add(related, result, &text);
+	else
+		buf_add_slice(&text, result);
+	wire_answer(a->session, buf_slice(&a->raw_id), "result", buf_slice(&text));
+	buf_release(&text);
+}
+
 /* The answer on the wire, or to the sink. */
 static void ask_tell(struct session_ask *a, const struct ask_reply *answer)
 {
@@ -41,7 +67,7 @@ static void ask_tell(struct session_ask *a, const struct ask_reply *answer)
 		return;
 	}
 	if (answer->result.len) {
-		wire_answer(a->session, buf_slice(&a->raw_id), "result", answer->result);
+		result_tell(a, answer->result);
 		return;
 	}
 	jw_object(&w);

@@ -58,6 +58,7 @@ static void initialize_answered(const struct answer *a, void *arg)
 		s->link->ops->version(s->link, s->facts.protocol_version);
 	struct slice capabilities = scan_member(a->result, "capabilities");
 	subscribe_offered(s, capabilities);
+	tasks_offered(s, capabilities);
 	if (wire_notify(s, "notifications/initialized", (struct slice){0}, &e) != ERR_NONE) {
 		session_break(s, &e);
 		return;

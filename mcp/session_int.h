@@ -6,6 +6,7 @@
  *   session_handshake  initialize of the handshake wire
  *   session_modern     server/discover of the modern wire, and its answers that are none yet
  *   session_inputs     answers that require input first, of either wire
+ *   session_task       calls that the server runs as tasks of its own
  *   session_headers    what of a request the modern wire wants to see in headers
  *   session_list       the lists of the server: tools, resources, templates, prompts
  *   session_ask        what the server asks of us
@@ -34,7 +35,8 @@ struct request {
 	uint64_t wire_id; /* that of its latest; 0: it waits to be sent again */
 	struct request *next;
 	struct request_handler handler;
-	struct repeat *repeat; /* NULL: on the handshake wire nothing but calls of tools is sent again */
+	struct repeat *repeat;      /* NULL: on the handshake wire nothing but calls of tools is sent again */
+	struct protocol_task *task; /* NULL: it is none */
 };
 
 /* What it takes to send a request again, under another id. */
@@ -103,6 +105,11 @@ struct session {
 	struct param_plan *plans; /* of the tools of the last list that have any */
 	size_t plans_count;
 
+	bool offers_tasks; /* the server can run calls as tasks */
+	char **task_tools; /* names of the tools that demand it */
+	size_t task_tools_count;
+	size_t nameless; /* tasks that are cancelled as soon as they have a name */
+
 	bool ready, closed;
 	struct tool_list tools;    /* a complete list, until the owner takes it */
 	struct tool_list incoming; /* the one being fetched */
@@ -170,6 +177,25 @@ must_check enum err inputs_begin(struct session *s, struct request *r, const str
 /* An answer to r on the handshake wire: as modern_take. */
 bool urls_take(struct session *s, struct request *r, const struct answer *a, struct answer *out);
 void inputs_free(struct inputs *all); /* NULL is fine */
+
+/* --- session_task.c --- */
+#define ASK_RELATED_TASK "io.modelcontextprotocol/related-task"
+void tasks_offered(struct session *s, struct slice capabilities); /* the server's, a raw object */
+void task_tools_make(struct session *s);                          /* from the list that has just come */
+void task_tools_release(struct session *s);
+bool task_wanted(const struct session *s, const char *tool);
+/* That request of ours has been sent with params.task. */
+void task_begin(struct session *s, uint64_t call_id);
+void task_free(struct protocol_task *t); /* NULL is fine */
+/* The answer to a call that is a task. true: it is taken, the call rests or has ended. */
+bool task_take(struct session *s, struct request *call, const struct answer *a);
+/* As session_cancel. false: the call is no task, nothing was done. */
+bool task_cancel(struct session *s, uint64_t call_id);
+void task_status_received(struct session *s, struct slice params);
+/* The raw object that names the task which a message belongs to; empty: it names none. */
+struct slice task_related(struct slice params);
+/* Our request that something of the server's belongs to, by the task it names; else as ask_owner. */
+uint64_t task_owner(const struct session *s, uint64_t about, struct slice params);
 
 /* --- session_headers.c --- */
 /* From the list of tools that has just come. */

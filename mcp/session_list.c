@@ -74,6 +74,7 @@ static void tools_come(struct list_fetch *f)
 	s->list_failures = 0;
 	s->list_ttl_ms = s->incoming_ttl_ms;
 	plans_make(s);
+	task_tools_make(s);
 	fresh_arm(s);
 	faults_tell(f, &s->tools.faults);
 	if (s->ready)

@@ -104,6 +104,7 @@ static enum err request_send(struct session *s, struct request *r, const char *m
 
 static void request_free(struct request *r)
 {
+	task_free(r->task);
 	if (r->repeat) {
 		free(r->repeat->method);
 		buf_release(&r->repeat->params);
@@ -259,7 +260,9 @@ static void request_end(struct session *s, uint64_t wire_id, const struct answer
 		log_debug("answer of a tool server that nobody waits for", LF_STR("server", s->server));
 		return;
 	}
-	bool waits = r->repeat && (s->modern ? modern_take(s, r, a, &seen) : urls_take(s, r, a, &seen));
+	bool waits = r->task && task_take(s, r, a);
+	if (!waits && r->repeat)
+		waits = s->modern ? modern_take(s, r, a, &seen) : urls_take(s, r, a, &seen);
 	if (!waits)
 		wire_end(s, r, &seen);
 }
@@ -299,7 +302,7 @@ static void answer_received(struct session *s, const struct scan_message *m)
 
 static void request_received(struct session *s, const struct scan_message *m, uint64_t about)
 {
-	struct ask_origin o = {m->method, m->params, m->id, ask_owner(s, about), {0}};
+	struct ask_origin o = {m->method, m->params, m->id, task_owner(s, about, m->params), {0}};
 	if (s->modern) /* its servers ask nothing, and take no answers */
 		s->facts.junk_lines++;
 	else if (slice_eq_str(m->method, "ping"))
@@ -320,7 +323,7 @@ static void progress_received(struct session *s, struct slice params)
 
 static void log_received(struct session *s, struct slice params, uint64_t about)
 {
-	struct request *r = request_find(s, ask_owner(s, about));
+	struct request *r = request_find(s, task_owner(s, about, params));
 	if (r && r->handler.on_log)
 		r->handler.on_log(params, r->handler.arg);
 	else if (s->events.on_log)
@@ -337,6 +340,8 @@ static void notification_received(struct session *s, const struct scan_message *
 		list_note_changed(s, LIST_TOOLS);
 	else if (slice_eq_str(m->method, "notifications/message"))
 		log_received(s, m->params, about);
+	else if (slice_eq_str(m->method, "notifications/tasks/status"))
+		task_status_received(s, m->params);
 	else if (slice_eq_str(m->method, "notifications/cancelled"))
 		ask_taken_back(s, scan_member(m->params, "requestId"));
 	else if (slice_eq_str(m->method, "notifications/elicitation/complete"))

@@ -35,7 +35,7 @@ static bool entry_same(const struct tool_entry *a, const struct tool_entry *b)
 	return text_same(a->name, b->name) && text_same(a->title, b->title) &&
 	       text_same(a->description, b->description) && bytes_same(&a->input_schema, &b->input_schema) &&
 	       bytes_same(&a->output_schema, &b->output_schema) && a->read_only == b->read_only &&
-	       a->idempotent == b->idempotent;
+	       a->task_required == b->task_required && a->idempotent == b->idempotent;
 }
 
 bool tool_list_same(const struct tool_list *a, const struct tool_list *b)
@@ -131,6 +131,8 @@ static void entry_fill(struct tool_entry *t, const struct json *tool, struct sli
 	t->description = text_seen(json_get_text(tool, "description", ""));
 	t->read_only = json_get_bool(notes, "readOnlyHint", false);
 	t->idempotent = json_get_bool(notes, "idempotentHint", false);
+	t->task_required =
+		strcmp(json_get_text(json_get(tool, "execution"), "taskSupport", ""), "required") == 0;
 	t->closed_world = !json_get_bool(notes, "openWorldHint", true);
 	buf_add_slice(&t->input_schema, scan_member(raw, "inputSchema"));
 	/* One that cannot be used does not make the tool unusable: whoever checks results finds out. */

@@ -2,10 +2,8 @@
 // Remote tool servers: the official one over Streamable HTTP and over the old transport, and a scripted one that does what
 // servers should not. Each harms its own calls only.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import net from 'node:net';
-import { Server, mcpPackage, onTestEnd, stream, test } from './lib/server.mjs';
+import { Server, onTestEnd, stream, test } from './lib/server.mjs';
+import { everything, freePort } from './lib/everything.mjs';
 import { Model, calls, finished, planned, turns, using, written } from './lib/model.mjs';
 import { OddServer } from '../fake/remote_mcp.mjs';
 
@@ -20,25 +18,6 @@ async function serverIs(s, id, fn) {
     if (fn(one)) return one;
     await s.log((l) => l.server === id, { after: from });
   }
-}
-
-const freePort = async () => {
-  const l = net.createServer().listen(0, '127.0.0.1');
-  await once(l, 'listening');
-  const { port } = l.address();
-  l.close();
-  return port;
-};
-
-/** The official server with a port of its own; resolves when it listens. */
-async function everything(mode, port) {
-  const child = spawn(process.execPath, [mcpPackage('@modelcontextprotocol/server-everything'), mode],
-    { env: { PATH: process.env.PATH, PORT: String(port) }, stdio: ['ignore', 'ignore', 'pipe'] });
-  const forget = onTestEnd(() => child.kill('SIGKILL'));
-  const exited = once(child, 'exit');
-  let text = '';
-  await new Promise((resolve) => { child.stderr.on('data', (d) => { text += d; if (/listening|running on port/i.test(text)) resolve(); }); });
-  return { stop: async () => { child.kill('SIGKILL'); await exited; forget(); } };
 }
 
 async function start(tools, responses, effect = 'write') {

@@ -141,7 +141,7 @@ static inline void world_open(struct world *w)
 					.on_updated = told_updated,
 					.on_broken = told_broken,
 					.arg = w};
-	struct session_limits limits = {5000, 4, 1000, 3};
+	struct session_limits limits = {5000, 4, 1000, 3, 600000};
 	struct world asked = *w;
 	if (asked.takes_asks) {
 		events.on_ask = told_ask;
