@@ -9,6 +9,7 @@
  * is then parsed as any other: here nothing is ever decided to be wrong.
  */
 #include "base/base.h"
+#include "base/base_int.h"
 
 #include <string.h>
 
@@ -34,6 +35,7 @@ static bool string_skip(struct cursor *c)
 {
 	const char *begin = ++c->p;
 	unsigned char seen = 0;
+	c->p += text_plain_run(c->p, (size_t)(c->end - c->p)); /* most strings whole */
 	while (c->p < c->end && *c->p != '"') {
 		unsigned char byte = (unsigned char)*c->p++;
 		if (byte < 0x20)

@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "base/base_int.h"
 
+#include <endian.h>
 #include <string.h>
 
 enum { DISTANCE_BYTES_MAX = 64 };
@@ -54,12 +55,13 @@ size_t text_plain_run(const char *s, size_t n)
 {
 	size_t i = 0;
 
-	/* Borrows between bytes can only mark too much, and only beyond a marked byte: the scan stops there
-	 * anyway. */
+	/* Borrows between bytes can only mark too much, and only beyond a marked byte: the first mark is
+	 * right. */
 	for (uint64_t v; i + 8 <= n; i += 8) {
 		memcpy(&v, s + i, 8);
-		if (bytes_special(v))
-			break;
+		uint64_t marks = bytes_special(le64toh(v));
+		if (marks)
+			return i + (size_t)__builtin_ctzll(marks) / 8;
 	}
 	for (; i < n; i++) {
 		unsigned char c = (unsigned char)s[i];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* utf8.c: all code points, malformed sequences, cutting, edit distance. */
 #include "base/base.h"
+#include "base/base_int.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -99,9 +100,28 @@ static void text_distance__counts_edits_up_to_the_limit(void **state)
 	assert_int_equal(text_distance(a, b, 2), 3); /* too long to be compared */
 }
 
+/* Every byte at every place, beside the definition one byte at a time. */
+static void text_plain_run__stops_at_the_first_that_needs_an_escape(void **state)
+{
+	(void)state;
+	for (unsigned c = 0; c < 256; c++) {
+		bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+		for (size_t at = 0; at < 19; at++) {
+			char text[20];
+			memset(text, 'a', sizeof(text));
+			text[at] = (char)c;
+			assert_int_equal(text_plain_run(text, 19), plain ? 19 : at);
+			text[18] = '"'; /* what comes behind the first changes nothing */
+			assert_int_equal(text_plain_run(text, 19), plain || at == 18 ? 18 : at);
+		}
+	}
+	assert_int_equal(text_plain_run("", 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_plain_run__stops_at_the_first_that_needs_an_escape),
 		cmocka_unit_test(utf8_valid__agrees_with_the_definition),
 		cmocka_unit_test(utf8_valid__refuses_malformed),
 		cmocka_unit_test(utf8_cut__never_splits_a_character),
