@@ -7,6 +7,7 @@
  *   session_modern     server/discover of the modern wire, and its answers that are none yet
  *   session_inputs     answers that require input first, of either wire
  *   session_task       calls that the server runs as tasks of its own
+ *   session_task_tools which these are
  *   session_headers    what of a request the modern wire wants to see in headers
  *   session_list       the lists of the server: tools, resources, templates, prompts
  *   session_ask        what the server asks of us
@@ -108,6 +109,7 @@ struct session {
 	bool offers_tasks; /* the server can run calls as tasks */
 	char **task_tools; /* names of the tools that demand it */
 	size_t task_tools_count;
+	size_t cancels;  /* tasks/cancel without an answer */
 	size_t nameless; /* tasks that are cancelled as soon as they have a name */
 
 	bool ready, closed;
@@ -178,12 +180,14 @@ must_check enum err inputs_begin(struct session *s, struct request *r, const str
 bool urls_take(struct session *s, struct request *r, const struct answer *a, struct answer *out);
 void inputs_free(struct inputs *all); /* NULL is fine */
 
-/* --- session_task.c --- */
-#define ASK_RELATED_TASK "io.modelcontextprotocol/related-task"
+/* --- session_task_tools.c --- */
 void tasks_offered(struct session *s, struct slice capabilities); /* the server's, a raw object */
 void task_tools_make(struct session *s);                          /* from the list that has just come */
 void task_tools_release(struct session *s);
 bool task_wanted(const struct session *s, const char *tool);
+
+/* --- session_task.c --- */
+#define ASK_RELATED_TASK "io.modelcontextprotocol/related-task"
 /* That request of ours has been sent with params.task. */
 void task_begin(struct session *s, uint64_t call_id);
 void task_free(struct protocol_task *t); /* NULL is fine */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls that a server runs as tasks of its own (MCP 2025-11-25, basic/utilities/tasks): a tool that says
- * execution.taskSupport "required" is called with params.task, if the server has the capability
- * tasks.requests.tools.call. Its answer names a task; from then on the call rests, tasks/get is asked as
- * often as the server likes (within bounds), and tasks/result as soon as the task has ended or wants input:
- * that is where the server's question comes, and the final result, which ends the call as if it had come at
- * once. Of all this the call's owner sees progress, when the status changes. Other tools are called plainly.
+ * Calls that a server runs as tasks of its own (MCP 2025-11-25, basic/utilities/tasks; which these are:
+ * session_task_tools.c). The answer to such a call names a task; from then on the call rests, tasks/get is
+ * asked as often as the server likes (within bounds), and tasks/result as soon as the task has ended or wants
+ * input: that is where the server's question comes, and the final result, which ends the call as if it had
+ * come at once. Of all this the call's owner sees progress, when the status changes.
  *
  * A status notification only says earlier what the next tasks/get would say: one that comes before the answer
  * that names its task may be, and is, ignored. A lost answer is asked for again, a few times. Whoever cancels
@@ -28,6 +27,7 @@ enum {
 	POLL_DIGITS_MAX = 9,
 	NAMELESS_MS_MAX = 30000, /* so long a cancelled one is waited for that has no name yet */
 	NAMELESS_MAX = 64,
+	CANCELS_MAX = 64, /* that the server has not answered yet */
 	FAILURES_MAX = 3, /* in a row */
 	WORDS_BYTES_MAX = 200
 };
@@ -44,43 +44,6 @@ struct protocol_task {
 	int64_t poll_ms;
 	struct loop_timer *timer; /* the next tasks/get; of a cancelled one: it is waited for no longer */
 };
-
-/* --- which calls --- */
-
-void task_tools_release(struct session *s)
-{
-	for (size_t i = 0; i < s->task_tools_count; i++)
-		free(s->task_tools[i]);
-	free(s->task_tools);
-	s->task_tools = NULL;
-	s->task_tools_count = 0;
-}
-
-void task_tools_make(struct session *s)
-{
-	task_tools_release(s);
-	if (!s->offers_tasks)
-		return;
-	s->task_tools = xcalloc(s->tools.count + 1, sizeof(*s->task_tools));
-	for (size_t i = 0; i < s->tools.count; i++) {
-		if (s->tools.tools[i].task_required)
-			s->task_tools[s->task_tools_count++] = xstrdup(s->tools.tools[i].name);
-	}
-}
-
-void tasks_offered(struct session *s, struct slice capabilities)
-{
-	struct slice requests = scan_member(scan_member(capabilities, "tasks"), "requests");
-	s->offers_tasks = scan_member(scan_member(requests, "tools"), "call").len > 0;
-}
-
-bool task_wanted(const struct session *s, const char *tool)
-{
-	size_t i = 0;
-	while (i < s->task_tools_count && strcmp(s->task_tools[i], tool) != 0)
-		i++;
-	return i < s->task_tools_count;
-}
 
 static void timer_fired(void *arg);
 
@@ -137,18 +100,26 @@ static void task_fail(struct protocol_task *t, const struct error *why)
 
 /* --- asking the server --- */
 
+/* A request about the task of that name. 0 with e set when nothing was written. */
+static uint64_t task_request(struct session *s, const char *method, const struct buf *task_id,
+			     struct request_handler h, struct error *e)
+{
+	struct buf params = BUF_INIT;
+	buf_add_str(&params, "{\"taskId\":");
+	buf_add_slice(&params, buf_slice(task_id));
+	buf_add_char(&params, '}');
+	uint64_t id = wire_request(s, method, buf_slice(&params), h, e);
+	buf_release(&params);
+	return id;
+}
+
 /* *id is the request's. When it cannot be written the call ends, and t with it. */
 static void task_ask(struct protocol_task *t, const char *method, uint64_t *id,
 		     void (*on_end)(const struct answer *, void *))
 {
 	struct request_handler h = {.on_end = on_end, .arg = t};
-	struct buf params = BUF_INIT;
 	struct error e;
-	buf_add_str(&params, "{\"taskId\":");
-	buf_add_slice(&params, buf_slice(&t->id));
-	buf_add_char(&params, '}');
-	*id = wire_request(t->session, method, buf_slice(&params), h, &e);
-	buf_release(&params);
+	*id = task_request(t->session, method, &t->id, h, &e);
 	if (!*id)
 		task_fail(t, &e);
 }
@@ -270,6 +241,7 @@ static void timer_fired(void *arg)
 static void cancel_answered(const struct answer *a, void *arg)
 {
 	struct session *s = arg;
+	s->cancels--;
 	if (a->error.code)
 		log_debug("a tool server did not cancel its task", LF_STR("server", s->server),
 			  LF_STR("error", a->error.msg));
@@ -278,15 +250,15 @@ static void cancel_answered(const struct answer *a, void *arg)
 static void cancel_send(struct session *s, const struct buf *task_id)
 {
 	struct request_handler h = {.on_end = cancel_answered, .arg = s};
-	struct buf params = BUF_INIT;
 	struct error e;
-	buf_add_str(&params, "{\"taskId\":");
-	buf_add_slice(&params, buf_slice(task_id));
-	buf_add_char(&params, '}');
-	if (!wire_request(s, "tasks/cancel", buf_slice(&params), h, &e))
-		log_debug("a cancellation could not be written", LF_STR("server", s->server),
-			  LF_STR("error", e.msg));
-	buf_release(&params);
+	if (s->cancels >= CANCELS_MAX)
+		err_set(&e, ERR_FULL, "the server has left %d of them without an answer", CANCELS_MAX);
+	else if (task_request(s, "tasks/cancel", task_id, h, &e)) {
+		s->cancels++;
+		return;
+	}
+	log_warn("a task of a tool server cannot be cancelled there: it runs until it ends by itself",
+		 LF_STR("server", s->server), LF_STR("error", e.msg));
 }
 
 bool task_take(struct session *s, struct request *call, const struct answer *a)

@@ -193,6 +193,28 @@ static void task__is_cancelled_by_its_name(void **state)
 	world_close(&w);
 }
 
+static void task__that_a_server_does_not_cancel_is_left_alone(void **state)
+{
+	char line[128];
+	struct world w;
+	(void)state;
+	world_with(&w, OFFERS, TASK_TOOL("a", "required"));
+	for (size_t i = 0; i < 65; i++) {
+		uint64_t id = call(&w, "{}");
+		snprintf(line, sizeof(line),
+			 "{\"id\":%llu,\"result\":{\"task\":{" STATUS("working", "") "}}}",
+			 (unsigned long long)id);
+		say(&w, line);
+		buf_reset(&w.sent);
+		session_cancel(w.session, id, "enough");
+	}
+	sent_is(&w, "");
+	assert_int_equal(w.session->cancels, 64);
+	say(&w, "{\"id\":4,\"result\":{}}");
+	assert_int_equal(w.session->cancels, 63);
+	world_close(&w);
+}
+
 static void task__cancelled_without_a_name_is_waited_for(void **state)
 {
 	struct world w;
@@ -295,6 +317,7 @@ int main(void)
 		cmocka_unit_test(task__may_be_told_of_before_it_has_a_name),
 		cmocka_unit_test(task__that_wants_input_asks_in_the_course_of_its_call),
 		cmocka_unit_test(task__is_cancelled_by_its_name),
+		cmocka_unit_test(task__that_a_server_does_not_cancel_is_left_alone),
 		cmocka_unit_test(task__cancelled_without_a_name_is_waited_for),
 		cmocka_unit_test(task__fails_with_what_is_wrong),
 		cmocka_unit_test(task__needs_a_name_and_may_be_no_task_after_all),
