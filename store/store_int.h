@@ -370,9 +370,6 @@ bool event_put(struct store *s, uint64_t seq, int64_t at_ms, enum event_type typ
 void scratch_trim(struct store *s); /* gives back what one large task needed */
 
 /* --- event.c --- */
-/* Appends one event as SSE bytes. data: JSON object text, or empty. false when it is not an object of one
- * line. */
-bool event_format(struct buf *out, uint64_t seq, int64_t at_ms, enum event_type type, struct slice data);
 bool event_format_live(struct buf *out, enum event_type type, struct slice data);
 /* What is between the braces of an object on one line; false when it is none. Empty data has no members. */
 bool event_members(struct slice data, struct slice *members);

@@ -22,6 +22,7 @@ static const char usage_text[] =
 	"  run PROMPT    plan and carry out one task, on --server or on a private server\n"
 	"  tools         start the tool servers, list their tools, stop them\n"
 	"  export TASK   print a kept task, its events and artifacts as JSON lines\n"
+	"  replay TASK   print the event stream of a kept task, made anew from its journal\n"
 	"  verify        check everything that is kept on disk\n"
 	"  version       print the version\n"
 	"\n"
@@ -32,9 +33,11 @@ static const char usage_text[] =
 	"      --server URL      run: use this server, as in http://127.0.0.1:8080\n"
 	"  -y, --yes             run: approve the plan without asking\n"
 	"      --json            run: print the events; tools: print JSON\n"
+	"      --verify          replay: print nothing, check that stream and document are the same\n"
 	"  -h, --help            this text\n"
 	"\n"
-	"Exit codes: 0 done (run: completed; verify: no fault), 1 run: any other end, verify: faults;\n"
+	"Exit codes: 0 done (run: completed; verify, replay: no fault), 1 run: any other end, verify and\n"
+	"replay: faults;\n"
 	"64 usage, 69 unavailable, 70 our bug, 71 system, 73 a file cannot be made, 74 the disk failed,\n"
 	"75 try again, 78 configuration, or a database that cannot be used.\n";
 
@@ -51,14 +54,20 @@ static const struct command commands[] = {
 	{"serve", NULL, command_serve},     {"check", NULL, command_check},
 	{"run", "PROMPT", command_run},     {"tools", NULL, command_tools},
 	{"export", "TASK", command_export}, {"verify", NULL, command_verify},
-	{"version", NULL, command_version}, {"help", NULL, command_help},
+	{"replay", "TASK", command_replay}, {"version", NULL, command_version},
+	{"help", NULL, command_help},
 };
 
 static const struct option options[] = {
-	{"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
-	{"server", required_argument, NULL, 'u'}, {"yes", no_argument, NULL, 'y'},
-	{"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
+	{"config", required_argument, NULL, 'c'},
+	{"set", required_argument, NULL, 's'},
+	{"server", required_argument, NULL, 'u'},
+	{"yes", no_argument, NULL, 'y'},
+	{"json", no_argument, NULL, 'j'},
+	{"help", no_argument, NULL, 'h'},
+	{"verify", no_argument, NULL, 'v'},
+	{"version", no_argument, NULL, 'V'},
+	{NULL, 0, NULL, 0},
 };
 
 static int usage_error(const char *what, const char *word, const char *near);
@@ -153,6 +162,7 @@ static int options_read(int argc, char **argv, struct cli *cli)
 		case 'u': cli->server_url = optarg; break;
 		case 'y': cli->yes = true; break;
 		case 'j': cli->json = true; break;
+		case 'v': cli->verify = true; break;
 		case 'h': return command_help(cli);
 		case 'V': return command_version(cli);
 		default: return option_error(c, argc, argv);

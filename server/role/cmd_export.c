@@ -7,9 +7,6 @@
 #include "base/base.h"
 #include "role/role_int.h"
 
-#include <stdio.h>
-#include <string.h>
-
 enum { EVENTS_AT_ONCE_BYTES = 1 << 20 };
 static const size_t EXPORT_BYTES_MAX = (size_t)8 << 30;
 
@@ -24,13 +21,8 @@ int command_export(const struct cli *cli)
 	struct id id;
 	struct error e = {0};
 	struct buf out = BUF_LIMIT(EXPORT_BYTES_MAX);
-	if (!id_parse(cli->args[1], strlen(cli->args[1]), &id)) {
-		text_print(stderr,
-			   "agent-runtime: \"%s\" is no task: give its id, as in "
-			   "01936f2e-7c1a-7b3e-8f00-3c2a1b4d5e6f\n",
-			   cli->args[1]);
+	if (!kept_task_parse(cli->args[1], &id))
 		return EXIT_USAGE;
-	}
 	int code = kept_open(&k, cli);
 	if (code != EXIT_OK)
 		return code;
@@ -42,10 +34,8 @@ int command_export(const struct cli *cli)
 			&(struct error){ERR_MEMORY, "there is not memory enough for this task", ""});
 	if (!kept_close(&k))
 		code = EXIT_AGAIN;
-	if (code == EXIT_OK && (fwrite(out.data, 1, out.len, stdout) != out.len || fflush(stdout) != 0)) {
-		fprintf(stderr, "agent-runtime: standard output cannot be written\n");
-		code = EXIT_IO;
-	}
+	if (code == EXIT_OK)
+		code = kept_print(buf_slice(&out));
 	buf_release(&out);
 	return code;
 }

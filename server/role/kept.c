@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int backend_none(struct conf *c);
 
@@ -61,6 +62,25 @@ int kept_failed(const struct error *e)
 	case ERR_CONFLICT: return EXIT_AGAIN;
 	default: return EXIT_OS;
 	}
+}
+
+bool kept_task_parse(const char *word, struct id *out)
+{
+	if (id_parse(word, strlen(word), out))
+		return true;
+	text_print(stderr,
+		   "agent-runtime: \"%s\" is no task: give its id, as in "
+		   "01936f2e-7c1a-7b3e-8f00-3c2a1b4d5e6f\n",
+		   word);
+	return false;
+}
+
+int kept_print(struct slice text)
+{
+	if (fwrite(text.ptr, 1, text.len, stdout) == text.len && fflush(stdout) == 0)
+		return EXIT_OK;
+	fprintf(stderr, "agent-runtime: standard output cannot be written\n");
+	return EXIT_IO;
 }
 
 /* --- helpers --- */

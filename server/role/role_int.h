@@ -254,7 +254,7 @@ struct cli {
 	const char **sets;
 	size_t sets_count;
 	const char *server_url; /* run --server */
-	bool yes, json;
+	bool yes, json, verify;
 	const char **args; /* what is left */
 	size_t args_count;
 };
@@ -264,6 +264,7 @@ int command_run(const struct cli *cli);
 int command_tools(const struct cli *cli);
 int command_export(const struct cli *cli);
 int command_verify(const struct cli *cli);
+int command_replay(const struct cli *cli);
 /* Loads configuration and registry or dies with what to do. */
 void cli_load(const struct cli *cli, struct conf **c, struct conf_registry **r);
 struct conf *cli_load_conf(const struct cli *cli); /* without the registry */
@@ -280,5 +281,9 @@ must_check int kept_open(struct kept *k, const struct cli *cli);
 must_check bool kept_close(struct kept *k);
 /* What to exit with after this error of the database; told on stderr. */
 int kept_failed(const struct error *e);
+/* The task that the command's word names; false: it names none; told. */
+must_check bool kept_task_parse(const char *word, struct id *out);
+/* Writes all of it to standard output: EXIT_OK, or EXIT_IO; told. */
+must_check int kept_print(struct slice text);
 
 #endif

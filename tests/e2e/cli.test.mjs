@@ -126,7 +126,7 @@ test('help and version', async () => {
   for (const args of [['--help'], ['help'], ['run', '--help']]) {
     const r = await command(args);
     assert.equal(r.code, 0);
-    for (const word of ['serve', 'check', 'run', 'tools', 'export', 'verify', 'version']) assert.match(r.stdout, new RegExp(`^  ${word}`, 'm'));
+    for (const word of ['serve', 'check', 'run', 'tools', 'export', 'replay', 'verify', 'version']) assert.match(r.stdout, new RegExp(`^  ${word}`, 'm'));
   }
   for (const args of [['version'], ['--version']]) assert.match((await command(args)).stdout, /^agent-runtime \d+\.\d+\.\d+\n$/);
 });

@@ -279,6 +279,39 @@ test('the default is durable, and readiness names it', async () => {
   await site.end();
 });
 
+test('replay makes the stream anew from the journal, beside the service and without it, after a crash too', async () => {
+  const ledger = new Ledger();
+  const site = await Site.open({ tools: [ledger.server()] });
+  const awaiting = await site.awaiting('half way', writes('bump'));
+  const { id } = await site.s.submit('whole way', { approval: 'auto' });
+  (await site.next('planner', 'whole way')).plan(writes('bump'));
+  (await site.next('executor', 'whole way')).calls(['counting__bump', { label: 'whole' }]);
+  (await site.next('executor', 'whole way')).finish();
+  await site.finish(id, 'whole way');
+  // What is only live has no id, and a comment is none of the stream's events.
+  const kept = (text) => text.split('\n\n').filter((one) => one.startsWith('id: ') || one.startsWith('event: end')).map((one) => `${one}\n\n`).join('');
+  const sent = kept(await (await site.s.fetch(`/v1/tasks/${id}/stream`)).text());
+  assert.match(sent, /event: tool\.completed[^]*event: end\n/);
+  const check = async () => {
+    const { code, stdout, stderr } = await site.replay(id);
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, sent);
+    for (const one of [id, awaiting.id]) {
+      const r = await site.replay(one, '--verify');
+      assert.equal(r.code, 0, r.stdout + r.stderr);
+      assert.match(r.stdout, /^task [-0-9a-f]{36}: \d+ events, \d+ changes of state, (completed|awaiting_approval): /);
+    }
+    assert.doesNotMatch((await site.replay(awaiting.id)).stdout, /event: end/);
+  };
+  await check();
+  await site.crash();
+  await check();
+  const missing = await site.replay('0193a5c2-7b1e-7c3d-8f00-5a6b7c8d9e0f', '--verify');
+  assert.equal(missing.code, 1);
+  assert.match(missing.stderr, /0193a5c2/);
+  await site.model.stop();
+});
+
 test('export and verify say the same with and without a server', async () => {
   const site = await Site.open({});
   const awaiting = await site.awaiting('half way', writes('bump'));

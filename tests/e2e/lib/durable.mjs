@@ -110,9 +110,10 @@ export class Site {
     if (!this.s.exit) await this.s.stop();
     await this.model?.stop();
   }
-  /** agent-runtime verify / export while no server runs. */
+  /** agent-runtime verify / export / replay. */
   verify() { return command(['verify', '-c', this.configFile]); }
   export(id) { return command(['export', id, '-c', this.configFile]); }
+  replay(id, ...options) { return command(['replay', id, ...options, '-c', this.configFile]); }
   async assertWhole() {
     const { code, stdout, stderr } = await this.verify();
     assert.equal(code, 0, `verify: ${stdout}${stderr}`);

@@ -62,6 +62,7 @@ static void cli__mistakes_are_told(void **state)
 	assert_run(EXIT_USAGE, "serve takes no words, but got \"now\"", "serve", "now");
 	assert_run(EXIT_USAGE, "run takes one PROMPT", "run");
 	assert_run(EXIT_USAGE, "export takes one TASK\n", "export");
+	assert_run(EXIT_USAGE, "replay takes one TASK\n", "replay", "--verify");
 	assert_run(EXIT_USAGE, "export takes one TASK, but got \"two\"\n", "export", "one", "two");
 	assert_run(EXIT_USAGE, "verify takes no words, but got \"all\"\n", "verify", "all");
 	assert_run(EXIT_USAGE, "run takes one PROMPT, but got \"prompts\"; put it in quotes", "run", "two",
