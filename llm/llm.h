@@ -156,6 +156,9 @@ struct llm_context {
 	const char *failed; /* writer: what failed, in words; NULL */
 };
 
+/* Whether tools may, must or must not be called. */
+enum llm_choice { LLM_CHOICE_AUTO, LLM_CHOICE_REQUIRED, LLM_CHOICE_NONE };
+
 struct llm_request {
 	enum llm_role role;
 	const struct llm_message *messages;
@@ -163,7 +166,8 @@ struct llm_request {
 	const struct llm_tool *tools;
 	size_t tools_count;
 	bool tools_in_text; /* the messages describe them (planner): encoders of real models leave them out */
-	const char *force_tool;       /* this tool must be called; NULL: as the model likes */
+	enum llm_choice tool_choice;
+	const char *force_tool;       /* this tool must be called; NULL: as tool_choice says */
 	struct slice response_schema; /* JSON Schema the text must follow; empty: free text */
 	const char *schema_name;
 	const struct llm_context *context;

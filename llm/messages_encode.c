@@ -237,12 +237,16 @@ static void put_tools(struct writer *x)
 		jw_object_end(w);
 	}
 	jw_array_end(w);
-	if (x->r->force_tool == NULL)
+	if (x->r->force_tool == NULL && x->r->tool_choice == LLM_CHOICE_AUTO)
 		return;
 	jw_name(w, "tool_choice");
 	jw_object(w);
-	jw_kv_text(w, "type", "tool");
-	jw_kv_text(w, "name", x->r->force_tool);
+	if (x->r->force_tool != NULL) {
+		jw_kv_text(w, "type", "tool");
+		jw_kv_text(w, "name", x->r->force_tool);
+	} else {
+		jw_kv_text(w, "type", x->r->tool_choice == LLM_CHOICE_REQUIRED ? "any" : "none");
+	}
 	jw_object_end(w);
 }
 
@@ -254,6 +258,7 @@ static void put_thinking(struct writer *x, int output_tokens)
 	if (budget >= output_tokens)
 		budget = output_tokens - 1;
 	bool off = o->thinking == LLM_THINKING_OFF || x->r->force_tool != NULL ||
+		   x->r->tool_choice == LLM_CHOICE_REQUIRED ||
 		   (o->thinking == LLM_THINKING_BUDGET && budget < THINKING_TOKENS_MIN);
 	if (o->thinking == LLM_THINKING_AUTO)
 		return;

@@ -95,6 +95,8 @@ static void put_tools(struct jw *w, const struct llm_request *r)
 		jw_object_end(w);
 	}
 	jw_array_end(w);
+	if (r->force_tool == NULL && r->tool_choice != LLM_CHOICE_AUTO)
+		jw_kv_text(w, "tool_choice", r->tool_choice == LLM_CHOICE_REQUIRED ? "required" : "none");
 	if (r->force_tool == NULL)
 		return;
 	jw_name(w, "tool_choice");

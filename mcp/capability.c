@@ -25,8 +25,12 @@ void capabilities_write(const struct session *s, struct jw *w)
 		empty(w, "url");
 		jw_object_end(w);
 	}
-	if (o->sampling)
-		empty(w, "sampling");
+	if (o->sampling) {
+		jw_name(w, "sampling");
+		jw_object(w);
+		empty(w, "tools");
+		jw_object_end(w);
+	}
 	if (o->roots)
 		empty(w, "roots");
 	jw_object_end(w);

@@ -10,7 +10,8 @@
  * - calls.c: the tool calls of one turn; keep.c: their results, as they are kept; parts.c: the binary parts
  * of them; output.c: whether they are what their tool promises; result.c: as a model sees them
  * - doubt.c: calls that were lost with a process: made again, or left to a person
- * - asks.c: what servers ask while a call of theirs runs, of a person or (sampling.c) of the model
+ * - asks.c: what servers ask while a call of theirs runs, of a person or (sampling.c; its words:
+ *   sampling_talk.c) of the model
  * - writer.c: the final answer; answer.c: whether it is what it must be
  * - questions.c: what the planner asks a person
  * - replan.c: when a new plan is made; plan_revise.c: of the old one and an answer
@@ -696,10 +697,24 @@ void pending_id(const struct exec_call *c, char out[PENDING_ID_SIZE]);
 /* Decides what becomes of calls that a resumed run finds without an end. */
 void doubts_settle(struct run *r);
 
+/* sampling_talk.c */
+struct sampling_talk {
+	struct llm_message *messages;
+	size_t messages_count;
+	struct llm_tool *tools; /* the server's own */
+	size_t tools_count;
+	enum llm_choice choice;
+};
+/* params of sampling/createMessage. ERR_FIELD with a sentence for the server. */
+must_check enum err sampling_check(const struct json *params, struct error *e);
+/* params were checked. All of it in the arena, but the schemas, which stay theirs. */
+void sampling_read(const struct json *params, struct arena *a, struct sampling_talk *out);
+/* The result of sampling/createMessage, appended. false: a tool was called with what is no object. */
+must_check bool sampling_turn_write(const struct sampling_talk *t, const struct llm_turn *turn,
+				    struct buf *out);
+
 /* sampling.c */
 struct sampling;
-/* ERR_FIELD with a sentence for the server. */
-must_check enum err sampling_check(const struct json *params, struct error *e);
 /* result: of sampling/createMessage; empty: it was refused or failed, because of why. */
 typedef void sampling_fn(struct slice result, const char *why, void *arg);
 /* Writes model.started and asks the model. fn once, not from within; params are borrowed until then. NULL:

@@ -1,98 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A tool server's request to the task's model in the course of a call (2025-11-25, client/sampling): texts
- * in, one text out, by the providers and limits of the executor, with events of role "sampling", so that it
- * is seen and counted like any other model call. The server's wishes as to which model, how warm and which
- * context are not followed. What we have not declared is refused: tools, and content that is no text.
+ * A tool server's request to the task's model in the course of a call (2025-11-25, client/sampling): a
+ * conversation in (sampling_talk.c), one turn out, by the providers and limits of the executor, with events
+ * of role "sampling", so that it is seen and counted like any other model call. The server's wishes as to
+ * which model, how warm and which context are not followed.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static const char ROLE[] = "sampling";
 
 struct sampling {
 	struct run *run;
-	struct json *params; /* borrowed from the ask */
 	struct arena *arena;
-	struct llm_message *messages;
-	size_t messages_count;
+	struct sampling_talk talk;
 	char call_id[CALL_ID_SIZE];
 	struct llm_call *model;
 	sampling_fn *fn;
 	void *arg;
 };
-
-/* --- what is asked --- */
-
-/* content is one block or a list of them, all of them text; joined. false: one is not. */
-static bool content_text(const struct json *content, struct buf *out)
-{
-	const struct json *b = json_is(content, JSON_ARRAY) ? json_first(content) : content;
-	for (; b != NULL; b = json_is(content, JSON_ARRAY) ? json_next(b) : NULL) {
-		if (strcmp(json_get_text(b, "type", ""), "text") != 0 ||
-		    json_text(json_get(b, "text")) == NULL)
-			return false;
-		buf_printf(out, "%s%s", out->len > 0 ? "\n" : "", json_get_text(b, "text", ""));
-	}
-	return out->len > 0;
-}
-
-static enum err message_check(const struct json *m, struct error *e)
-{
-	struct buf text = BUF_INIT;
-	const char *role = json_get_text(m, "role", "");
-	bool is_text = content_text(json_get(m, "content"), &text);
-	buf_release(&text);
-	if (strcmp(role, "user") != 0 && strcmp(role, "assistant") != 0)
-		return err_set(e, ERR_FIELD, "the role of a message must be user or assistant");
-	if (!is_text)
-		return err_set(e, ERR_FIELD,
-			       "a message has content that is no text; this client takes text only");
-	return ERR_NONE;
-}
-
-enum err sampling_check(const struct json *params, struct error *e)
-{
-	const struct json *messages = json_get(params, "messages");
-	if (json_get(params, "tools") != NULL || json_get(params, "toolChoice") != NULL)
-		return err_set(e, ERR_FIELD, "this client has not declared sampling.tools");
-	if (!json_is(messages, JSON_ARRAY) || json_count(messages) == 0)
-		return err_set(e, ERR_FIELD, "messages must be a list of at least one message");
-	for (const struct json *m = json_first(messages); m != NULL; m = json_next(m))
-		if (message_check(m, e) != ERR_NONE)
-			return e->code;
-	const struct json *last = json_at(messages, json_count(messages) - 1);
-	if (strcmp(json_get_text(last, "role", ""), "user") != 0)
-		return err_set(e, ERR_FIELD, "the last message must be the user's");
-	return ERR_NONE;
-}
-
-/* --- the call --- */
-
-static void say(struct sampling *s, enum llm_speaker speaker, const char *text)
-{
-	s->messages[s->messages_count++] =
-		(struct llm_message){.speaker = speaker, .text = arena_strndup(s->arena, text, strlen(text))};
-}
-
-static void messages_make(struct sampling *s)
-{
-	const struct json *list = json_get(s->params, "messages");
-	const char *system = json_get_text(s->params, "systemPrompt", NULL);
-	s->messages = xcalloc(json_count(list) + 1, sizeof *s->messages);
-	if (system != NULL)
-		say(s, LLM_SYSTEM, system);
-	for (const struct json *m = json_first(list); m != NULL; m = json_next(m)) {
-		struct buf text = BUF_INIT;
-		(void)content_text(json_get(m, "content"), &text);
-		say(s, strcmp(json_get_text(m, "role", ""), "user") == 0 ? LLM_USER : LLM_ASSISTANT,
-		    buf_cstr(&text));
-		buf_release(&text);
-	}
-}
 
 static void head(struct record *rec, const struct sampling *s, const struct exec_call *c)
 {
@@ -105,25 +33,27 @@ static void head(struct record *rec, const struct sampling *s, const struct exec
 	jw_kv_text(&rec->w, "server", c->server);
 }
 
+static void tools_write(struct jw *w, const struct sampling_talk *t)
+{
+	if (t->tools_count == 0)
+		return;
+	jw_name(w, "tools");
+	jw_array(w);
+	for (size_t i = 0; i < t->tools_count; i++)
+		jw_text(w, t->tools[i].name);
+	jw_array_end(w);
+}
+
 static void tell(struct sampling *s, const struct llm_turn *turn, const char *why)
 {
 	struct buf text = BUF_INIT;
-	struct jw w = JW(&text);
-	if (turn == NULL) {
+	if (turn == NULL)
 		s->fn((struct slice){0}, why, s->arg);
-		return;
-	}
-	jw_object(&w);
-	jw_kv_text(&w, "role", "assistant");
-	jw_name(&w, "content");
-	jw_object(&w);
-	jw_kv_text(&w, "type", "text");
-	jw_kv_text(&w, "text", turn->text);
-	jw_object_end(&w);
-	jw_kv_text(&w, "model", turn->model);
-	jw_kv_text(&w, "stopReason", turn->stop == LLM_STOP_LENGTH ? "maxTokens" : "endTurn");
-	jw_object_end(&w);
-	s->fn(buf_slice(&text), NULL, s->arg);
+	else if (!sampling_turn_write(&s->talk, turn, &text))
+		s->fn((struct slice){0}, "the model called a tool with arguments that are no JSON object",
+		      s->arg);
+	else
+		s->fn(buf_slice(&text), NULL, s->arg);
 	buf_release(&text);
 }
 
@@ -169,12 +99,15 @@ struct sampling *sampling_start(const struct exec_call *c, struct json *params, 
 	struct run *r = c->exec->run;
 	struct sampling *s = xcalloc(1, sizeof *s);
 	struct record rec;
-	*s = (struct sampling){.run = r, .params = params, .arena = arena_new(0), .fn = fn, .arg = arg};
-	messages_make(s);
+	*s = (struct sampling){.run = r, .arena = arena_new(0), .fn = fn, .arg = arg};
+	sampling_read(params, s->arena, &s->talk);
 	run_call_name(r, s->call_id);
 	struct llm_request req = {.role = LLM_EXECUTOR,
-				  .messages = s->messages,
-				  .messages_count = s->messages_count,
+				  .messages = s->talk.messages,
+				  .messages_count = s->talk.messages_count,
+				  .tools = s->talk.tools,
+				  .tools_count = s->talk.tools_count,
+				  .tool_choice = s->talk.choice,
 				  .deadline_mono_ms = r->deadline_mono_ms,
 				  .task_id = r->task_id};
 	if (!budget_take(r, s->call_id, &req)) {
@@ -187,7 +120,9 @@ struct sampling *sampling_start(const struct exec_call *c, struct json *params, 
 	head(&rec, s, c);
 	jw_kv_text(&rec.w, "provider", llm_provider(r->agent->llm, LLM_EXECUTOR));
 	jw_kv_text(&rec.w, "model", llm_model(r->agent->llm, LLM_EXECUTOR));
-	record_messages(&rec.w, s->messages, s->messages_count, r->agent->options.tool_result_bytes_max);
+	record_messages(&rec.w, s->talk.messages, s->talk.messages_count,
+			r->agent->options.tool_result_bytes_max);
+	tools_write(&rec.w, &s->talk);
 	budget_reserved_write(r, s->call_id, &rec.w);
 	store_count(r->agent->store, COUNTER_MODEL_CALLS, 1);
 	struct llm_handler h = {.on_retry = model_retry,
@@ -207,6 +142,5 @@ void sampling_free(struct sampling *s)
 	if (s->model != NULL)
 		llm_call_cancel(s->model);
 	arena_free(s->arena);
-	free(s->messages);
 	free(s);
 }

@@ -11,6 +11,8 @@ const official = (more = {}) => ({ ...stdio('everything', process.execPath, [mcp
 const asking = (more = {}) => ({ ...stdio('asks', path.join(fakes, 'asking_mcp')), sandbox: fakeSandbox, ...more });
 const SAMPLE = { messages: [{ role: 'user', content: { type: 'text', text: 'Say quince.' } }], systemPrompt: 'Be short.', maxTokens: 20 };
 
+const USE = { type: 'tool_use', id: 'use1', name: 'look_up', input: { word: 'quince' } };
+
 /** A task in whose only step that tool was just called. */
 async function calling(site, prompt, tool, args, effect = 'write') {
   const { id } = await site.s.submit(prompt, { approval: 'auto' });
@@ -74,14 +76,43 @@ test('sampling ask: a person sees the request and approves or denies it', async 
   await site.end();
 });
 
-test('sampling off, malformed, with tools, failing: each is told why', async () => {
+test('sampling with tools: what the model calls goes back to the server, and its results to the model', async () => {
+  const site = await Site.open({ tools: [asking({ sampling: 'on' })] });
+  const inputSchema = { type: 'object', properties: { word: { type: 'string' } }, required: ['word'] };
+  const offer = { ...SAMPLE, tools: [{ name: 'look_up', description: 'Looks a word up.', inputSchema }], toolChoice: { mode: 'required' } };
+  const ask = (prompt, params) => calling(site, prompt, 'asks__ask', { method: 'sampling/createMessage', params: JSON.stringify(params) }, 'read');
+  const first = await ask('rowan', offer);
+  const called = await sampled(site, 'Say quince.');
+  assert.deepEqual(called.body.tools.map((t) => [t.function.name, t.function.description, t.function.parameters]), [['look_up', 'Looks a word up.', inputSchema]]);
+  assert.equal(called.body.tool_choice, 'required');
+  called.calls(['look_up', { word: 'quince' }]);
+  const turn = JSON.parse(await told(site, first, 'rowan'));
+  assert.equal(turn.stopReason, 'toolUse');
+  const [use, ...rest] = turn.content;
+  assert.deepEqual([use.type, use.name, use.input, rest.length], ['tool_use', 'look_up', { word: 'quince' }, 0]);
+  assert.deepEqual((await site.s.events(first)).find((e) => e.event === 'model.started' && e.data.role === 'sampling').data.tools, ['look_up']);
+
+  const result = { type: 'tool_result', toolUseId: use.id, content: [{ type: 'text', text: 'a fruit' }] };
+  const second = await ask('elder', { ...offer, toolChoice: undefined, messages: [...SAMPLE.messages, { role: 'assistant', content: turn.content }, { role: 'user', content: result }] });
+  const answered = await sampled(site, 'a fruit');
+  const [assistant, tool] = answered.body.messages.slice(-2);
+  assert.deepEqual([assistant.tool_calls[0].id, assistant.tool_calls[0].function.name, JSON.parse(assistant.tool_calls[0].function.arguments)], [use.id, 'look_up', { word: 'quince' }]);
+  assert.deepEqual([tool.role, tool.tool_call_id, answered.body.tool_choice], ['tool', use.id, undefined]);
+  answered.text('It is a fruit.');
+  const end = JSON.parse(await told(site, second, 'elder'));
+  assert.deepEqual([end.stopReason, end.content], ['endTurn', { type: 'text', text: 'It is a fruit.' }]);
+  await site.end();
+});
+
+test('sampling off, malformed, with a picture, failing: each is told why', async () => {
   const site = await Site.open({ tools: [asking({ sampling: 'on' }), { ...asking(), id: 'off' }], config: { llm: { retries_max: 0 } } });
   const ask = async (prompt, params, server = 'asks') =>
     calling(site, prompt, `${server}__ask`, { method: 'sampling/createMessage', params: JSON.stringify(params) }, 'read');
   const code = async (prompt, ...rest) => JSON.parse(await told(site, await ask(prompt, ...rest), prompt)).code;
   assert.equal(await code('pear', SAMPLE, 'off'), -32601);
   assert.equal(await code('fig', { messages: [] }), -32602);
-  assert.equal(await code('sloe', { ...SAMPLE, tools: [{ name: 't', inputSchema: { type: 'object' } }] }), -32602);
+  assert.equal(await code('sloe', { ...SAMPLE, tools: [{ name: 'no name', inputSchema: { type: 'object' } }] }), -32602);
+  assert.equal(await code('medlar', { messages: [...SAMPLE.messages, { role: 'assistant', content: USE }, ...SAMPLE.messages] }), -32602);
   assert.equal(await code('haw', { messages: [{ role: 'user', content: { type: 'image', data: '', mimeType: 'image/png' } }] }), -32602);
   const id = await ask('apple', SAMPLE);
   const { res } = await sampled(site, 'Say quince.');

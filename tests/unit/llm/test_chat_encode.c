@@ -66,6 +66,14 @@ static void chat_encode__offers_and_forces_tools(void **state)
 	assert_at(j, "/tools/2/function/parameters", "{\"type\":\"object\",\"properties\":{}}");
 	assert_at(j, "/tool_choice", "{\"type\":\"function\",\"function\":{\"name\":\"now\"}}");
 	json_free(j);
+	r.force_tool = NULL;
+	for (int i = LLM_CHOICE_AUTO; i <= LLM_CHOICE_NONE; i++) {
+		static const char *const words[] = {"", "\"required\"", "\"none\""};
+		r.tool_choice = (enum llm_choice)i;
+		j = body_of(&(struct llm_options){.api = LLM_CHAT, .model = "m"}, &r);
+		assert_at(j, "/tool_choice", words[i]);
+		json_free(j);
+	}
 	r.tools_in_text = true;
 	j = body_of(&(struct llm_options){.api = LLM_CHAT, .model = "m"}, &r);
 	assert_null(json_get(j, "tools"));

@@ -132,6 +132,17 @@ static void messages_encode__thinks_as_configured_but_not_when_a_tool_is_forced(
 	assert_at(j, "/thinking", "{\"type\":\"disabled\"}");
 	assert_at(j, "/tool_choice", "{\"type\":\"tool\",\"name\":\"t\"}");
 	json_free(j);
+	r.force_tool = NULL;
+	r.tool_choice = LLM_CHOICE_REQUIRED;
+	j = body_of(&o, &r);
+	assert_at(j, "/thinking", "{\"type\":\"disabled\"}");
+	assert_at(j, "/tool_choice", "{\"type\":\"any\"}");
+	json_free(j);
+	r.tool_choice = LLM_CHOICE_NONE;
+	j = body_of(&o, &r);
+	assert_at(j, "/thinking", "{\"type\":\"adaptive\"}");
+	assert_at(j, "/tool_choice", "{\"type\":\"none\"}");
+	json_free(j);
 }
 
 static void messages_encode__asks_for_strict_schemas_only(void **state)

@@ -50,6 +50,14 @@ static void responses_encode__offers_tools_flat_and_not_strict(void **state)
 		  "\"parameters\":{\"type\":\"object\",\"properties\":{}},\"strict\":false}");
 	assert_at(j, "/tool_choice", "{\"type\":\"function\",\"name\":\"now\"}");
 	json_free(j);
+	r.force_tool = NULL;
+	for (int i = LLM_CHOICE_AUTO; i <= LLM_CHOICE_NONE; i++) {
+		static const char *const words[] = {"", "\"required\"", "\"none\""};
+		r.tool_choice = (enum llm_choice)i;
+		j = body_of(&options, &r);
+		assert_at(j, "/tool_choice", words[i]);
+		json_free(j);
+	}
 	r.tools_in_text = true;
 	j = body_of(&options, &r);
 	assert_at(j, "/tools", "");

@@ -19,7 +19,7 @@ static void capabilities_write__says_what_is_offered(void **state)
 	offer_is((struct session_offers){0}, "{}");
 	offer_is((struct session_offers){.elicitation = true}, "{\"elicitation\":{\"form\":{},\"url\":{}}}");
 	offer_is((struct session_offers){true, true, true},
-		 "{\"elicitation\":{\"form\":{},\"url\":{}},\"sampling\":{},\"roots\":{}}");
+		 "{\"elicitation\":{\"form\":{},\"url\":{}},\"sampling\":{\"tools\":{}},\"roots\":{}}");
 }
 
 static void capability_answers__nothing_else(void **state)
