@@ -25,6 +25,7 @@ struct fork {
 	struct effects effects;
 	struct json *body, *parent; /* while it is being checked */
 	const char *from_step;
+	bool *left_out; /* of each step of the parent's plan, when there is a from_step; in the arena */
 	/* What was made of all that, in the request's arena: members of task.created behind the task's id. */
 	struct slice members;
 };
@@ -88,29 +89,44 @@ static const struct json *step_of(const struct json *plan, const char *id)
 	return NULL;
 }
 
-static bool names(const struct json *list, const char *member, const char *text)
+static size_t step_index(const struct json *plan, const char *id)
 {
-	for (const struct json *j = json_first(list); j; j = json_next(j)) {
-		const char *is = member ? json_get_text(j, member, "") : json_text(j);
+	size_t i = 0;
 
-		if (is && strcmp(is, text) == 0)
+	for (const struct json *s = json_first(json_get(plan, "steps")); s; s = json_next(s), i++) {
+		if (strcmp(json_get_text(s, "id", ""), id) == 0)
+			break;
+	}
+	return i;
+}
+
+/* Does the step build on one that is left out? */
+static bool builds_on_left_out(const struct fork *f, const struct json *plan, const struct json *step)
+{
+	for (const struct json *d = json_first(json_get(step, "depends_on")); d; d = json_next(d)) {
+		if (json_text(d) && step_of(plan, json_text(d)) &&
+		    f->left_out[step_index(plan, json_text(d))])
 			return true;
 	}
 	return false;
 }
 
-/* Does the step build on that one, directly or through others? A plan has no cycles. */
-static bool builds_on(const struct json *plan, const struct json *step, const char *on)
+/* from_step and what builds on it, directly or through others: until nothing changes, each step once. */
+static void left_out_mark(struct fork *f)
 {
-	if (names(json_get(step, "depends_on"), NULL, on) || names(json_get(step, "inputs"), "from_step", on))
-		return true;
-	for (const struct json *d = json_first(json_get(step, "depends_on")); d; d = json_next(d)) {
-		const struct json *before = json_text(d) ? step_of(plan, json_text(d)) : NULL;
+	const struct json *plan = json_get(f->parent, "plan");
 
-		if (before && builds_on(plan, before, on))
-			return true;
+	f->left_out[step_index(plan, f->from_step)] = true;
+	for (bool again = true; again;) {
+		size_t i = 0;
+
+		again = false;
+		for (const struct json *s = json_first(json_get(plan, "steps")); s; s = json_next(s), i++) {
+			if (f->left_out[i] || !builds_on_left_out(f, plan, s))
+				continue;
+			f->left_out[i] = again = true;
+		}
 	}
-	return false;
 }
 
 /* Its result stands in the new task: it is completed, and not from from_step on. */
@@ -121,7 +137,7 @@ static bool step_kept(const char *id, void *arg)
 
 	if (!step || strcmp(json_get_text(step, "status", ""), "completed") != 0)
 		return false;
-	return !f->from_step || (strcmp(id, f->from_step) != 0 && !builds_on(plan, step, f->from_step));
+	return !f->from_step || !f->left_out[step_index(plan, id)];
 }
 
 /* --- what the new task begins with --- */
@@ -248,6 +264,12 @@ static enum err from_step_check(struct fork *f, struct error *e)
 	if (!step_of(plan, f->from_step))
 		return err_set_field(e, ERR_FIELD, "/from_step", "the task's plan has no step \"%.40s\"",
 				     f->from_step);
+	size_t bytes = json_count(json_get(plan, "steps")) * sizeof(bool);
+	f->left_out = arena_alloc(f->walk.request->arena, bytes);
+	if (!f->left_out)
+		return err_set(e, ERR_MEMORY, "no memory for this request");
+	memset(f->left_out, 0, bytes);
+	left_out_mark(f);
 	return ERR_NONE;
 }
 

@@ -94,6 +94,45 @@ static void fork__leaves_out_a_step_and_what_builds_on_it(void **state)
 	json_free(j);
 }
 
+/* Each step builds on all before it: paths without number, which nobody may walk. */
+static void fork__of_a_dense_plan_takes_no_time(void **state)
+{
+	enum { STEPS = 40 };
+	struct api_task t = api_task_new();
+	struct buf plan = BUF_INIT;
+	struct json *j;
+	char done[80];
+
+	(void)state;
+	buf_add_str(&plan, "{\"plan\":{\"version\":1,\"digest\":\"d\",\"goal\":\"g\",\"steps\":[{\"id\":"
+			   "\"alone\",\"objective\":\"o\"}");
+	for (int i = 0; i < STEPS; i++) {
+		buf_printf(&plan, ",{\"id\":\"s%d\",\"objective\":\"o\",\"depends_on\":[", i);
+		for (int k = 0; k < i; k++)
+			buf_printf(&plan, "%s\"s%d\"", k ? "," : "", k);
+		buf_add_str(&plan, "]}");
+	}
+	buf_add_str(&plan, "]}}");
+	api_move(t, TASK_PLANNING, NULL);
+	api_event(t, EVENT_PLAN_CREATED, buf_cstr(&plan));
+	api_move(t, TASK_RUNNING, NULL);
+	for (int i = 0; i < STEPS; i++) {
+		snprintf(done, sizeof(done), "{\"step\":\"s%d\",\"result\":\"r\"}", i);
+		api_event(t, EVENT_STEP_COMPLETED, done);
+	}
+	api_move(t, TASK_COMPLETED, NULL);
+	assert_int_equal(act(t, "fork", "{\"from_step\":\"alone\"}"), 202);
+	j = created();
+	assert_string_equal(text_at(j, "/inherited/plan/steps/40/status"), "completed");
+	json_free(j);
+	assert_int_equal(act(t, "fork", "{\"from_step\":\"s1\"}"), 202);
+	j = created();
+	assert_string_equal(text_at(j, "/inherited/plan/steps/1/status"), "completed");
+	assert_null(json_pointer(j, "/inherited/plan/steps/40/status"));
+	json_free(j);
+	buf_release(&plan);
+}
+
 static void fork__says_what_is_wrong(void **state)
 {
 	struct api_task t = task_over(TASK_COMPLETED);
@@ -136,6 +175,7 @@ int main(void)
 		API_TEST(retry__takes_plan_and_results),
 		KEPT_TEST(retry__takes_plan_and_results),
 		API_TEST(fork__leaves_out_a_step_and_what_builds_on_it),
+		API_TEST(fork__of_a_dense_plan_takes_no_time),
 		API_TEST(fork__says_what_is_wrong),
 		API_TEST(retry__of_a_task_without_a_plan_is_planned),
 		KEPT_TEST(retry__of_a_task_without_a_plan_is_planned),
