@@ -212,7 +212,8 @@ void exchange_send(struct exchange *x)
 				  .headers = l.lines,
 				  .body = get ? (struct slice){0} : buf_slice(&x->message),
 				  .silence_ms = silence_ms(x),
-				  .is_stream = true};
+				  .is_stream = true,
+				  .once = x->is_call && !get};
 	x->fetch = fetch_start(h->fetch, &r, news, x);
 	headers_release(&l);
 }

@@ -38,6 +38,7 @@ struct exchange {
 	struct exchange *next, **link;
 	enum exchange_kind kind;
 	uint64_t id;   /* of our request that waits for what this brings; 0: none */
+	bool is_call;  /* tools/call: what it does must not be done twice */
 	bool is_first; /* initialize: its answer names the session */
 	bool is_gate;  /* notifications/initialized: the others wait for its end */
 	bool waiting;  /* for the gate, or for authorization */

@@ -126,6 +126,7 @@ static enum err http_send(struct link *l, const struct link_message *m, struct e
 		return err_set(e, ERR_FULL, "%d messages to the server are under way, the limit",
 			       HTTP_EXCHANGES_MAX);
 	struct exchange *x = exchange_new(h, EXCHANGE_POST, m);
+	x->is_call = m->method && strcmp(m->method, "tools/call") == 0;
 	x->is_first = m->method && strcmp(m->method, "initialize") == 0;
 	x->is_gate = m->method && strcmp(m->method, "notifications/initialized") == 0;
 	if (x->is_gate)

@@ -11,8 +11,10 @@
  *
  * Owner: the wire owns its exchanges, an exchange its easy handle, headers and copy of the body. Sockets are
  * close-on-exec by our own open function, else tool servers would inherit them. A connection that died while
- * it was idle costs one resend, when nothing of an answer had come. An error of the multi handle itself can
- * only be lack of memory or a bug of ours: it aborts the process, which is replaced.
+ * it was idle costs one resend, when nothing of an answer had come; of a request that must not arrive twice,
+ * when nothing of its body had been sent either. curl resends by itself, too, as often as it likes: such a
+ * body is therefore handed to it piece by piece, and cannot be wound back. An error of the multi handle
+ * itself can only be lack of memory or a bug of ours: it aborts the process, which is replaced.
  */
 #include "base/base.h"
 #include "base/fetch.h"
@@ -47,8 +49,9 @@ struct fetch_exchange {
 	struct buf body; /* received, not yet handed out */
 	size_t body_bytes;
 	size_t request_len;
+	size_t request_at;              /* of a body that is handed out once: what curl has taken */
 	int64_t first_byte_ms, idle_ms; /* 0: no limit */
-	bool is_stream;
+	bool is_stream, once;
 	bool deferred, over, resent, too_large;
 	bool not_public; /* an address was refused for options.public_only */
 	struct error e;
@@ -188,13 +191,13 @@ static void result_word(struct fetch_exchange *x, CURLcode result)
 }
 
 /* A kept connection may have been closed by the server just as it was used again: that says nothing about the
- * request. */
+ * request. Whether it had arrived, nobody knows. */
 static bool is_stale_connection(const struct fetch_exchange *x, CURLcode result)
 {
 	long connects = 1;
 	curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connects);
 	return (result == CURLE_GOT_NOTHING || result == CURLE_SEND_ERROR || result == CURLE_RECV_ERROR) &&
-	       connects == 0 && x->head.status == 0 && !x->resent;
+	       connects == 0 && x->head.status == 0 && !x->resent && x->request_at == 0;
 }
 
 static void exchange_done(struct fetch_exchange *x, CURLcode result)
@@ -294,6 +297,24 @@ static size_t on_curl_body(char *p, size_t size, size_t n, void *arg)
 	return n;
 }
 
+static size_t on_curl_read(char *p, size_t size, size_t n, void *arg)
+{
+	struct fetch_exchange *x = arg;
+	size_t left = x->request_len - x->request_at;
+	n = n * size < left ? n * size : left;
+	memcpy(p, x->request + x->request_at, n);
+	x->request_at += n;
+	return n;
+}
+
+static int on_curl_seek(void *arg, curl_off_t offset, int origin)
+{
+	(void)arg;
+	(void)offset;
+	(void)origin;
+	return CURL_SEEKFUNC_FAIL;
+}
+
 static size_t on_curl_header(char *p, size_t size, size_t n, void *arg)
 {
 	struct fetch_exchange *x = arg;
@@ -352,6 +373,21 @@ static void easy_callbacks(struct fetch_exchange *x)
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, x);
 }
 
+static void easy_body(struct fetch_exchange *x, const char *method)
+{
+	CURL *easy = x->easy;
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->request_len);
+	if (x->once) {
+		curl_easy_setopt(easy, CURLOPT_POST, 1L);
+		curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_curl_read);
+		curl_easy_setopt(easy, CURLOPT_READDATA, x);
+		curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_curl_seek);
+	} else {
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, x->request);
+	}
+	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
 static void easy_options(struct fetch_exchange *x, const struct fetch_request *r)
 {
 	const struct fetch_options *o = &x->wire->options;
@@ -366,11 +402,8 @@ static void easy_options(struct fetch_exchange *x, const struct fetch_request *r
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "agent-runtime/" AGENT_RUNTIME_VERSION);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, x->headers);
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	if (strcmp(r->method, "GET") != 0) {
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.len);
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, x->request);
-		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
-	}
+	if (strcmp(r->method, "GET") != 0)
+		easy_body(x, r->method);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L); /* a stream may be quiet for hours */
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)CONNECTION_AGE_SECONDS_MAX);
@@ -418,6 +451,7 @@ struct fetch_exchange *fetch_start(struct fetch *w, const struct fetch_request *
 	header_add(x, "Expect:"); /* else a second of waiting before large bodies */
 	x->silence = loop_timer_new(w->loop, on_silence, x);
 	x->is_stream = r->is_stream;
+	x->once = r->once;
 	x->first_byte_ms = r->silence_ms != 0 ? r->silence_ms : w->options.first_byte_ms;
 	x->idle_ms = r->silence_ms != 0 ? r->silence_ms : w->options.idle_ms;
 	loop_timer_set(x->silence, x->first_byte_ms > 0 ? x->first_byte_ms : -1);

@@ -39,6 +39,8 @@ struct fetch_request {
 	int64_t silence_ms;         /* in place of first_byte_ms and idle_ms; 0: those, < 0: no limit */
 	/* A stream without end: response_bytes_max is for what has not been handed out yet. */
 	bool is_stream;
+	/* Must not arrive twice: when a kept connection dies under it, it is lost rather than sent again. */
+	bool once;
 };
 
 enum { FETCH_SESSION_ID_SIZE = 1024 };

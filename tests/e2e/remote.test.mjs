@@ -124,17 +124,18 @@ for (const [mode, what] of [['junk', /does not answer/], ['page', /content type 
     await o.finish();
   });
 
-test('500 to a call that may have effects: in doubt', async () => {
-  const peer = await OddServer.start('status-500');
-  onTestEnd(() => peer.stop());
-  const b = await start([remote('odd', peer.url, { era: 'handshake' })], [calls('odd__write', {}), finished('fine')]);
-  await b.s.settled();
-  const { id } = await b.s.submit('go', { approval: 'auto' });
-  await b.s.until(id, 'input_required');
-  assert.equal(peer.calls, 1);
-  await b.end();
-  await peer.stop();
-});
+for (const mode of ['status-500', 'cut-dead'])
+  test(`${mode} to a call that may have effects: in doubt, and not sent again`, async () => {
+    const peer = await OddServer.start(mode);
+    onTestEnd(() => peer.stop());
+    const b = await start([remote('odd', peer.url, { era: 'handshake' })], [calls('odd__write', {}), finished('fine')]);
+    await b.s.settled();
+    const { id } = await b.s.submit('go', { approval: 'auto' });
+    await b.s.until(id, 'input_required');
+    assert.equal(peer.calls, 1);
+    await b.end();
+    await peer.stop();
+  });
 
 test('a second stream is refused with 409: calls go on', async () => {
   const o = await odd('get-409');

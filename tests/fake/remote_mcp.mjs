@@ -85,6 +85,7 @@ export class OddServer {
         const more = () => { while (!r.destroyed) if (!r.write(piece)) return r.once('drain', more); };
         return more();
       }
+      case 'cut-dead': return q.socket.destroy();
       case 'status-500': return r.writeHead(500, { 'content-type': 'text/plain' }).end('it broke');
       default: return json(readIt(id));
     }
