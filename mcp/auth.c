@@ -250,10 +250,11 @@ static enum err challenge_judge(struct auth *a, int status, const struct challen
 {
 	bool wants_more = status == 403 && !strcmp(c->error, "insufficient_scope");
 	if (a->type == MCP_AUTH_NONE)
-		return err_set(e, ERR_UNAUTHORIZED,
-			       "the server asks for authorization (%d), and auth.type is "
-			       "none",
-			       status);
+		return err_set(
+			e, ERR_UNAUTHORIZED,
+			"the server refuses our credentials (%d%s%s), and no others are to be asked for: "
+			"see headers and auth of its entry in the registry",
+			status, *c->error ? ", " : "", c->error);
 	if (a->type == MCP_AUTH_BEARER)
 		return err_set(e, ERR_UNAUTHORIZED,
 			       "the server refuses the token it was given (%d%s%s): see auth.token", status,

@@ -71,8 +71,10 @@ const struct mcp_tool *mcp_catalog_find(const struct mcp_catalog *c, const char 
 		return NULL;
 	const struct mcp_tool *found = bsearch(name, c->tools, c->count, sizeof(*c->tools), exposed_compare);
 	for (size_t i = 0; !found && i < c->count; i++) {
-		if (name_joins(name, &c->tools[i], ".") || name_joins(name, &c->tools[i], "__"))
-			found = &c->tools[i];
+		const struct mcp_tool *t = &c->tools[i];
+		if (name_joins(name, t, ".") ||
+		    (!server_id_seems_joined(t->server) && name_joins(name, t, "__")))
+			found = t;
 	}
 	return found;
 }

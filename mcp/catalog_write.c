@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Names and prints the catalogue in the supervisor. A tool is exposed as server__tool in the letters that
- * model APIs take. The name depends on the set of tools only, never on which server connected first, so a
- * plan made yesterday still finds its tools: what is cut, or would be called like another, ends in a part of
- * a digest of its true name. Pure.
+ * model APIs take. The name depends on the tools of its server only, never on which other server is there, or
+ * was first, so a plan made yesterday still finds its tools and nobody else's: what is cut, or would be
+ * called like another, ends in a part of a digest of its true name. So does every tool of a server in whose
+ * id the joint seems to stand: b of x__a and a__b of x would be called the same. Pure.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -33,6 +34,12 @@ static bool name_plain(struct catalog_source *s)
 	s->exposed[n < MCP_TOOL_NAME_MAX ? n : MCP_TOOL_NAME_MAX] = '\0';
 	free(full);
 	return exact;
+}
+
+bool server_id_seems_joined(const char *id)
+{
+	size_t n = strlen(id);
+	return strstr(id, "__") || (n && id[n - 1] == '_');
 }
 
 static bool name_is_cut(const struct catalog_source *s)
@@ -99,7 +106,7 @@ void catalog_name(struct catalog_source *sources, size_t count)
 		return;
 	qsort(sources, count, sizeof(*sources), source_order);
 	for (size_t i = 0; i < count; i++) {
-		if (name_is_cut(&sources[i]))
+		if (name_is_cut(&sources[i]) || server_id_seems_joined(sources[i].server))
 			name_suffix(&sources[i], 0);
 		else
 			name_plain(&sources[i]);

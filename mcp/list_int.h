@@ -159,8 +159,11 @@ struct catalog_source {
 	struct tool_world world;
 	char exposed[MCP_TOOL_NAME_MAX + 1];
 };
-/* Gives each its exposed name and sorts by it. The names depend on the set only, not on its order. */
+/* Gives each its exposed name and sorts by it. The names depend on the set only, not on its order, and those
+ * of one server not on what others have. */
 void catalog_name(struct catalog_source *sources, size_t count);
+/* true: where the id ends and the tool's name begins cannot be told from "id__tool". */
+bool server_id_seems_joined(const char *id);
 /* {"tools":[...]} of named sources. */
 void catalog_write(const struct catalog_source *sources, size_t count, struct buf *out);
 /* From such a text (copied). NULL when it is not one. */

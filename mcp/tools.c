@@ -35,7 +35,8 @@ static bool entry_same(const struct tool_entry *a, const struct tool_entry *b)
 	return text_same(a->name, b->name) && text_same(a->title, b->title) &&
 	       text_same(a->description, b->description) && bytes_same(&a->input_schema, &b->input_schema) &&
 	       bytes_same(&a->output_schema, &b->output_schema) && a->read_only == b->read_only &&
-	       a->task_required == b->task_required && a->idempotent == b->idempotent;
+	       a->task_required == b->task_required && a->idempotent == b->idempotent &&
+	       a->closed_world == b->closed_world;
 }
 
 bool tool_list_same(const struct tool_list *a, const struct tool_list *b)

@@ -13,25 +13,48 @@
 #include <string.h>
 #include <strings.h>
 
+#define PARAM_PREFIX "mcp-param-"
+
 enum { HEADERS_MAX = 32, TIMEOUT_SECONDS_MAX = 24 * 3600 };
 
 static const char *const REMOTE_KEYS[] = {"headers", "tls", "proxy", "allow_http"};
 
 /* --- headers --- */
 
-static enum err name_check(const struct registry_read *r, const struct conf_node *n, struct error *e)
+static bool is_of_transport(const char *name)
 {
 	static const char *const OURS[] = {"accept",         "content-type",  "content-length",
 					   "host",           "connection",    "transfer-encoding",
 					   "mcp-session-id", "last-event-id", "mcp-protocol-version",
 					   "mcp-method",     "mcp-name",      "expect"};
+	for (size_t i = 0; i < COUNT_OF(OURS); i++) {
+		if (strcasecmp(name, OURS[i]) == 0)
+			return true;
+	}
+	return strncasecmp(name, PARAM_PREFIX, strlen(PARAM_PREFIX)) == 0;
+}
+
+static enum err name_check(const struct registry_read *r, const struct conf_node *n, struct error *e)
+{
 	if (!conf_header_name_ok(n->key))
 		return conf_error_at(&r->tree, n->key_place, e, "\"%.60s\" cannot name a header", n->key);
-	for (size_t i = 0; i < COUNT_OF(OURS); i++) {
-		if (strcasecmp(n->key, OURS[i]) == 0)
-			return conf_error_at(&r->tree, n->key_place, e,
-					     "header %s belongs to the transport and cannot be set", n->key);
-	}
+	if (is_of_transport(n->key))
+		return conf_error_at(&r->tree, n->key_place, e,
+				     "header %s belongs to the transport and cannot be set", n->key);
+	return ERR_NONE;
+}
+
+/* Who sets that header says who we are: nothing else may, whatever the server asks for. */
+static enum err authorization_check(const struct registry_read *r, const struct conf_node *n,
+				    struct conf_tool_server *s, struct error *e)
+{
+	if (strcasecmp(n->key, "authorization") != 0)
+		return ERR_NONE;
+	bool other = s->auth.type != CONF_AUTH_AUTO || s->auth.token || s->auth.client_id;
+	if (other && s->auth.type != CONF_AUTH_NONE)
+		return conf_error_at(&r->tree, n->key_place, e,
+				     "%s has both auth and a header Authorization: leave one out", s->id);
+	s->auth.type = CONF_AUTH_NONE;
 	return ERR_NONE;
 }
 
@@ -72,6 +95,8 @@ static enum err headers_read(struct registry_read *r, const struct conf_node *ma
 	for (const struct conf_node *n = map->first; n; n = n->next) {
 		struct conf_env_pair *p = &pairs[s->remote.headers_count];
 		enum err rc = name_check(r, n, e);
+		if (!rc)
+			rc = authorization_check(r, n, s, e);
 		if (!rc && s->remote.headers_count == HEADERS_MAX)
 			rc = conf_error_at(&r->tree, n->place, e, "more than %d headers", HEADERS_MAX);
 		if (!rc)

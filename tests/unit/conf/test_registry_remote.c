@@ -87,6 +87,9 @@ static void registry_remote_read__refuses_what_cannot_be(void **state)
 	(void)state;
 	assert_refused(ROW("https://h", "headers: {'X A': b}"), "cannot name a header");
 	assert_refused(ROW("https://h", "headers: {Mcp-Session-Id: b}"), "belongs to the transport");
+	assert_refused(ROW("https://h", "headers: {mcp-param-Region: b}"), "belongs to the transport");
+	assert_refused(ROW("https://h", "headers: {authorization: b}, auth: {type: bearer, token: t}"),
+		       "both auth and a header Authorization");
 	assert_refused(ROW("https://h", "headers: {A: \"b\\r\\nC: d\"}"), "line break");
 	assert_refused(ROW("https://h", "headers: {A: {path: x}}"), "no option path");
 	assert_refused(ROW("https://h", "headers: {A: {file: /nonexistent/x}}"), "/nonexistent/x");
@@ -96,6 +99,17 @@ static void registry_remote_read__refuses_what_cannot_be(void **state)
 	assert_refused(ROW("https://h", "timeout: 0"), "timeout must be 1 to");
 	assert_refused(ROW("https://h", "timeout: 1m"), "timeout must be 1 to");
 	assert_refused(ROW("https://h", "era: legacy"), "unknown era");
+}
+
+static void registry_remote_read__a_header_authorization_is_all_there_is(void **state)
+{
+	struct conf_registry *r;
+	struct error e;
+	(void)state;
+	assert_int_equal(loaded(ROW("https://h", "headers: {Authorization: 'Basic ${TOKEN}'}"), &r, &e),
+			 ERR_NONE);
+	assert_int_equal(r->servers[0].auth.type, CONF_AUTH_NONE);
+	conf_registry_free(r);
 }
 
 static void registry_remote_read__clear_text_stays_on_this_machine(void **state)
@@ -119,6 +133,7 @@ int main(void)
 		cmocka_unit_test(registry_remote_read__reads_all_of_it),
 		cmocka_unit_test(registry_remote_read__era_and_timeout_are_for_local_servers_too),
 		cmocka_unit_test(registry_remote_read__refuses_what_cannot_be),
+		cmocka_unit_test(registry_remote_read__a_header_authorization_is_all_there_is),
 		cmocka_unit_test(registry_remote_read__clear_text_stays_on_this_machine),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

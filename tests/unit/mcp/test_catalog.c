@@ -102,6 +102,28 @@ static void catalog_name__does_not_depend_on_the_order(void **state)
 	schemas_release(v, n);
 }
 
+/* Two servers whose names meet: whether the other one is there changes neither's names. */
+static void catalog_name__of_one_server_does_not_depend_on_another(void **state)
+{
+	struct catalog_source both[NAMES_MAX], one[NAMES_MAX];
+	struct tool_entry t[NAMES_MAX], v[NAMES_MAX];
+	char text[NAMES_MAX][200], text2[NAMES_MAX][200];
+	const char *const all[] = {"x|y__z", "x__y|z", "x_|_y", "x|__y", "x__|y", NULL};
+	(void)state;
+	size_t n = sources_make(both, t, text, all);
+	catalog_name(both, n);
+	for (size_t i = 0; i < n; i++) {
+		const char *const alone[] = {all[i], NULL};
+		sources_make(one, v, text2, alone);
+		catalog_name(one, 1);
+		assert_string_equal(one[0].exposed, exposed_of(both, n, one[0].server, one[0].tool->name));
+		assert_true(i == 0 || strcmp(both[i - 1].exposed, both[i].exposed) < 0);
+		schemas_release(v, 1);
+	}
+	assert_string_equal(exposed_of(both, n, "x", "y__z"), "x__y__z");
+	schemas_release(t, n);
+}
+
 static const struct mcp_catalog *catalog_make(const char *const *pairs)
 {
 	struct catalog_source s[NAMES_MAX];
@@ -138,6 +160,11 @@ static void mcp_catalog_find__takes_every_spelling(void **state)
 	assert_true(json_is(t->schema, JSON_OBJECT));
 	assert_int_equal(t->output_schema.len, 0);
 	assert_true(t->destructive && !t->open_world && !t->untrusted && !t->read_only && !t->idempotent);
+	const char *const meeting[] = {"x__y|z", NULL};
+	const struct mcp_catalog *other = catalog_make(meeting);
+	assert_null(mcp_catalog_find(other, "x__y__z")); /* may be x's */
+	assert_non_null(mcp_catalog_find(other, "x__y.z"));
+	mcp_catalog_drop(other);
 	assert_null(mcp_catalog_find(c, "a"));
 	assert_null(mcp_catalog_find(c, ""));
 	assert_null(mcp_catalog_find(c, "a__firs"));
@@ -202,6 +229,7 @@ int main(void)
 		cmocka_unit_test(catalog_name__joins_and_cleans),
 		cmocka_unit_test(catalog_name__cut_names_differ_and_fit),
 		cmocka_unit_test(catalog_name__does_not_depend_on_the_order),
+		cmocka_unit_test(catalog_name__of_one_server_does_not_depend_on_another),
 		cmocka_unit_test(mcp_catalog_find__takes_every_spelling),
 		cmocka_unit_test(mcp_catalog__lives_until_the_last_reference),
 		cmocka_unit_test(catalog_write__tells_the_effect_and_whence),

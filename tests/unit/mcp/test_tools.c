@@ -140,6 +140,8 @@ static void tool_list_same__sees_each_difference(void **state)
 		"[{\"name\":\"a\",\"title\":\"t\",\"description\":\"d\"," SCHEMA "}]",
 		"[{\"name\":\"a\",\"description\":\"d\",\"inputSchema\":{ \"type\":\"object\"}}]",
 		"[{\"name\":\"a\",\"description\":\"d\",\"outputSchema\":{\"type\":\"object\"}," SCHEMA "}]",
+		"[{\"name\":\"a\",\"description\":\"d\",\"annotations\":{\"openWorldHint\":false}," SCHEMA
+		"}]",
 		"[{\"name\":\"a\",\"description\":\"d\",\"annotations\":{\"readOnlyHint\":true}," SCHEMA "}]",
 		"[{\"name\":\"a\",\"description\":\"d\",\"annotations\":{\"idempotentHint\":true}," SCHEMA
 		"}]",
