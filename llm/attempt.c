@@ -49,8 +49,7 @@ bool llm_may_be_paid(const struct error *why)
 
 static bool attempt_may_repeat(struct llm_try *c, const struct error *why)
 {
-	return !llm_may_be_paid(why) || c->handler.may_repeat == NULL ||
-	       c->handler.may_repeat(c->handler.arg);
+	return c->handler.may_repeat == NULL || c->handler.may_repeat(llm_may_be_paid(why), c->handler.arg);
 }
 
 /* The attempt failed with *why. Its last act may call on_retry: c may be gone afterwards. */
@@ -73,12 +72,15 @@ static void attempt_failed(struct llm_try *c, const struct llm_fault *f, const s
 	};
 	struct llm_verdict v = llm_fault_judge(f, head, why->code, rc.wall_ms);
 	llm_share_failed(c, &v, why);
-	if (v.kind == LLM_FAULT_FORMAT && c->unformatted.len > 0 && !rc.passed_on) {
-		format_drop(c, why);
+	bool unformatted = v.kind == LLM_FAULT_FORMAT && c->unformatted.len > 0 && !rc.passed_on;
+	bool again = llm_retry_decide(&rc, &wait_ms, &c->e) || unformatted;
+	if (!again || !attempt_may_repeat(c, why)) {
+		llm_try_over(c);
 		return;
 	}
-	if (!llm_retry_decide(&rc, &wait_ms, &c->e) || !attempt_may_repeat(c, why)) {
-		llm_try_over(c);
+	if (unformatted) {
+		c->e = (struct error){0};
+		format_drop(c, why);
 		return;
 	}
 	log_info("model call will be tried again", LF_STR("task_id", c->task_id),

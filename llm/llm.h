@@ -215,9 +215,10 @@ struct llm_handler {
 	void (*on_delta)(struct slice text, void *arg); /* optional; whole UTF-8 characters */
 	/* Before waiting for attempt number `attempt` (2, 3, ...). Optional. */
 	void (*on_retry)(int attempt, int64_t wait_ms, const struct error *why, void *arg);
-	/* An attempt failed that the provider may want to be paid for all the same (the connection was lost,
-	 * or nothing came in time): false, and no further one is made. Optional. */
-	bool (*may_repeat)(void *arg);
+	/* An attempt failed and this provider would be asked again, or the next one after an attempt that may
+	 * have to be paid for all the same (paid: the connection was lost, or nothing came in time). false,
+	 * and nobody is. Optional. */
+	bool (*may_repeat)(bool paid, void *arg);
 	/* A provider has failed for good before any output was passed on: this one is asked next. Optional.
 	 */
 	void (*on_failover)(const char *provider, const char *model, const struct error *why, void *arg);

@@ -127,13 +127,13 @@ static bool next_may_be_asked(const struct llm_call *c, const struct error *why)
 	bool can = !c->passed_on && c->at + 1 < c->tries_count &&
 		   (c->deadline_mono_ms == 0 || clock_mono_ms() < c->deadline_mono_ms);
 	return can && (!llm_may_be_paid(why) || c->handler.may_repeat == NULL ||
-		       c->handler.may_repeat(c->handler.arg));
+		       c->handler.may_repeat(true, c->handler.arg));
 }
 
-static bool on_try_repeat(void *arg)
+static bool on_try_repeat(bool paid, void *arg)
 {
 	struct llm_call *c = arg;
-	return c->handler.may_repeat(c->handler.arg);
+	return c->handler.may_repeat(paid, c->handler.arg);
 }
 
 static void next_ask(struct llm_call *c, const struct error *why)

@@ -22,7 +22,9 @@
  * - context.c: what of a conversation is shown; shorten.c: large JSON made short
  * - builtin.c, read_result.c: the tools that are the runtime's own; repeats.c: a model that goes in circles
  * - resume.c: a run rebuilt from its document and events, table and archive; replay.c: what each event says
- * - budget.c: what the task may spend; budget_resume.c: what it has spent before it was taken up
+ * - budget.c: what the task may spend; budget_tokens.c: the most tokens of a prompt; budget_end.c: the end of
+ *   a task that is over it; budget_resume.c: what it has spent before it was taken up
+ * - answer_plain.c: an answer that no model has written
  * - record.c: events written, always through task_move
  *
  * A run is driven by run_pump(), which is only ever called from the bottom of the loop (run_wake). Callbacks
@@ -102,12 +104,18 @@ void replan_give_up(struct run *r, struct record *completed, const char *why);
  */
 must_check bool budget_take(struct run *r, const char *call, struct llm_request *q);
 void budget_give(struct run *r, const char *call, const struct llm_turn *turn, const struct error *e);
-/* One more attempt after one that may have to be paid for: false, when that does not fit in. */
-must_check bool budget_repeat(struct run *r, const char *call);
+/* One more attempt; paid: the one before may have to be paid for. false, when that does not fit in. */
+must_check bool budget_repeat(struct run *r, const char *call, bool paid);
 must_check bool budget_tool_take(struct run *r);
 void budget_reserved_write(const struct run *r, const char *call, struct jw *w); /* into model.started */
 bool budget_is_over(const struct run *r);
-/* Of a run that is over its budget: what was sent comes to its end, then, when something may begin, the task.
+/* What steps may still use of each limit there is, in words for a planner; nothing without limits. */
+void budget_left_print(const struct run *r, struct buf *out);
+/* budget_tokens.c. Of a request: an upper bound; then what it was reserved as and what its server counted. */
+int64_t budget_prompt_tokens(const struct agent *a, const struct llm_request *q);
+void budget_prompt_learn(struct agent *a, int64_t reserved, const struct llm_usage *u);
+/* budget_end.c. Of a run that is over its budget: what was sent comes to its end, then, when something may
+ * begin, the task.
  */
 void budget_end(struct run *r, bool go_on);
 /* Ends it without a model: completed with what was finished, or failed when that is nothing. */
@@ -115,6 +123,10 @@ void budget_finish(struct run *r);
 void budget_note(const struct run *r, struct buf *out); /* behind an answer, when it is partial */
 int64_t budget_wall_mono_ms(const struct run *r);       /* when the time for all but the answer is over */
 void budget_wall_check(struct run *r);
+/* answer_plain.c: something was finished, and the result may be text. Then: the task ends as completed with
+ * it; why: the beginning of a sentence. */
+bool answer_plain_possible(const struct run *r);
+void answer_plain_end(struct run *r, const char *why);
 void budget_sums_add(struct budget_sums *to, const struct budget_sums *more);
 struct budget_ask *budget_ask_new(struct run *r, const char *call);
 struct budget_ask *budget_ask_find(const struct run *r, const char *call); /* NULL */
@@ -150,6 +162,10 @@ size_t exec_context_bytes_max(const struct agent *a);
 size_t exec_tools_offered_max(const struct agent *a, enum llm_role r);
 
 /* finish.c */
+/* A success with this result rests on something: it says what, or a call of the step has answered. */
+bool finish_is_shown(const struct exec *x, const char *result);
+void finish_refusal(const struct exec *x,
+		    struct error *e); /* of one that ends no step: what is wrong with it */
 /* Whether this is a finish_step that makes the answers of the other calls of its turn the result. */
 bool finish_rides(const struct exec_call *c);
 /* Decides about it when they have answered: the step is finishing, or the model is told why not. */

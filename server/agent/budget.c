@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a task may spend, and the day of its tenant and of the service. Before a model call the worst it may
- * cost is reserved: in the run, and in the task table for the day; the prompt counted at half a token per
- * byte of ASCII and a token per byte of the rest, which no tokenizer of plain text exceeds, and the output
- * bounded by what is left. After it what was used takes the place of the worst. A call whose end nobody saw,
- * because its worker died, keeps its worst: model.started tells it to whoever takes the run over.
- *
- * At a limit nothing more is begun. The task ends with what it has: steps that are not over are skipped, and
- * a part of the budget was kept for the answer; when not even that is left, a text without a model says what
- * was finished. Not a word of it is a failure, unless nothing was finished.
+ * cost is reserved: in the run, and in the task table for the day; the prompt as budget_tokens.c foresees it,
+ * the output bounded by what is left. After it what was used takes the place of the worst. A call whose end
+ * nobody saw, because its worker died, keeps its worst: model.started tells it to whoever takes the run over.
+ * An attempt that the server refused is a call all the same. At a limit nothing more is begun
+ * (budget_end.c).
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
@@ -17,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OVERHEAD_TOKENS = 64, MESSAGE_TOKENS = 8, OUTPUT_TOKENS_MIN = 256, MILLION = 1000000, PERCENT = 100 };
+enum { OUTPUT_TOKENS_MIN = 256, MILLION = 1000000, PERCENT = 100 };
 static const double NANO = 1e9;
 
 static bool counts(const struct run *r)
@@ -67,36 +64,6 @@ static struct budget_caps caps_of(const struct run *r, enum llm_role role)
 	return c;
 }
 
-static int64_t text_tokens(const char *text, size_t len)
-{
-	size_t ascii = 0;
-	for (size_t i = 0; i < len; i++)
-		ascii += (unsigned char)text[i] < 0x80;
-	return (int64_t)((ascii + 1) / 2 + (len - ascii));
-}
-
-static int64_t tokens_of(const char *text)
-{
-	return text != NULL ? text_tokens(text, strlen(text)) : 0;
-}
-
-static int64_t prompt_tokens(const struct llm_request *q)
-{
-	int64_t sum = OVERHEAD_TOKENS + text_tokens(q->response_schema.ptr, q->response_schema.len);
-	for (size_t i = 0; i < q->messages_count; i++) {
-		const struct llm_message *m = &q->messages[i];
-		sum += MESSAGE_TOKENS + tokens_of(m->text) + tokens_of(m->reasoning) + tokens_of(m->echo);
-		for (size_t k = 0; k < m->calls_count; k++)
-			sum += MESSAGE_TOKENS + tokens_of(m->calls[k].name) +
-			       tokens_of(m->calls[k].arguments) + tokens_of(m->calls[k].id) +
-			       tokens_of(m->calls[k].opaque);
-	}
-	for (size_t i = 0; i < q->tools_count && !q->tools_in_text; i++)
-		sum += MESSAGE_TOKENS + tokens_of(q->tools[i].name) + tokens_of(q->tools[i].description) +
-		       text_tokens(q->tools[i].schema_text.ptr, q->tools[i].schema_text.len);
-	return sum;
-}
-
 /* --- the limit --- */
 
 static void exhausted(struct run *r, const char *scope, enum budget_limit limit, int64_t used, int64_t cap)
@@ -121,26 +88,6 @@ static void exhausted(struct run *r, const char *scope, enum budget_limit limit,
 	jw_double(&rec.w, (double)cap / unit);
 	if (record_event(r, &rec, EVENT_BUDGET_EXHAUSTED))
 		run_wake(r);
-}
-
-static void words(const struct run *r, struct buf *out)
-{
-	const struct run_budget *b = &r->budget;
-	double unit = b->over == BUDGET_COST ? NANO : 1;
-	const char *whose = strcmp(b->scope, "task") == 0     ? "of this task"
-			    : strcmp(b->scope, "tenant") == 0 ? "of the tenant's day"
-							      : "of the service's day";
-	buf_printf(out, "The budget %s is used up (%s: %.10g spent or reserved of %.10g)", whose,
-		   budget_limit_text(b->over), (double)b->used / unit, (double)b->cap / unit);
-}
-
-void budget_note(const struct run *r, struct buf *out)
-{
-	if (!budget_is_over(r))
-		return;
-	buf_add_str(out, "\n\nNote: this answer is partial. ");
-	words(r, out);
-	buf_add_str(out, "; what was not finished by then was left out.");
 }
 
 /* --- model calls --- */
@@ -219,7 +166,7 @@ bool budget_take(struct run *r, const char *call, struct llm_request *q)
 	if (budget_is_over(r) && q->role != LLM_WRITER)
 		return false;
 	struct budget_caps caps = caps_of(r, q->role);
-	struct budget_sums worst = {.input_tokens = prompt_tokens(q), .model_calls = 1};
+	struct budget_sums worst = {.input_tokens = budget_prompt_tokens(r->agent, q), .model_calls = 1};
 	struct budget_hold hold;
 	worst.output_tokens = output_room(r, q->role, &caps, worst.input_tokens);
 	worst.cost_nano = llm_worst_nano(r->agent->llm, q->role, worst.input_tokens, worst.output_tokens);
@@ -234,7 +181,18 @@ bool budget_take(struct run *r, const char *call, struct llm_request *q)
 	return true;
 }
 
-bool budget_repeat(struct run *r, const char *call)
+/* An attempt that was refused is a call that took place and used nothing. */
+static bool refused_count(struct run *r, const struct budget_caps *caps)
+{
+	static const struct budget_sums one = {.model_calls = 1};
+	struct budget_hold hold;
+	if (!reserve(r, caps, &one, &hold))
+		return false;
+	budget_sums_add(&r->budget.spent, &one);
+	return true;
+}
+
+bool budget_repeat(struct run *r, const char *call, bool paid)
 {
 	struct budget_ask *a = budget_ask_find(r, call);
 	if (a == NULL)
@@ -242,6 +200,8 @@ bool budget_repeat(struct run *r, const char *call)
 	struct budget_caps caps = caps_of(r, a->role);
 	struct budget_sums worst = a->holds[0].worst;
 	struct budget_hold hold;
+	if (!paid)
+		return refused_count(r, &caps);
 	if (a->holds_count == COUNT_OF(a->holds) || !reserve(r, &caps, &worst, &hold))
 		return false;
 	/* What the lost attempt may have cost is spent. */
@@ -260,6 +220,7 @@ void budget_give(struct run *r, const char *call, const struct llm_turn *turn, c
 		used.input_tokens = turn->usage.input_tokens > 0 ? turn->usage.input_tokens : 0;
 		used.output_tokens = turn->usage.output_tokens > 0 ? turn->usage.output_tokens : 0;
 		used.cost_nano = turn->cost_nano > 0 ? turn->cost_nano : 0;
+		budget_prompt_learn(r->agent, a->worst.input_tokens, &turn->usage);
 	} else if (e->code == ERR_LOST || e->code == ERR_TIMEOUT) {
 		used = a->worst; /* nobody knows */
 	}
@@ -295,98 +256,33 @@ bool budget_tool_take(struct run *r)
 	return true;
 }
 
-/* --- the end --- */
+/* --- what is left --- */
 
-static void finished_text(const struct run *r, struct buf *out)
+/* One limit in words. */
+static void left_print(struct buf *out, const char *what, int64_t cap, int64_t used)
 {
-	size_t done = 0;
-	words(r, out);
-	buf_add_str(out, ", so that no answer was written. What was finished:");
-	for (size_t i = 0; i < r->plan->steps_count; i++) {
-		if (r->steps[i].status != STEP_COMPLETED)
-			continue;
-		done++;
-		buf_printf(out, "\n\n[%s] %s: %s", r->plan->steps[i].id, r->plan->steps[i].title,
-			   r->steps[i].result != NULL ? r->steps[i].result : "");
-	}
-	buf_printf(out, "\n\n%zu of %zu steps were finished.", done, r->plan->steps_count);
+	if (cap > 0)
+		buf_printf(out, "%s%lld %s", out->len > 0 ? ", " : "",
+			   (long long)(cap > used ? cap - used : 0), what);
 }
 
-static bool anything_done(const struct run *r)
+/* The answer's part taken off. Time is not among it: no model can tell how long a step takes. */
+void budget_left_print(const struct run *r, struct buf *out)
 {
-	for (size_t i = 0; r->plan != NULL && i < r->plan->steps_count; i++)
-		if (r->steps[i].status == STEP_COMPLETED)
-			return true;
-	return false;
+	struct budget_caps caps = caps_of(r, LLM_EXECUTOR);
+	struct budget_sums now = charged(r);
+	left_print(out, "model calls", caps.model_calls, now.model_calls);
+	left_print(out, "tool calls", caps.tool_calls, now.tool_calls);
+	left_print(out, "input tokens", caps.input_tokens, now.input_tokens);
+	left_print(out, "output tokens", caps.output_tokens, now.output_tokens);
+	left_print(out, "tokens", caps.total_tokens, now.input_tokens + now.output_tokens);
+	if (caps.cost_nano > 0)
+		buf_printf(out, "%s%.4g of money", out->len > 0 ? ", " : "",
+			   (double)(caps.cost_nano > now.cost_nano ? caps.cost_nano - now.cost_nano : 0) /
+				   NANO);
 }
 
-void budget_finish(struct run *r)
-{
-	struct buf text = BUF_INIT;
-	if (!anything_done(r) || r->output_schema != NULL) {
-		words(r, &text);
-		buf_add_str(&text, anything_done(r)
-					   ? ", and no result could be written that follows the output "
-					     "schema; the results of steps are in the plan"
-					   : " and nothing was finished; give the task a larger budget");
-		run_fail(r, "budget-exhausted", buf_cstr(&text));
-	} else {
-		struct record rec;
-		enum event_type type = EVENT_TASK_RESULT;
-		finished_text(r, &text);
-		record_begin(&rec);
-		jw_kv_text(&rec.w, "result", buf_cstr(&text));
-		if (record_events(r, &rec, &type, 1, TASK_COMPLETED, NULL))
-			run_drop(r, false);
-	}
-	buf_release(&text);
-}
-
-static bool step_close(struct run *r, size_t i)
-{
-	struct record rec;
-	exec_free(r->steps[i].exec);
-	r->steps[i].exec = NULL;
-	record_begin(&rec);
-	jw_kv_text(&rec.w, "step", r->plan->steps[i].id);
-	jw_kv_text(&rec.w, "reason", "the budget is used up");
-	if (!record_event(r, &rec, EVENT_STEP_SKIPPED))
-		return false;
-	r->steps[i].status = STEP_SKIPPED;
-	return true;
-}
-
-void budget_end(struct run *r, bool go_on)
-{
-	bool busy = r->model != NULL;
-	for (size_t i = 0; i < r->plan->steps_count && !run_over(r); i++) {
-		struct exec *x = r->steps[i].exec;
-		if (x != NULL && !x->over)
-			exec_pump(x); /* what was sent comes to its end */
-		if (run_over(r))
-			return;
-		if (x != NULL && !x->over && exec_busy(x, false))
-			busy = true;
-		if (!go_on || (x != NULL && !x->over && exec_busy(x, false)))
-			continue;
-		bool open = r->steps[i].status == STEP_PENDING || r->steps[i].status == STEP_RUNNING;
-		if (open && !step_close(r, i))
-			return;
-	}
-	if (busy || !go_on || run_over(r))
-		return;
-	/* Who was asked something for a step that is closed now is asked no longer. */
-	if (!asks_hush(r, "the budget of the task is used up"))
-		return;
-	if (!anything_done(r) || r->budget.answered) {
-		budget_finish(r);
-		return;
-	}
-	r->budget.answered = true;
-	writer_start(r);
-	if (!run_over(r) && r->model == NULL)
-		budget_finish(r);
-}
+/* --- time --- */
 
 int64_t budget_wall_mono_ms(const struct run *r)
 {

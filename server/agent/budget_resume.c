@@ -63,6 +63,21 @@ static void over_replay(struct run *r, const struct json *data)
 	r->budget.cap = llround(json_number(json_get(data, "cap")) * unit);
 }
 
+/* An attempt before the last one: what it may have cost, or, refused, a call that used nothing. Another
+ * provider that is asked instead is counted only in the first case, as it was when it happened. */
+static void repeat_replay(struct run *r, enum event_type type, const struct json *data)
+{
+	static const struct budget_sums one = {.model_calls = 1};
+	const struct budget_ask *a = budget_ask_find(r, json_get_text(data, "call", ""));
+	const char *code = json_get_text(json_get(data, "error"), "code", "");
+	bool paid =
+		strcmp(code, err_info(ERR_LOST)->slug) == 0 || strcmp(code, err_info(ERR_TIMEOUT)->slug) == 0;
+	if (a != NULL && paid)
+		budget_sums_add(&r->budget.spent, &a->worst);
+	else if (a != NULL && type == EVENT_MODEL_RETRIED)
+		budget_sums_add(&r->budget.spent, &one);
+}
+
 void budget_replay(struct run *r, enum event_type type, const struct json *data)
 {
 	const char *call = json_get_text(data, "call", "");
@@ -72,6 +87,8 @@ void budget_replay(struct run *r, enum event_type type, const struct json *data)
 	} else if (type == EVENT_MODEL_STARTED) {
 		struct budget_ask *a = budget_ask_new(r, call);
 		a->worst = reserved_of(data);
+	} else if (type == EVENT_MODEL_RETRIED || type == EVENT_MODEL_FAILOVER) {
+		repeat_replay(r, type, data);
 	} else if (type == EVENT_TOOL_STARTED) {
 		r->budget.spent.tool_calls++;
 	} else if (type == EVENT_MODEL_COMPLETED || type == EVENT_MODEL_FAILED) {

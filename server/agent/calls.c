@@ -283,11 +283,10 @@ static bool call_refusal(struct exec_call *c, struct json **arguments, struct er
 	if (c->tool == NULL)
 		return err_set(e, ERR_NOT_FOUND, "there is no tool \"%s\" here; use one of the tools offered",
 			       c->name);
-	if (strcmp(c->name, FINISH_STEP) == 0)
-		return err_set(e, ERR_INVALID,
-			       "call " FINISH_STEP " alone, after the other calls have answered, with "
-			       "{\"status\": \"success\" or \"failed\", \"result\": \"...\"}; or beside "
-			       "them with an empty result, if their answers are the result");
+	if (strcmp(c->name, FINISH_STEP) == 0) {
+		finish_refusal(x, e);
+		return true;
+	}
 	if (x->calls_made >= x->run->agent->options.calls_max)
 		return err_set(e, ERR_FULL,
 			       "this step has used its %d tool calls (agent.calls_max); call " FINISH_STEP

@@ -16,7 +16,7 @@ static void model_start(struct exec *x);
 static void model_delta(struct slice text, void *arg);
 static void model_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg);
 static void model_failover(const char *provider, const char *model, const struct error *why, void *arg);
-static bool model_may_repeat(void *arg);
+static bool model_may_repeat(bool paid, void *arg);
 static void model_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static void turn_take(struct exec *x, const struct llm_turn *turn);
 static bool finish_take(struct exec *x, const struct llm_turn *turn);
@@ -272,10 +272,10 @@ static void model_failover(const char *provider, const char *model, const struct
 	record_model_failover(x->run, x->model_call_id, provider, model, why);
 }
 
-static bool model_may_repeat(void *arg)
+static bool model_may_repeat(bool paid, void *arg)
 {
 	struct exec *x = arg;
-	return budget_repeat(x->run, x->model_call_id);
+	return budget_repeat(x->run, x->model_call_id, paid);
 }
 
 static void model_end(const struct llm_turn *turn, const struct error *e, void *arg)
@@ -321,7 +321,8 @@ static bool finish_take(struct exec *x, const struct llm_turn *turn)
 	const char *status = json_get_text(arguments, "status", "");
 	const char *result = json_get_text(arguments, "result", NULL);
 	bool success = strcmp(status, "success") == 0;
-	bool well_formed = result != NULL && (success || strcmp(status, "failed") == 0);
+	bool well_formed =
+		result != NULL && (success ? finish_is_shown(x, result) : strcmp(status, "failed") == 0);
 	if (well_formed) {
 		struct record rec;
 		record_model_completed(&rec, x->model_call_id, LLM_EXECUTOR, step_id(x), turn);

@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "agent/agent_int.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -268,6 +269,22 @@ static void depends_add(struct plan_step *s, size_t on)
 	s->depends_on[s->depends_count++] = on;
 }
 
+/* "$s1" and "${s1}" in an objective, as planners of other designs write it: that step's result is needed.
+ * What names no step is text. */
+static void references_add(const struct plan *p, struct plan_step *s)
+{
+	for (const char *at = strchr(s->objective, '$'); at != NULL; at = strchr(at + 1, '$')) {
+		const char *name = at + (at[1] == '{' ? 2 : 1);
+		for (size_t i = 0; i < p->steps_count; i++) {
+			size_t n = strlen(p->steps[i].id);
+			bool named = strncmp(name, p->steps[i].id, n) == 0 && &p->steps[i] != s &&
+				     (at[1] == '{' ? name[n] == '}' : !isalnum((unsigned char)name[n]));
+			if (named)
+				depends_add(s, i);
+		}
+	}
+}
+
 static enum err depends_read(struct plan *p, const struct json *steps, struct error *e)
 {
 	size_t i = 0, on;
@@ -293,6 +310,7 @@ static enum err depends_read(struct plan *p, const struct json *steps, struct er
 					from);
 			depends_add(s, on);
 		}
+		references_add(p, s);
 	}
 	return ERR_NONE;
 }

@@ -14,7 +14,7 @@
 static void planner_delta(struct slice text, void *arg);
 static void planner_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg);
 static void planner_failover(const char *provider, const char *model, const struct error *why, void *arg);
-static bool planner_may_repeat(void *arg);
+static bool planner_may_repeat(bool paid, void *arg);
 static void planner_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static bool answer_refused(struct run *r, const struct llm_turn *turn, struct record *completed,
 			   const struct error *why);
@@ -111,10 +111,10 @@ static void planner_failover(const char *provider, const char *model, const stru
 	record_model_failover(r, r->model_call_id, provider, model, why);
 }
 
-static bool planner_may_repeat(void *arg)
+static bool planner_may_repeat(bool paid, void *arg)
 {
 	struct run *r = arg;
-	return budget_repeat(r, r->model_call_id);
+	return budget_repeat(r, r->model_call_id, paid);
 }
 
 static void planner_end(const struct llm_turn *turn, const struct error *e, void *arg)

@@ -11,6 +11,7 @@
 
 enum { DESCRIPTION_SHOWN_MAX = 200, REVISION_RESULT_BYTES_MAX = 1000 };
 
+static void budget_line(const struct run *r, struct buf *out);
 static void revision_sections(struct run *r, struct buf *out);
 static void step_line(const struct run *r, size_t i, struct buf *out);
 static void inputs_lines(const struct plan_step *s, struct buf *out);
@@ -37,6 +38,7 @@ void prompt_planner_system(const struct run *r, struct buf *out)
 		"- If information is missing that no tool can find, put the questions in questions and leave "
 		"steps empty.\n"
 		"- If nothing needs to be done, leave steps empty and put the answer in final_output.\n"
+		"- A step takes one model call at least and %d at most, with at most %d tool calls.\n"
 		"- Ids are \"s1\", \"s2\", ... in order.\n"
 		"Today is %.10s.\n"
 		"The object: {\"goal\", \"assumptions\": [], \"questions\": [], \"steps\": [{\"id\", "
@@ -45,7 +47,7 @@ void prompt_planner_system(const struct run *r, struct buf *out)
 		"\"literal\"}], "
 		"\"expected_output\", \"success_criteria\", \"side_effects\", \"on_failure\"}], "
 		"\"final_output\"}\n",
-		r->agent->options.steps_max, now);
+		r->agent->options.steps_max, r->agent->options.turns_max, r->agent->options.calls_max, now);
 }
 
 void prompt_planner_user(struct run *r, const struct toolbox *t, struct buf *out)
@@ -55,6 +57,7 @@ void prompt_planner_user(struct run *r, const struct toolbox *t, struct buf *out
 		prompt_tool_line(&t->tools[i], out);
 	if (t->count == 0)
 		buf_add_str(out, "(none)\n");
+	budget_line(r, out);
 	if (r->answers.len > 0)
 		buf_printf(out, "\nA person answered your questions:\n%s", buf_cstr(&r->answers));
 	if (r->plan != NULL)
@@ -155,6 +158,19 @@ void prompt_tool_line(const struct llm_tool *t, struct buf *out)
 }
 
 /* --- helpers --- */
+
+static void budget_line(const struct run *r, struct buf *out)
+{
+	struct buf left = BUF_INIT;
+	budget_left_print(r, &left);
+	if (left.len > 0)
+		buf_printf(out,
+			   "\nWhat the steps may use, all together: %s. Plan no more than fits; the final "
+			   "answer "
+			   "is kept for.\n",
+			   buf_cstr(&left));
+	buf_release(&left);
+}
 
 /* What has become of the plan so far, and what is asked for in place of the rest. */
 static void revision_sections(struct run *r, struct buf *out)

@@ -259,6 +259,8 @@ struct agent {
 	struct last_word *last_words;
 	struct tool_index *tool_index; /* of the catalogue of the last look */
 	struct text_list *unchecked;   /* tools whose output schema cannot be used, as the log was told */
+	int64_t prompt_percent; /* how much larger prompts are than foreseen (budget_tokens.c); 0: not known
+				 */
 	bool draining;
 	loop_fn *drained;
 	void *drained_arg;

@@ -82,10 +82,10 @@ static void model_retry(int attempt, int64_t wait_ms, const struct error *why, v
 	record_model_retried(s->run, s->call_id, attempt, wait_ms, why);
 }
 
-static bool model_may_repeat(void *arg)
+static bool model_may_repeat(bool paid, void *arg)
 {
 	struct sampling *s = arg;
-	return budget_repeat(s->run, s->call_id);
+	return budget_repeat(s->run, s->call_id, paid);
 }
 
 static void model_failover(const char *provider, const char *model, const struct error *why, void *arg)

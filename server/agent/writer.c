@@ -2,8 +2,9 @@
 /*
  * The final answer: one call without tools over the results of all steps. An answer that cites steps that do
  * not exist, or does not follow the task's output schema, is put right once; after that a note says which
- * citations mean nothing, and what is no valid result ends the task as failed. If the answer fails the
- * results of the steps stay in the document.
+ * citations mean nothing, and what is no valid result ends the task as failed. If the model cannot be asked
+ * the answer is one without a model (answer_plain.c); if it declines the results of the steps stay in the
+ * document.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
@@ -14,7 +15,7 @@
 static void writer_delta(struct slice text, void *arg);
 static void writer_retry(int attempt, int64_t wait_ms, const struct error *why, void *arg);
 static void writer_failover(const char *provider, const char *model, const struct error *why, void *arg);
-static bool writer_may_repeat(void *arg);
+static bool writer_may_repeat(bool paid, void *arg);
 static void writer_end(const struct llm_turn *turn, const struct error *e, void *arg);
 static void json_take(struct run *r, const char *text, struct record *completed);
 static void text_take(struct run *r, const char *text, struct record *completed);
@@ -90,19 +91,25 @@ static void writer_failover(const char *provider, const char *model, const struc
 	record_model_failover(r, r->model_call_id, provider, model, why);
 }
 
-/* A task that was over its budget ends with what it has, whatever became of the answer. */
+/* What was finished is not lost with the model that should sum it up; but a task whose time is over has
+ * failed. */
 static void writer_failed(struct run *r, const struct error *e)
 {
-	if (budget_is_over(r))
+	if (budget_is_over(r)) {
 		budget_finish(r);
-	else
+	} else if (!answer_plain_possible(r) || clock_mono_ms() >= r->deadline_mono_ms) {
 		run_fail(r, record_error_code(e), e->msg);
+	} else {
+		char *why = xasprintf("The model that writes the answer could not be asked (%s)", e->msg);
+		answer_plain_end(r, why);
+		free(why);
+	}
 }
 
-static bool writer_may_repeat(void *arg)
+static bool writer_may_repeat(bool paid, void *arg)
 {
 	struct run *r = arg;
-	return budget_repeat(r, r->model_call_id);
+	return budget_repeat(r, r->model_call_id, paid);
 }
 
 static void writer_end(const struct llm_turn *turn, const struct error *e, void *arg)

@@ -87,6 +87,37 @@ static void budget__a_task_that_has_nothing_fails_and_says_why(void **state)
 	world_close(&w);
 }
 
+/* An attempt that the server refused is a call, too: here for the response format, which is then left out. */
+static void budget__attempts_are_calls(void **state)
+{
+	static const char refused[] =
+		"HTTP/1.1 400 Bad\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
+		"{\"error\":{\"message\":\"response_format is not supported\"}}";
+	struct world w;
+	(void)state;
+	world_open(&w, NULL, false);
+	model_raw(&w, xstrdup(refused));
+	model_plan(&w, STEP("s1", "none"));
+	give(&w, "{\"model_calls\":3}");
+	assert_ended(&w, "failed", "model_calls: 2 spent or reserved of 2");
+	assert_int_equal(events_count(&w, EVENT_MODEL_RETRIED), 1);
+	world_close(&w);
+}
+
+static void budget__the_planner_is_told_what_is_left(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, NULL, false);
+	model_plan(&w, STEP("s1", "none"));
+	model_finish(&w, "success", "forty-two");
+	model_text(&w, "It is 42 [s1].");
+	give(&w, "{\"model_calls\":20,\"tool_calls\":7}");
+	assert_ended(&w, "completed", NULL);
+	assert_says(model_shown(&w, 0), "may use, all together: 17 model calls, 7 tool calls. Plan no more");
+	world_close(&w);
+}
+
 static void budget__tool_calls_are_counted(void **state)
 {
 	struct world w;
@@ -136,6 +167,8 @@ int main(void)
 		cmocka_unit_test(budget__at_its_limit_the_answer_is_partial),
 		cmocka_unit_test(budget__without_room_for_an_answer_the_finished_parts_are_it),
 		cmocka_unit_test(budget__a_task_that_has_nothing_fails_and_says_why),
+		cmocka_unit_test(budget__attempts_are_calls),
+		cmocka_unit_test(budget__the_planner_is_told_what_is_left),
 		cmocka_unit_test(budget__tool_calls_are_counted),
 		cmocka_unit_test(budget__wall_seconds_leave_time_for_the_answer),
 	};

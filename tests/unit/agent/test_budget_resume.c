@@ -43,6 +43,31 @@ static void budget__unanswered_calls_keep_their_worst(void **state)
 	budget_release(&r);
 }
 
+/* Attempts that were refused are calls; what was lost may have to be paid for; another provider is a call
+ * only then. */
+static void budget__attempts_before_the_last_count(void **state)
+{
+	struct agent a = {.options = {.task_ms_max = 60000}};
+	struct run r = {.agent = &a};
+	(void)state;
+	replay(&r, EVENT_MODEL_STARTED,
+	       "{\"call\":\"c1\",\"reserved\":{\"input_tokens\":100,\"output_tokens\":50,\"cost\":0.5}}");
+	replay(&r, EVENT_MODEL_RETRIED, "{\"call\":\"c1\",\"error\":{\"code\":\"upstream-error\"}}");
+	assert_int_equal(r.budget.spent.model_calls, 1);
+	assert_int_equal(r.budget.spent.input_tokens, 0);
+	replay(&r, EVENT_MODEL_RETRIED, "{\"call\":\"c1\",\"error\":{\"code\":\"connection-lost\"}}");
+	assert_int_equal(r.budget.spent.model_calls, 2);
+	assert_int_equal(r.budget.spent.input_tokens, 100);
+	replay(&r, EVENT_MODEL_FAILOVER, "{\"call\":\"c1\",\"error\":{\"code\":\"upstream-error\"}}");
+	assert_int_equal(r.budget.spent.model_calls, 2);
+	replay(&r, EVENT_MODEL_FAILOVER, "{\"call\":\"c1\",\"error\":{\"code\":\"timeout\"}}");
+	replay(&r, EVENT_MODEL_COMPLETED,
+	       "{\"call\":\"c1\",\"usage\":{\"input_tokens\":10,\"output_tokens\":5}}");
+	assert_int_equal(r.budget.spent.model_calls, 4);
+	assert_int_equal(r.budget.spent.input_tokens, 210);
+	budget_release(&r);
+}
+
 static void budget__limits_are_those_of_the_document(void **state)
 {
 	struct agent a = {.options = {.task_ms_max = 60000}};
@@ -83,6 +108,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(budget__unanswered_calls_keep_their_worst),
+		cmocka_unit_test(budget__attempts_before_the_last_count),
 		cmocka_unit_test(budget__limits_are_those_of_the_document),
 		cmocka_unit_test(budget__a_limit_that_was_reached_stays_reached),
 	};

@@ -65,6 +65,25 @@ static void step__its_criteria_must_be_met(void **state)
 	world_close(&w);
 }
 
+/* A success of which nothing tells is none: no result, no call that has answered. */
+static void step__a_success_rests_on_something(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, "echo", false);
+	model_plan(&w, STEP("s1", "read") "," STEP_AFTER("s2", "read", "\"s1\"", "abort"));
+	model_finish(&w, "success", " \n");
+	model_finish(&w, "success", "it is so");
+	model_calls(&w, "fake__echo", "{\"text\":\"\"}");
+	model_finish(&w, "success", "");
+	model_text(&w, "The end [s1].");
+	task_give(&w, "finish");
+	assert_ended(&w, "completed", NULL);
+	assert_says(model_shown(&w, 2), "a success needs a result that tells what was found or done");
+	assert_call_refused(&w, 0, "the step is not finished");
+	world_close(&w);
+}
+
 static void step__a_model_that_only_talks_is_made_to_finish(void **state)
 {
 	struct world w;
@@ -237,6 +256,7 @@ int main(void)
 		cmocka_unit_test(step__ends_by_finish_step_only),
 		cmocka_unit_test(step__the_turn_that_ends_it_and_the_end_are_one_change),
 		cmocka_unit_test(step__its_criteria_must_be_met),
+		cmocka_unit_test(step__a_success_rests_on_something),
 		cmocka_unit_test(step__a_model_that_only_talks_is_made_to_finish),
 		cmocka_unit_test(step__calls_in_place_of_the_finish_demanded_are_not_made),
 		cmocka_unit_test(step__a_turn_that_was_cut_is_not_acted_upon),

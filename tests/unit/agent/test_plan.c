@@ -79,6 +79,20 @@ static void plan_parse__input_from_a_step_is_a_dependency(void **state)
 	plan_free(p);
 }
 
+static void plan_parse__a_reference_in_an_objective_is_a_dependency(void **state)
+{
+	(void)state;
+	struct plan *p = parse_good("{\"steps\":[{\"id\":\"s1\",\"objective\":\"list, $s1 is me\"},"
+				    "{\"id\":\"s10\",\"objective\":\"costs $5, not $s12\"},"
+				    "{\"id\":\"s2\",\"objective\":\"sum up ${s1} and $s10, then $s1\"}]}");
+	assert_int_equal(p->steps[0].depends_count, 0);
+	assert_int_equal(p->steps[1].depends_count, 0);
+	assert_int_equal(p->steps[2].depends_count, 2);
+	assert_int_equal(p->steps[2].depends_on[0], 0);
+	assert_int_equal(p->steps[2].depends_on[1], 1);
+	plan_free(p);
+}
+
 static void plan_parse__refuses_what_breaks_a_rule(void **state)
 {
 	(void)state;
@@ -223,6 +237,7 @@ int main(void)
 		cmocka_unit_test(plan_parse__finds_the_object_in_prose),
 		cmocka_unit_test(plan_parse__raises_the_effect_of_writing_tools),
 		cmocka_unit_test(plan_parse__input_from_a_step_is_a_dependency),
+		cmocka_unit_test(plan_parse__a_reference_in_an_objective_is_a_dependency),
 		cmocka_unit_test(plan_parse__refuses_what_breaks_a_rule),
 		cmocka_unit_test(plan_parse__refuses_one_step_too_many),
 		cmocka_unit_test(plan_digest__covers_what_is_approved),

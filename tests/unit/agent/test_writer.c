@@ -46,16 +46,29 @@ static void writer__without_an_answer_the_results_stay(void **state)
 	}
 }
 
-static void writer__a_model_that_fails_ends_the_task(void **state)
+static const char gone[] = "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n";
+
+/* What was finished is not lost with the model that should sum it up. */
+static void writer__a_model_that_cannot_be_asked_leaves_what_was_found(void **state)
 {
 	struct world w;
 	(void)state;
 	world_open(&w, NULL, false);
-	model_plan(&w, STEP("s1", "none"));
+	model_plan(&w, STEP("s1", "none") "," STEP_AFTER("s2", "none", "\"s1\"", "skip"));
 	model_finish(&w, "success", "forty-two");
-	model_raw(&w, xstrdup("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n"));
+	model_finish(&w, "failed", "disk on fire");
+	model_raw(&w, xstrdup(gone));
 	task_give(&w, "what is it");
-	assert_ended(&w, "failed", "404");
+	struct json *doc = task_end(&w);
+	const char *result = json_get_text(doc, "result", "");
+	assert_string_equal(json_get_text(doc, "status", ""), "completed");
+	assert_says(result, "The model that writes the answer could not be asked (");
+	assert_says(result, "404");
+	assert_says(result, "[s1] title s1: forty-two");
+	assert_says(result, "1 of 2 steps were finished.");
+	assert_says(result, "Not completed:\n- [s2] title s2: disk on fire");
+	assert_int_equal(events_count(&w, EVENT_MODEL_FAILED), 1);
+	json_free(doc);
 	world_close(&w);
 }
 
@@ -126,6 +139,20 @@ static void writer__a_result_that_follows_a_schema(void **state)
 	world_close(&w);
 }
 
+/* Nor is there anything in place of JSON. */
+static void writer__no_model_no_json(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, NULL, false);
+	model_plan(&w, STEP("s1", "none"));
+	model_finish(&w, "success", "forty-two");
+	model_raw(&w, xstrdup(gone));
+	task_give_schema(&w, number_schema);
+	assert_ended(&w, "failed", "404");
+	world_close(&w);
+}
+
 static void writer__a_result_that_does_not_follow_it_is_none(void **state)
 {
 	struct world w;
@@ -183,7 +210,8 @@ int main(void)
 		cmocka_unit_test(writer__a_result_that_does_not_follow_it_is_none),
 		cmocka_unit_test(writer__a_schema_no_provider_takes_and_nothing_to_do),
 		cmocka_unit_test(writer__offline_writes_text_only),
-		cmocka_unit_test(writer__a_model_that_fails_ends_the_task),
+		cmocka_unit_test(writer__a_model_that_cannot_be_asked_leaves_what_was_found),
+		cmocka_unit_test(writer__no_model_no_json),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

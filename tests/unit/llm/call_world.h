@@ -33,11 +33,13 @@ struct heard {
 	struct buf text;
 	char *turn_text;
 	int deltas, retries, ends;
+	int repeats,
+		repeats_paid; /* asked whether one more attempt may be made; of them after one to be paid */
 	int64_t wait_ms;
 	struct error e, why;
 	size_t calls_count;
 	const char *schema; /* asked of the answer; NULL: none */
-	bool cancel_on_delta, free_on_end, cancel_on_end, cancel_on_retry;
+	bool cancel_on_delta, free_on_end, cancel_on_end, cancel_on_retry, no_repeats;
 };
 
 static inline struct llm_options options_of(const char *url)
@@ -108,6 +110,14 @@ static inline void on_retry(int attempt, int64_t wait_ms, const struct error *wh
 		llm_call_cancel(h->call);
 }
 
+static inline bool may_repeat(bool paid, void *arg)
+{
+	struct heard *h = arg;
+	h->repeats++;
+	h->repeats_paid += paid;
+	return !h->no_repeats;
+}
+
 static inline void on_end(const struct llm_turn *turn, const struct error *e, void *arg)
 {
 	struct heard *h = arg;
@@ -132,7 +142,11 @@ static inline void call_start(struct world *w, struct heard *h)
 	struct llm_request r = {
 		.role = LLM_WRITER, .messages = messages, .messages_count = 1, .task_id = "t1"};
 	r.response_schema = slice_str(h->schema);
-	struct llm_handler handler = {.on_delta = on_delta, .on_retry = on_retry, .on_end = on_end, .arg = h};
+	struct llm_handler handler = {.on_delta = on_delta,
+				      .on_retry = on_retry,
+				      .may_repeat = may_repeat,
+				      .on_end = on_end,
+				      .arg = h};
 	h->w = w;
 	h->call = llm_call_start(w->llm, &r, handler);
 	assert_non_null(h->call);

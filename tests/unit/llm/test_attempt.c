@@ -66,6 +66,31 @@ static void llm_call__tries_again_when_cut_before_any_text(void **state)
 	heard_release(&h);
 }
 
+/* Whoever pays says of each further attempt whether it may be made, and knows which may have cost something.
+ */
+static void llm_call__asks_before_it_tries_again(void **state)
+{
+	(void)state;
+	static const struct script_reply replies[] = {
+		{ERR_HEAD("500 Internal Server Error") SOON "\r\n{}", SCRIPT_CLOSE},
+		{OK_HEAD ": processing\n\n", SCRIPT_CLOSE},
+		{ANSWER, SCRIPT_CLOSE},
+	};
+	struct world w;
+	struct heard h = call_once(replies, 3, 3), stopped = {.no_repeats = true};
+	assert_int_equal(h.retries, 2);
+	assert_int_equal(h.repeats, 2);
+	assert_int_equal(h.repeats_paid, 1);
+	heard_release(&h);
+	world_open(&w, replies, 1);
+	call_start(&w, &stopped);
+	turn_until(&w, &stopped.ends, 1);
+	assert_int_equal(stopped.retries, 0);
+	assert_non_null(strstr(stopped.e.msg, "status 500"));
+	heard_release(&stopped);
+	world_close(&w);
+}
+
 static void llm_call__obeys_retry_after(void **state)
 {
 	(void)state;
@@ -219,6 +244,7 @@ int main(void)
 		cmocka_unit_test(llm_call__does_not_wait_for_the_close_after_done),
 		cmocka_unit_test(llm_call__fails_a_stream_cut_after_its_first_text),
 		cmocka_unit_test(llm_call__tries_again_when_cut_before_any_text),
+		cmocka_unit_test(llm_call__asks_before_it_tries_again),
 		cmocka_unit_test(llm_call__obeys_retry_after),
 		cmocka_unit_test(llm_call__refuses_a_retry_after_over_the_limit),
 		cmocka_unit_test(llm_call__survives_two_failures_of_the_server),
