@@ -16,7 +16,6 @@
 enum {
 	NO_SPACE_RETRY_MS = 1000,
 	REQUESTS_STEP = 256,
-	DOC_LAG_BYTES = 64 << 10,   /* documents above it are not rewritten for each event */
 	HELD_BYTES_MAX = 256 << 20, /* committed while a client keeps the log from being moved */
 };
 
@@ -128,6 +127,7 @@ enum err keeper_transact(struct keeper *k, keeper_change_fn *fn, void *arg, stru
 		code = b->commit(k->db, e);
 	else if (code != ERR_IO)
 		b->rollback(k->db);
+	k->unseen_bytes -= k->unseen_bytes < 2 * DB_PART_BYTES ? k->unseen_bytes : 2 * DB_PART_BYTES;
 	if (code == ERR_NONE)
 		code = keeper_checkpoint(k, DB_PART_BYTES, e);
 	return code == ERR_NONE ? ERR_NONE : keeper_failed(k, code, e);
@@ -159,7 +159,7 @@ enum err keeper_failed(struct keeper *k, enum err code, const struct error *e)
 		store_health_set(k->store, STORE_NO_SPACE, e->msg);
 		if (!loop_timer_armed(k->timer))
 			loop_timer_set(k->timer, NO_SPACE_RETRY_MS);
-		keeper_trim_hurry(k);
+		keeper_trim_hurry(k, UINT64_MAX);
 	} else if (code == ERR_IO && !k->broken) {
 		k->broken = true;
 		loop_timer_set(k->timer, -1);
@@ -257,7 +257,7 @@ static enum err batch_commit(struct keeper *k, bool *more, struct error *e)
 		loop_timer_set(k->timer, -1); /* of the next try: it would hold up what comes */
 		store_health_set(k->store, STORE_WORKS, "");
 	}
-	keeper_trim_hurry(k);
+	keeper_trim_hurry(k, b->bytes);
 	enum err code = keeper_checkpoint(k, b->bytes, e);
 	return code == ERR_NONE ? ERR_NONE : keeper_failed(k, code, e);
 }
@@ -290,10 +290,11 @@ static void doc_fold_in(struct batch *b, const struct task_unsaved *t)
 		b->code = code;
 }
 
-/* Large documents of tasks that go on are left behind their events. */
+/* The documents of tasks that a worker goes on with are left behind their events, from which whoever restores
+ * one folds it: they would be written again and again. */
 static bool doc_waits(const struct task_unsaved *t)
 {
-	return t->doc.len > DOC_LAG_BYTES && t->after_seq > 0 && task_state_works(t->state);
+	return t->after_seq > 0 && task_state_works(t->state);
 }
 
 static void task_write(const struct task_unsaved *t, void *batch)

@@ -20,7 +20,8 @@ struct keeper {
 	struct keeper_options options;
 	struct loop_timer *timer; /* batch delay, the next try after a full disk */
 	struct loop_timer *trim_timer;
-	bool trimming; /* there is more to delete: the next step comes soon */
+	bool trimming;         /* there is more to delete: the next step comes soon */
+	uint64_t unseen_bytes; /* so much may be written before the room in the database is looked at again */
 	struct batch *batch;
 	size_t left_out; /* unfinished tasks that the table had no room for */
 	LIST_HEAD(, keeper_client) clients;
@@ -58,8 +59,9 @@ must_check bool keeper_answer(struct keeper *k, const struct ipc_frame *f, struc
 /* Hides a finished task for good and takes it out of the table; its rows are deleted by and by.
  * ERR_NOT_FOUND, ERR_CONFLICT when it is unfinished. */
 must_check enum err keeper_delete(struct keeper *k, const struct id *task, struct error *e);
-/* After a commit: when the database is nearly full, the oldest make room now, not in a second. */
-void keeper_trim_hurry(struct keeper *k);
+/* After a commit of so many bytes: when the database is nearly full, the oldest make room now, not in a
+ * second. UINT64_MAX: it is known to be full. */
+void keeper_trim_hurry(struct keeper *k, uint64_t bytes);
 void keeper_trim_open(struct keeper *k);
 void keeper_trim_close(struct keeper *k);
 

@@ -15,8 +15,9 @@ enum {
 	ROWS_STEP = 256,
 	PAUSE_MS = 2, /* after a step that found something */
 	IDLE_MS = 1000,
-	FULL_PERCENT = 90,   /* of max_bytes: from here on the oldest make room ... */
-	NO_NEW_PERCENT = 95, /* ... and if there are none, the rest is for the tasks there are */
+	FULL_PERCENT = 90,        /* of max_bytes: from here on the oldest make room ... */
+	NO_NEW_PERCENT = 95,      /* ... and if there are none, the rest is for the tasks there are */
+	GROWTH_BYTES = 256 << 10, /* pages that a transaction may begin, beside twice what it writes */
 };
 
 static enum err trim_step(struct keeper *k, bool *more, struct error *e);
@@ -67,9 +68,25 @@ static void new_tasks_look(struct keeper *k, bool trimmable)
 	}
 }
 
-void keeper_trim_hurry(struct keeper *k)
+/* Looked at only when what was written since the last time may have filled it. */
+static bool filled_by(struct keeper *k, uint64_t bytes)
 {
-	if (k->trimming || !used_over(k, FULL_PERCENT))
+	uint64_t grown = bytes < UINT64_MAX / 4 ? bytes * 2 + GROWTH_BYTES : UINT64_MAX;
+	uint64_t full = (uint64_t)k->options.bytes_max / 100 * FULL_PERCENT;
+	if (k->options.bytes_max <= 0)
+		return false;
+	if (k->unseen_bytes > grown) {
+		k->unseen_bytes -= grown;
+		return false;
+	}
+	uint64_t used = k->db->backend->bytes_used(k->db);
+	k->unseen_bytes = used < full ? full - used : 0;
+	return used > full;
+}
+
+void keeper_trim_hurry(struct keeper *k, uint64_t bytes)
+{
+	if (k->trimming || !filled_by(k, bytes))
 		return;
 	k->trimming = true;
 	loop_timer_set(k->trim_timer, PAUSE_MS);

@@ -52,6 +52,7 @@ struct fake_db {
 	bool fail_lasting;
 	enum err fail_code;
 	uint64_t bytes_used;
+	size_t looks;   /* at bytes_used */
 	size_t expired; /* keys that requests_expire has yet to tell as gone */
 };
 

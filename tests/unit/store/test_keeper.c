@@ -345,7 +345,7 @@ static void a_task_that_ended_without_a_document__has_one_in_the_database(void *
 	}
 }
 
-static void a_large_document__waits_behind_its_events(void **state)
+static void a_document__waits_behind_the_events_of_its_worker(void **state)
 {
 	struct rig r = rig_options(16, 8);
 	struct error e;
@@ -397,5 +397,5 @@ RUN_TESTS(cmocka_unit_test(changes__become_durable_and_visible),
 	  cmocka_unit_test(a_transaction_of_others__is_judged_likewise),
 	  cmocka_unit_test(an_overlap__is_harmless),
 	  cmocka_unit_test(a_task_that_ended_without_a_document__has_one_in_the_database),
-	  cmocka_unit_test(a_large_document__waits_behind_its_events),
+	  cmocka_unit_test(a_document__waits_behind_the_events_of_its_worker),
 	  cmocka_unit_test(an_orderly_end__commits_what_is_left))

@@ -93,6 +93,24 @@ static void a_full_database__loses_the_oldest_finished(void **state)
 	rig_close(&r);
 }
 
+static void a_database_with_room__is_not_looked_at_after_each_commit(void **state)
+{
+	struct rig r = rig_options(8, 16);
+	(void)state;
+	r.options.bytes_max = 100 << 20;
+	rig_start(&r);
+	r.db.bytes_used = 50 << 20;
+	create(r.t.a);
+	rig_turn(&r);
+	size_t looks = r.db.looks;
+	for (int i = 0; i < 4; i++) {
+		create(r.t.a);
+		rig_turn(&r);
+	}
+	assert_int_equal(r.db.looks, looks);
+	rig_close(&r);
+}
+
 static void a_database_that_fills_quickly__makes_room_at_once(void **state)
 {
 	struct rig r = rig_options(4, 16);
@@ -227,6 +245,7 @@ static void trimming__bears_a_full_disk_and_ends_with_a_broken_one(void **state)
 RUN_TESTS(cmocka_unit_test(finished_tasks__go_after_their_time),
 	  cmocka_unit_test(without_a_limit__nothing_goes),
 	  cmocka_unit_test(a_full_database__loses_the_oldest_finished),
+	  cmocka_unit_test(a_database_with_room__is_not_looked_at_after_each_commit),
 	  cmocka_unit_test(a_database_that_fills_quickly__makes_room_at_once),
 	  cmocka_unit_test(a_deletion_that_has_begun__is_ended_by_the_next_keeper),
 	  cmocka_unit_test(a_person__deletes_what_is_over),
