@@ -2,6 +2,7 @@
 // A remote MCP server that does what its mode says: a scripted peer of the client over Streamable HTTP. It has two tools,
 // `read` (readOnlyHint) and `write`, and keeps every request that it saw.
 import http from 'node:http';
+import https from 'node:https';
 import { once } from 'node:events';
 
 const TOOLS = [
@@ -12,13 +13,14 @@ const answer = (id, result) => JSON.stringify({ jsonrpc: '2.0', id, result });
 const readIt = (id) => answer(id, { content: [{ type: 'text', text: 'read it' }] });
 
 export class OddServer {
-  static async start(mode) {
+  /** tls: options of node:https; then it speaks that. */
+  static async start(mode, tls) {
     const s = new OddServer();
     Object.assign(s, { mode, requests: [], calls: 0, sessions: 0 });
-    s.server = http.createServer((q, r) => s.#request(q, r));
+    s.server = tls ? https.createServer(tls, (q, r) => s.#request(q, r)) : http.createServer((q, r) => s.#request(q, r));
     s.server.listen(0, '127.0.0.1');
     await once(s.server, 'listening');
-    s.url = `http://127.0.0.1:${s.server.address().port}/mcp`;
+    s.url = `http${tls ? 's' : ''}://127.0.0.1:${s.server.address().port}/mcp`;
     return s;
   }
   async stop() {
@@ -62,7 +64,8 @@ export class OddServer {
     switch (this.mode) {
       case 'dead-404': return first ? r.writeHead(404).end() : json(readIt(id));
       case 'dead-400':
-        if (!first) return json(readIt(id));
+      case 'dead-400-always':
+        if (!first && this.mode === 'dead-400') return json(readIt(id));
         return r.writeHead(400, { 'content-type': 'application/json' }).end('{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"},"id":null}');
       case 'cut-resume':
         this.cutId = id;
@@ -85,6 +88,7 @@ export class OddServer {
         const more = () => { while (!r.destroyed) if (!r.write(piece)) return r.once('drain', more); };
         return more();
       }
+      case 'silent': return;
       case 'cut-dead': return q.socket.destroy();
       case 'status-500': return r.writeHead(500, { 'content-type': 'text/plain' }).end('it broke');
       default: return json(readIt(id));
