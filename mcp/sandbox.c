@@ -36,6 +36,7 @@ struct confinement {
 	struct sandbox_report report;
 	const char *server;
 	int64_t processes_max;
+	enum mcp_network network;
 	char *folder;
 	int rules;     /* -1: none */
 	int socket[2]; /* ours, and the child's end; -1: the kernel asks nothing */
@@ -222,6 +223,7 @@ struct confinement *confinement_new(const struct mcp_server_options *o, const ch
 	struct confinement *c = xcalloc(1, sizeof(*c));
 	c->server = o->id;
 	c->processes_max = o->sandbox.processes;
+	c->network = o->sandbox.network;
 	c->rules = c->socket[0] = c->socket[1] = -1;
 	c->folder = run_folder_make();
 	sandbox_report_make(&o->sandbox, &c->report);
@@ -266,7 +268,7 @@ void confinement_started(struct confinement *c, struct loop *l, int pid)
 	fd_close(&c->socket[1]);
 	if (c->socket[0] < 0)
 		return;
-	c->watch = watch_new(l, c->socket[0], c->server, pid, c->processes_max);
+	c->watch = watch_new(l, c->socket[0], c->server, pid, c->network, c->processes_max);
 	c->socket[0] = -1;
 }
 

@@ -52,7 +52,7 @@ bool landlock_enter(int abi, int rules);
 
 /* --- sandbox_seccomp.c --- */
 
-enum { SECCOMP_CODE_MAX = 512 };
+enum { SECCOMP_CODE_MAX = 512, SECCOMP_CALLS_MAX = 128 };
 
 struct seccomp_code {
 	struct sock_filter code[SECCOMP_CODE_MAX];
@@ -61,8 +61,12 @@ struct seccomp_code {
 
 bool seccomp_is_there(void);     /* the kernel has it, and this processor is one we know */
 bool seccomp_has_listener(void); /* it can ask us */
-/* The refused calls. ask: new processes, and with MCP_NETWORK_LOOPBACK connections, are asked about. */
+/* The refused calls. ask: about each of them, about new processes, and with MCP_NETWORK_LOOPBACK about
+ * connections. */
 void seccomp_code_make(enum mcp_network network, bool ask, struct seccomp_code *out);
+/* Of a call that is asked about because it may be refused: its place in the list of all, below
+ * SECCOMP_CALLS_MAX, its name and the error of its refusal. -1: it makes a process. */
+int seccomp_call_find(int number, const char **name, int *errnum);
 /* In the child. *listener is the descriptor of the questions, -1 without any. false: errno. */
 bool seccomp_enter(const struct seccomp_code *code, bool ask, int *listener);
 
@@ -70,10 +74,18 @@ bool seccomp_enter(const struct seccomp_code *code, bool ask, int *listener);
 
 struct watch;
 /* Takes socket, over which the child sends the descriptor of its questions. processes_max 0: any number. */
-struct watch *watch_new(struct loop *l, int socket, const char *server, int group, int64_t processes_max);
+struct watch *watch_new(struct loop *l, int socket, const char *server, int group, enum mcp_network network,
+			int64_t processes_max);
 void watch_free(struct watch *w); /* NULL is fine */
 /* In the child. */
 bool watch_send(int socket, int listener);
+
+/* --- sandbox_loopback.c --- */
+
+struct seccomp_notif;
+/* Connects or binds the socket of whoever asked over `questions`, on this machine only. 0, or the error that
+ * the caller is to see. */
+int loopback_use(int questions, const struct seccomp_notif *q);
 /* Is this an address of this machine's own? len as the caller of connect gave it. */
 bool address_is_loopback(const void *address, size_t len);
 

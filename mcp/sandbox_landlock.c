@@ -41,8 +41,9 @@ enum {
 	LL_SCOPES = 3,
 	LL_RULE_PATH = 1,
 	LL_GET_VERSION = 1,
+	LL_LOG_NEW_EXEC = 1 << 1,
 };
-enum { ABI_REFER = 2, ABI_TRUNCATE = 3, ABI_NET = 4, ABI_IOCTL = 5, ABI_SCOPE = 6 };
+enum { ABI_REFER = 2, ABI_TRUNCATE = 3, ABI_NET = 4, ABI_IOCTL = 5, ABI_SCOPE = 6, ABI_LOG = 7 };
 static const uint64_t READS = LL_EXECUTE | LL_READ_FILE | LL_READ_DIR;
 static const uint64_t OF_FILES = LL_EXECUTE | LL_WRITE_FILE | LL_READ_FILE | LL_TRUNCATE | LL_IOCTL_DEV;
 
@@ -100,5 +101,7 @@ bool landlock_enter(int abi, int rules)
 		rule_add(rules, self, READS | LL_WRITE_FILE | (handled(abi) & LL_TRUNCATE));
 		close(self);
 	}
-	return syscall(SYS_landlock_restrict_self, rules, 0) == 0;
+	/* The kernel's audit, where somebody keeps one, is to tell of the server that is executed next, too.
+	 */
+	return syscall(SYS_landlock_restrict_self, rules, abi >= ABI_LOG ? LL_LOG_NEW_EXEC : 0) == 0;
 }

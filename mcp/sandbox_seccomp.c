@@ -9,12 +9,14 @@
  * one signal to the group reaches everything it has started, and programs that make daemons still work.
  * clone3 is "not there" (its flags are out of a filter's sight), and the C library falls back to clone.
  *
- * New processes, and connections where only this machine may be reached, are not decided here but asked about
- * (sandbox_watch.c). Another processor than the two known ones has no filter, and that is reported.
+ * Where the kernel can ask, it asks us instead of refusing (sandbox_watch.c): so that new processes can be
+ * counted, connections be made where only this machine may be reached, and each refusal be told. Another
+ * processor than the two known ones has no filter, and that is reported.
  */
 #include "base/base.h"
 #include "mcp/sandbox_int.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
@@ -38,29 +40,40 @@ static const uint32_t ARCH_BITS = 0x80000000u;     /* both known ones are 64 bit
 static const uint32_t NEW_NAMESPACES = 0x7e020000; /* CLONE_NEW*, without NEWTIME, which clone has not */
 enum { SOCK_TYPE_BITS = 0xf, FASTOPEN = 0x20000000, PERSONALITY_ASK = -1, WAIT_KILLABLE = 1 << 5 };
 
-static const int REFUSED[] = {
+#define CALL(name)                \
+	{                         \
+		SYS_##name, #name \
+	}
+static const struct call {
+	int number;
+	const char *name;
+} REFUSED[] = {
 	/* other processes */
-	SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_kcmp, SYS_pidfd_getfd,
-	SYS_process_madvise, SYS_perf_event_open, SYS_userfaultfd,
+	CALL(ptrace), CALL(process_vm_readv), CALL(process_vm_writev), CALL(kcmp), CALL(pidfd_getfd),
+	CALL(process_madvise), CALL(perf_event_open), CALL(userfaultfd),
 	/* the tree of files, and doors around its rules */
-	SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_move_mount, SYS_open_tree, SYS_fsopen,
-	SYS_fsconfig, SYS_fsmount, SYS_fspick, SYS_mount_setattr, SYS_open_by_handle_at,
-	SYS_name_to_handle_at, SYS_fanotify_init, SYS_quotactl, SYS_swapon, SYS_swapoff,
+	CALL(mount), CALL(umount2), CALL(pivot_root), CALL(chroot), CALL(move_mount), CALL(open_tree),
+	CALL(fsopen), CALL(fsconfig), CALL(fsmount), CALL(fspick), CALL(mount_setattr),
+	CALL(open_by_handle_at), CALL(name_to_handle_at), CALL(fanotify_init), CALL(quotactl), CALL(swapon),
+	CALL(swapoff),
 	/* namespaces */
-	SYS_setns, SYS_unshare,
+	CALL(setns), CALL(unshare),
 	/* the kernel */
-	SYS_bpf, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_reboot, SYS_syslog,
-	SYS_acct, SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_nfsservctl,
-	SYS_lookup_dcookie, SYS_vhangup,
+	CALL(bpf), CALL(init_module), CALL(finit_module), CALL(delete_module), CALL(kexec_load), CALL(reboot),
+	CALL(syslog), CALL(acct), CALL(io_uring_setup), CALL(io_uring_enter), CALL(io_uring_register),
+	CALL(nfsservctl), CALL(lookup_dcookie), CALL(vhangup),
 #ifdef SYS_kexec_file_load
-	SYS_kexec_file_load,
+	CALL(kexec_file_load),
 #endif
 #ifdef SYS_iopl
-	SYS_iopl, SYS_ioperm,
+	CALL(iopl), CALL(ioperm),
 #endif
 	/* keys, clock, names */
-	SYS_keyctl, SYS_add_key, SYS_request_key, SYS_settimeofday, SYS_clock_settime, SYS_adjtimex,
-	SYS_clock_adjtime, SYS_sethostname, SYS_setdomainname};
+	CALL(keyctl), CALL(add_key), CALL(request_key), CALL(settimeofday), CALL(clock_settime),
+	CALL(adjtimex), CALL(clock_adjtime), CALL(sethostname), CALL(setdomainname)};
+/* Refused for where they lead to. */
+static const struct call NETWORK[] = {CALL(socket), CALL(connect), CALL(bind)};
+#undef CALL
 
 /* --- pieces of a program --- */
 
@@ -86,9 +99,14 @@ static void answer(struct seccomp_code *f, uint32_t action)
 	emit(f, BPF_RET | BPF_K, action, 0, 0);
 }
 
+static uint32_t error_action(int errnum)
+{
+	return SECCOMP_RET_ERRNO | ((uint32_t)errnum & SECCOMP_RET_DATA);
+}
+
 static void answer_error(struct seccomp_code *f, int errnum)
 {
-	answer(f, SECCOMP_RET_ERRNO | ((uint32_t)errnum & SECCOMP_RET_DATA));
+	answer(f, error_action(errnum));
 }
 
 static void if_equal(struct seccomp_code *f, int64_t k, int yes, int no)
@@ -113,21 +131,26 @@ static void block_end(struct seccomp_code *f, unsigned short at)
 	f->code[at].jf = (uint8_t)(f->len - at - 1);
 }
 
-static void refuse(struct seccomp_code *f, int call, int errnum)
+static void answer_call(struct seccomp_code *f, int call, uint32_t action)
 {
 	unsigned short at = block_begin(f, call);
-	answer_error(f, errnum);
+	answer(f, action);
 	block_end(f, at);
 }
 
-/* An answer when the argument is one of the values, another when not. */
-static void refuse_unless(struct seccomp_code *f, size_t argument, const int *values, size_t count,
-			  int errnum)
+static void refuse(struct seccomp_code *f, int call, int errnum)
+{
+	answer_call(f, call, error_action(errnum));
+}
+
+/* This answer unless the argument is one of the values. */
+static void answer_unless(struct seccomp_code *f, size_t argument, const int *values, size_t count,
+			  uint32_t action)
 {
 	load_argument(f, argument);
 	for (size_t i = 0; i < count; i++)
 		if_equal(f, values[i], (int)(count - i), 0);
-	answer_error(f, errnum);
+	answer(f, action);
 }
 
 /* --- single calls --- */
@@ -141,12 +164,8 @@ static void processes_add(struct seccomp_code *f, uint32_t allowed)
 	answer(f, allowed);
 	block_end(f, at);
 #ifdef SYS_fork
-	at = block_begin(f, SYS_fork);
-	answer(f, allowed);
-	block_end(f, at);
-	at = block_begin(f, SYS_vfork);
-	answer(f, allowed);
-	block_end(f, at);
+	answer_call(f, SYS_fork, allowed);
+	answer_call(f, SYS_vfork, allowed);
 #endif
 	refuse(f, SYS_clone3, ENOSYS);
 	refuse(f, SYS_setsid, 0);
@@ -157,7 +176,7 @@ static void oddities_add(struct seccomp_code *f)
 {
 	static const int PERSONALITIES[] = {0, PERSONALITY_ASK};
 	unsigned short at = block_begin(f, SYS_personality);
-	refuse_unless(f, 0, PERSONALITIES, COUNT_OF(PERSONALITIES), EPERM);
+	answer_unless(f, 0, PERSONALITIES, COUNT_OF(PERSONALITIES), error_action(EPERM));
 	answer(f, SECCOMP_RET_ALLOW);
 	block_end(f, at);
 	/* It would be out of our sight when its processes are counted. */
@@ -176,32 +195,32 @@ static void oddities_add(struct seccomp_code *f)
 	block_end(f, at);
 }
 
-static void type_stream_only(struct seccomp_code *f)
+static void type_stream_only(struct seccomp_code *f, uint32_t refused)
 {
 	load_argument(f, 1);
 	emit(f, BPF_ALU | BPF_AND | BPF_K, SOCK_TYPE_BITS, 0, 0);
 	if_equal(f, SOCK_STREAM, 1, 0);
-	answer_error(f, EACCES);
+	answer(f, refused);
 }
 
-static void socket_add(struct seccomp_code *f, enum mcp_network network)
+static void socket_add(struct seccomp_code *f, enum mcp_network network, uint32_t refused)
 {
 	static const int LOCAL[] = {AF_UNIX}, STREAMS[] = {AF_UNIX, AF_INET, AF_INET6},
 			 ALL[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK}, TCP[] = {0, IPPROTO_TCP};
 	unsigned short at = block_begin(f, SYS_socket);
 	if (network == MCP_NETWORK_NONE) {
-		refuse_unless(f, 0, LOCAL, COUNT_OF(LOCAL), EACCES);
-		type_stream_only(f);
+		answer_unless(f, 0, LOCAL, COUNT_OF(LOCAL), refused);
+		type_stream_only(f, refused);
 	} else if (network == MCP_NETWORK_LOOPBACK) {
-		refuse_unless(f, 0, STREAMS, COUNT_OF(STREAMS), EACCES);
-		type_stream_only(f);
-		refuse_unless(f, 2, TCP, COUNT_OF(TCP), EACCES);
+		answer_unless(f, 0, STREAMS, COUNT_OF(STREAMS), refused);
+		type_stream_only(f, refused);
+		answer_unless(f, 2, TCP, COUNT_OF(TCP), refused);
 	} else {
-		refuse_unless(f, 0, ALL, COUNT_OF(ALL), EACCES);
+		answer_unless(f, 0, ALL, COUNT_OF(ALL), refused);
 		if_equal(f, AF_NETLINK, 0, 3); /* interfaces and routes may be looked at */
 		load_argument(f, 2);
 		if_equal(f, 0, 1, 0);
-		answer_error(f, EACCES);
+		answer(f, refused);
 	}
 	answer(f, SECCOMP_RET_ALLOW);
 	block_end(f, at);
@@ -220,19 +239,15 @@ static void fast_open_refuse(struct seccomp_code *f, int call, size_t flags_argu
 
 static void network_add(struct seccomp_code *f, enum mcp_network network, bool ask)
 {
-	socket_add(f, network);
+	uint32_t refused = ask ? SECCOMP_RET_USER_NOTIF : error_action(EACCES);
+	socket_add(f, network, refused);
 	if (network == MCP_NETWORK_ALL)
 		return;
 	/* Sockets of other programs (a container engine's, a desktop's bus) lead out of every sandbox. */
-	if (network == MCP_NETWORK_NONE || !ask) {
-		refuse(f, SYS_connect, EACCES);
+	answer_call(f, SYS_connect, refused);
+	if (network == MCP_NETWORK_NONE || !ask)
 		return;
-	}
-	for (int i = 0; i < 2; i++) {
-		unsigned short at = block_begin(f, i ? SYS_bind : SYS_connect);
-		answer(f, SECCOMP_RET_USER_NOTIF);
-		block_end(f, at);
-	}
+	answer_call(f, SYS_bind, refused);
 	fast_open_refuse(f, SYS_sendto, 3);
 	fast_open_refuse(f, SYS_sendmsg, 2);
 	fast_open_refuse(f, SYS_sendmmsg, 3);
@@ -250,11 +265,26 @@ void seccomp_code_make(enum mcp_network network, bool ask, struct seccomp_code *
 		answer_error(out, ENOSYS);
 	}
 	for (size_t i = 0; i < COUNT_OF(REFUSED); i++)
-		refuse(out, REFUSED[i], EPERM);
+		answer_call(out, REFUSED[i].number, ask ? SECCOMP_RET_USER_NOTIF : error_action(EPERM));
 	processes_add(out, ask ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW);
 	oddities_add(out);
 	network_add(out, network, ask);
 	answer(out, SECCOMP_RET_ALLOW);
+}
+
+int seccomp_call_find(int number, const char **name, int *errnum)
+{
+	int count = COUNT_OF(REFUSED), more = COUNT_OF(NETWORK);
+	static_assert(COUNT_OF(REFUSED) + COUNT_OF(NETWORK) <= SECCOMP_CALLS_MAX, "one bit for each");
+	for (int i = 0; i < count + more; i++) {
+		const struct call *c = i < count ? &REFUSED[i] : &NETWORK[i - count];
+		if (c->number != number)
+			continue;
+		*name = c->name;
+		*errnum = i < count ? EPERM : EACCES;
+		return i;
+	}
+	return -1;
 }
 
 /* --- the kernel --- */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Answers what the kernel asks about a confined server while the asking process waits: may it start one more
- * process or thread, and, where only this machine may be reached, may it connect or bind there.
+ * process or thread, may it connect or bind where only this machine may be reached (sandbox_loopback.c), and
+ * what it may not, which is told once for each call that it tries.
  *
  * Processes: RLIMIT_NPROC counts all of a user's and none of root's, so the limit of one server is kept here.
  * What the server has is estimated from above. When the estimate reaches the limit, the question is held
  * until the processes that were allowed last have come into being, and they are counted in /proc. At the
  * limit the answer is EAGAIN, and it comes late: whoever asks in a loop waits, and costs us little.
  *
- * Connections: memory of the asking process may change between our look and the kernel's, so nothing is
- * allowed by looking. The address is copied, and the call is made from here, on the process's own socket.
+ * Refusals: more than a few hundred in a second come late, too.
  *
  * The watch ends when the last process of the server has. Should it go first, what it would have answered is
  * refused by the kernel (ENOSYS).
@@ -17,12 +17,10 @@
 #include "base/base.h"
 #include "mcp/sandbox_int.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,10 +28,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-enum { QUESTIONS_MAX = 32, LATE_MS = 50, CONNECT_WAIT_US = 20000, STAT_BYTES = 512 };
+enum { QUESTIONS_MAX = 32, LATE_MS = 50, STAT_BYTES = 512, REFUSALS_PER_SECOND_MAX = 200 };
 
 struct watch {
 	struct loop *loop;
@@ -42,9 +39,14 @@ struct watch {
 	int socket, questions; /* -1: not yet, or no more */
 	const char *server;
 	int group;
+	enum mcp_network network;
 	int64_t processes_max, estimate;
 	bool told, full;
-	uint64_t held; /* full: this question, and all after it, wait until `late` */
+	uint64_t held;  /* full: this question, and all after it, wait until `late` */
+	int held_error; /* its answer; 0: it is about a process, and looked at again then */
+	bool refusal_told[SECCOMP_CALLS_MAX];
+	int64_t refusals_ms; /* the second that they are counted in began then */
+	int refusals;
 };
 
 static void questions_ready(int fd, int ready, void *arg);
@@ -92,94 +94,6 @@ static void limit_tell(struct watch *w)
 	w->told = true;
 }
 
-/* --- connections --- */
-
-bool address_is_loopback(const void *address, size_t len)
-{
-	struct sockaddr_storage a = {0};
-	const struct sockaddr_in *four = (const struct sockaddr_in *)&a;
-	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&a;
-	if (len > sizeof(a))
-		return false;
-	memcpy(&a, address, len);
-	if (a.ss_family == AF_INET && len >= sizeof(*four))
-		return ntohl(four->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-	if (a.ss_family != AF_INET6 || len < offsetof(struct sockaddr_in6, sin6_scope_id))
-		return false;
-	if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
-		return six->sin6_addr.s6_addr[12] == IN_LOOPBACKNET;
-	return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
-}
-
-/* The process a thread belongs to; 0 when it is gone. */
-static int process_of(int thread)
-{
-	char path[64], line[128];
-	int process = 0;
-	snprintf(path, sizeof path, "/proc/%d/status", thread);
-	FILE *f = fopen(path, "re");
-	while (f && !process && fgets(line, sizeof line, f))
-		sscanf(line, "Tgid: %d", &process);
-	if (f)
-		fclose(f);
-	return process;
-}
-
-static ssize_t memory_read(int pid, uint64_t at, void *out, size_t n)
-{
-	char path[64];
-	snprintf(path, sizeof path, "/proc/%d/mem", pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t got = fd >= 0 ? pread(fd, out, n, (off_t)at) : -1;
-	fd_close(&fd);
-	return got;
-}
-
-static int socket_take(int thread, int fd)
-{
-	int process = process_of(thread);
-	int handle = process ? (int)syscall(SYS_pidfd_open, process, 0) : -1;
-	int copy = handle >= 0 ? (int)syscall(SYS_pidfd_getfd, handle, fd, 0) : -1;
-	fd_close(&handle);
-	return copy;
-}
-
-/* Connecting on this machine is at once or never, but for a peer whose queue is full: not waited for. */
-static int connect_soon(int fd, const struct sockaddr *address, socklen_t len)
-{
-	struct timeval before = {0}, soon = {.tv_usec = CONNECT_WAIT_US};
-	socklen_t size = sizeof before;
-	getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &before, &size);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof soon);
-	int rc = connect(fd, address, len) == 0 ? 0 : errno;
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &before, sizeof before);
-	return rc;
-}
-
-/* 0, or the error the caller is to see. */
-static int address_use(const struct watch *w, const struct seccomp_notif *q)
-{
-	struct sockaddr_storage a;
-	size_t len = (size_t)q->data.args[2];
-	if (len > sizeof(a) || memory_read((int)q->pid, q->data.args[1], &a, len) != (ssize_t)len)
-		return EFAULT;
-	if (!address_is_loopback(&a, len))
-		return EACCES;
-	int fd = socket_take((int)q->pid, (int)q->data.args[0]);
-	if (fd < 0)
-		return EACCES; /* some containers do not let us take it */
-	int rc = ESRCH;
-	/* Whoever asked still waits, so what was read and taken is its. */
-	if (ioctl(w->questions, SECCOMP_IOCTL_NOTIF_ID_VALID, &q->id) == 0) {
-		if (q->data.nr == SYS_connect)
-			rc = connect_soon(fd, (struct sockaddr *)&a, (socklen_t)len);
-		else
-			rc = bind(fd, (struct sockaddr *)&a, (socklen_t)len) == 0 ? 0 : errno;
-	}
-	close(fd);
-	return rc;
-}
-
 /* --- questions --- */
 
 static void reply(const struct watch *w, uint64_t id, int errnum)
@@ -190,6 +104,63 @@ static void reply(const struct watch *w, uint64_t id, int errnum)
 	ioctl(w->questions, SECCOMP_IOCTL_NOTIF_SEND, &a); /* it may have been killed meanwhile */
 }
 
+static void hold(struct watch *w, uint64_t id, int errnum)
+{
+	w->held = id;
+	w->held_error = errnum;
+	w->full = true;
+}
+
+/* To connect is here to a socket of another program: a name service's is tried by many, in good faith. */
+static void refusal_tell(struct watch *w, const char *call, int place)
+{
+	bool network = !strcmp(call, "socket") || !strcmp(call, "connect") || !strcmp(call, "bind");
+	struct log_field server = LF_STR("server", w->server), pid = LF_INT("pid", w->group),
+			 name = LF_STR("call", call);
+	if (w->refusal_told[place])
+		return;
+	w->refusal_told[place] = true;
+	if (!network)
+		log_warn("tool server tried what its sandbox refuses: to look into other processes or to "
+			 "change the system",
+			 server, pid, name);
+	else if (w->network == MCP_NETWORK_NONE && !strcmp(call, "connect"))
+		log_info("tool server tried to reach another program, which its sandbox refuses", server, pid,
+			 name);
+	else
+		log_warn("tool server tried to use a network that it is not granted (sandbox.network in its "
+			 "registry entry)",
+			 server, pid, name);
+}
+
+static void refuse(struct watch *w, uint64_t id, int errnum)
+{
+	int64_t now = clock_mono_ms();
+	if (now - w->refusals_ms >= 1000) {
+		w->refusals_ms = now;
+		w->refusals = 0;
+	}
+	if (w->refusals++ < REFUSALS_PER_SECOND_MAX)
+		reply(w, id, errnum);
+	else
+		hold(w, id, errnum);
+}
+
+static void call_answer(struct watch *w, const struct seccomp_notif *q, const char *call, int place,
+			int errnum)
+{
+	bool here =
+		w->network == MCP_NETWORK_LOOPBACK && (q->data.nr == SYS_connect || q->data.nr == SYS_bind);
+	int rc = here ? loopback_use(w->questions, q) : errnum;
+	struct seccomp_notif_resp a = {.id = q->id, .error = -rc};
+	if (rc == errnum) {
+		refusal_tell(w, call, place);
+		refuse(w, q->id, errnum);
+	} else {
+		ioctl(w->questions, SECCOMP_IOCTL_NOTIF_SEND, &a);
+	}
+}
+
 static void process_answer(struct watch *w, uint64_t id)
 {
 	w->estimate++;
@@ -198,16 +169,14 @@ static void process_answer(struct watch *w, uint64_t id)
 
 static void question_answer(struct watch *w, const struct seccomp_notif *q)
 {
-	struct seccomp_notif_resp a = {.id = q->id};
-	if (q->data.nr == SYS_connect || q->data.nr == SYS_bind) {
-		a.error = -address_use(w, q);
-		ioctl(w->questions, SECCOMP_IOCTL_NOTIF_SEND, &a);
-	} else if (!w->processes_max || w->estimate < w->processes_max) {
+	const char *call;
+	int errnum, place = seccomp_call_find(q->data.nr, &call, &errnum);
+	if (place >= 0)
+		call_answer(w, q, call, place, errnum);
+	else if (!w->processes_max || w->estimate < w->processes_max)
 		process_answer(w, q->id);
-	} else {
-		w->held = q->id;
-		w->full = true;
-	}
+	else
+		hold(w, q->id, 0);
 }
 
 static void questions_end(struct watch *w)
@@ -244,8 +213,11 @@ static void late_fired(void *arg)
 	if (!w->io)
 		return;
 	w->full = false;
-	w->estimate = processes_count(w->group);
-	if (w->estimate < w->processes_max) {
+	if (!w->held_error)
+		w->estimate = processes_count(w->group);
+	if (w->held_error) {
+		reply(w, w->held, w->held_error);
+	} else if (w->estimate < w->processes_max) {
 		process_answer(w, w->held);
 	} else {
 		limit_tell(w);
@@ -307,7 +279,8 @@ static void socket_ready(int fd, int ready, void *arg)
 		w->io = loop_io_new(w->loop, w->questions, LOOP_READ, questions_ready, w);
 }
 
-struct watch *watch_new(struct loop *l, int socket, const char *server, int group, int64_t processes_max)
+struct watch *watch_new(struct loop *l, int socket, const char *server, int group, enum mcp_network network,
+			int64_t processes_max)
 {
 	struct watch *w = xcalloc(1, sizeof(*w));
 	*w = (struct watch){.loop = l,
@@ -315,6 +288,7 @@ struct watch *watch_new(struct loop *l, int socket, const char *server, int grou
 			    .questions = -1,
 			    .server = server,
 			    .group = group,
+			    .network = network,
 			    .processes_max = processes_max,
 			    .estimate = 1};
 	w->late = loop_timer_new(l, late_fired, w);

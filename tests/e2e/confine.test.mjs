@@ -66,6 +66,9 @@ test('a hostile server: no file, process, network or part of the kernel beyond i
   const said = await tries(b, 'hostile', attempts.map(([, args]) => args));
   assert.deepEqual(attempts.map(([, args], i) => [said[i], args]), attempts);
   assert.equal(met, 0, 'nobody got through');
+  // What the kernel asks us about is in the log, once for each call that was tried.
+  const told = b.s.logs.filter((l) => l.server === 'hostile' && l.call).map((l) => l.call).sort();
+  if (has.asks) assert.deepEqual(told, ['bpf', 'connect', 'io_uring_setup', 'mount', 'process_vm_readv', 'ptrace', 'socket', 'unshare'].sort());
   assert.ok(alive(sibling) && alive(supervisor.pid));
   assert.deepEqual(fs.readdirSync(dir).sort(), ['mine', 'outside']);
   await b.end();
