@@ -2,6 +2,7 @@
 /*
  * The capability object that both wires tell a server (initialize of 2025-11-25; the envelope of 2026-07-28).
  * Made here alone, from what the session's owner answers to: a server must not use on us what is not in it.
+ * The extension of tasks is told to servers that have it, and as long as it is not known whether they do.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -33,6 +34,12 @@ void capabilities_write(const struct session *s, struct jw *w)
 	}
 	if (o->roots)
 		empty(w, "roots");
+	if (s->task_extension) {
+		jw_name(w, "extensions");
+		jw_object(w);
+		empty(w, TASK_EXTENSION);
+		jw_object_end(w);
+	}
 	jw_object_end(w);
 }
 

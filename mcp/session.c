@@ -49,7 +49,7 @@ struct session *session_open(struct loop *l, struct link *link, const char *serv
 	s->version = version;
 	s->limits = *limits;
 	s->events = events;
-	s->modern = era == MCP_ERA_MODERN;
+	s->modern = s->task_extension = era == MCP_ERA_MODERN;
 	lists_init(s);
 	s->alive_timer = loop_timer_new(l, alive_timer_fired, s);
 	s->fresh_timer = loop_timer_new(l, fresh_timer_fired, s);

@@ -152,6 +152,15 @@ void asks_withdraw(struct session *s, uint64_t request_id)
 	}
 }
 
+void ask_withdraw_of(struct session *s, const void *sink_arg)
+{
+	struct session_ask *a = s->asks;
+	while (a && !(a->sink.fn && a->sink.arg == sink_arg))
+		a = a->next;
+	if (a)
+		ask_withdraw(a);
+}
+
 void asks_drop(struct session *s)
 {
 	while (s->asks)

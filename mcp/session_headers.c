@@ -52,9 +52,15 @@ static const struct param_plan *plan_find(const struct session *s, const char *t
 /* Which member of the params a request is about; NULL: none. */
 static const char *name_member(const char *method)
 {
-	if (strcmp(method, "tools/call") == 0 || strcmp(method, "prompts/get") == 0)
-		return "name";
-	return strcmp(method, "resources/read") == 0 ? "uri" : NULL;
+	static const char *const members[][2] = {
+		{"tools/call", "name"},  {"prompts/get", "name"},    {"resources/read", "uri"},
+		{"tasks/get", "taskId"}, {"tasks/update", "taskId"}, {"tasks/cancel", "taskId"},
+	};
+	for (size_t i = 0; i < COUNT_OF(members); i++) {
+		if (strcmp(method, members[i][0]) == 0)
+			return members[i][1];
+	}
+	return NULL;
 }
 
 enum err request_headers(const struct session *s, const char *method, struct slice params,

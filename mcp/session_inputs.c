@@ -119,8 +119,29 @@ static bool may_require_input(const char *method)
 	       strcmp(method, "resources/read") == 0;
 }
 
-static enum err ask_open(struct inputs *all, struct slice key, struct slice method, struct slice params,
-			 struct error *e)
+static enum err ask_try(struct session *s, struct request *r, const struct ask_origin *o, struct error *e)
+{
+	if (r->handler.takes_asks && session_ask_open(s, o))
+		return ERR_NONE;
+	return err_set(e, ERR_UPSTREAM, "the server asks for \"%.*s\", which this client does not offer",
+		       (int)(o->method.len < 60 ? o->method.len : 60), o->method.len ? o->method.ptr : "");
+}
+
+enum err input_ask(struct session *s, struct request *r, struct slice asked, struct ask_sink sink,
+		   struct error *e)
+{
+	struct buf method = BUF_INIT;
+	scan_text(scan_member(asked, "method"), &method);
+	struct ask_origin o = {.method = buf_slice(&method),
+			       .params = scan_member(asked, "params"),
+			       .request_id = r->id,
+			       .sink = sink};
+	enum err rc = ask_try(s, r, &o, e);
+	buf_release(&method);
+	return rc;
+}
+
+static enum err input_new(struct inputs *all, struct slice key, struct ask_sink *sink, struct error *e)
 {
 	struct input *i = &all->list[all->count];
 	if (all->count == INPUTS_MAX)
@@ -129,33 +150,21 @@ static enum err ask_open(struct inputs *all, struct slice key, struct slice meth
 	buf_add_slice(&i->key, key);
 	all->count++;
 	all->open++;
-	struct ask_origin o = {
-		.method = method, .params = params, .request_id = all->request->id, .sink = {answered, i}};
-	if (!all->request->handler.takes_asks || !session_ask_open(all->session, &o))
-		return err_set(e, ERR_UPSTREAM,
-			       "the server asks for \"%.*s\", which this client does not offer",
-			       (int)(method.len < 60 ? method.len : 60), method.len ? method.ptr : "");
+	*sink = (struct ask_sink){answered, i};
 	return ERR_NONE;
-}
-
-static enum err input_open(struct inputs *all, struct slice key, struct slice asked, struct error *e)
-{
-	struct buf method = BUF_INIT;
-	scan_text(scan_member(asked, "method"), &method);
-	enum err rc = ask_open(all, key, buf_slice(&method), scan_member(asked, "params"), e);
-	buf_release(&method);
-	return rc;
 }
 
 static enum err inputs_open(struct inputs *all, struct slice asked, struct error *e)
 {
 	struct scan_iter it;
 	struct slice key, value;
+	struct ask_sink sink;
 	enum err rc = ERR_NONE;
 	if (asked.len && (!scan_open(asked, &it) || !it.object))
 		return err_set(e, ERR_UPSTREAM, "the server's inputRequests are no object");
 	while (asked.len && !rc && scan_next(&it, &key, &value))
-		rc = input_open(all, key, value, e);
+		rc = input_new(all, key, &sink, e) ? e->code
+						   : input_ask(all->session, all->request, value, sink, e);
 	return rc;
 }
 
@@ -215,6 +224,15 @@ static enum err url_check(struct slice asked, struct error *e)
 				"the server's error -32042 lists an elicitation that is not of mode url");
 }
 
+static enum err url_ask(struct inputs *all, struct slice asked, struct error *e)
+{
+	struct ask_origin o = {
+		.method = SLICE_LIT(ASK_ELICITATION), .params = asked, .request_id = all->request->id};
+	if (url_check(asked, e) != ERR_NONE || input_new(all, (struct slice){0}, &o.sink, e) != ERR_NONE)
+		return e->code;
+	return ask_try(all->session, all->request, &o, e);
+}
+
 static enum err urls_open(struct inputs *all, struct slice list, struct error *e)
 {
 	struct scan_iter it;
@@ -223,11 +241,8 @@ static enum err urls_open(struct inputs *all, struct slice list, struct error *e
 	all->urls = true;
 	if (!scan_open(list, &it) || it.object)
 		return err_set(e, ERR_UPSTREAM, "the server's error -32042 has no list of elicitations");
-	while (!rc && scan_next(&it, &name, &asked)) {
-		rc = url_check(asked, e);
-		if (!rc)
-			rc = ask_open(all, (struct slice){0}, SLICE_LIT(ASK_ELICITATION), asked, e);
-	}
+	while (!rc && scan_next(&it, &name, &asked))
+		rc = url_ask(all, asked, e);
 	if (!rc && !all->count)
 		return err_set(e, ERR_UPSTREAM, "the server's error -32042 lists no elicitation");
 	return rc;

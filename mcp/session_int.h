@@ -6,8 +6,7 @@
  *   session_handshake  initialize of the handshake wire
  *   session_modern     server/discover of the modern wire, and its answers that are none yet
  *   session_inputs     answers that require input first, of either wire
- *   session_task       calls that the server runs as tasks of its own
- *   session_task_tools which these are
+ *   session_task*      calls that the server runs as tasks of its own (task_int.h)
  *   session_headers    what of a request the modern wire wants to see in headers
  *   session_list       the lists of the server: tools, resources, templates, prompts
  *   session_ask        what the server asks of us
@@ -106,8 +105,11 @@ struct session {
 	struct param_plan *plans; /* of the tools of the last list that have any */
 	size_t plans_count;
 
-	bool offers_tasks; /* the server can run calls as tasks */
-	char **task_tools; /* names of the tools that demand it */
+	bool offers_tasks;     /* the server can run calls as tasks, if asked to */
+	bool task_extension;   /* the modern wire: it can of its own accord, or may be able to */
+	bool tasks_untold;     /* but does not tell their status */
+	size_t tasks_listened; /* subscriptions to them */
+	char **task_tools;     /* names of the tools that demand it */
 	size_t task_tools_count;
 	size_t cancels;  /* tasks/cancel without an answer */
 	size_t nameless; /* tasks that are cancelled as soon as they have a name */
@@ -135,7 +137,8 @@ uint64_t wire_request(struct session *s, const char *method, struct slice params
 must_check enum err wire_notify(struct session *s, const char *method, struct slice params, struct error *e);
 /* Answers one of theirs; id is raw, member "result" or "error". */
 void wire_answer(struct session *s, struct slice id, const char *member, struct slice value);
-bool wire_forget(struct session *s, uint64_t id); /* false: no such request */
+bool wire_forget(struct session *s, uint64_t id);                /* false: no such request */
+struct request *wire_find(const struct session *s, uint64_t id); /* or NULL */
 /* Under which id the server knows it now; 0: it knows nothing of it. */
 uint64_t wire_id_now(const struct session *s, uint64_t id);
 /* Sends it once more, under a new id. e is set when it could not be written: the caller ends it then. */
@@ -179,27 +182,10 @@ must_check enum err inputs_begin(struct session *s, struct request *r, const str
 /* An answer to r on the handshake wire: as modern_take. */
 bool urls_take(struct session *s, struct request *r, const struct answer *a, struct answer *out);
 void inputs_free(struct inputs *all); /* NULL is fine */
-
-/* --- session_task_tools.c --- */
-void tasks_offered(struct session *s, struct slice capabilities); /* the server's, a raw object */
-void task_tools_make(struct session *s);                          /* from the list that has just come */
-void task_tools_release(struct session *s);
-bool task_wanted(const struct session *s, const char *tool);
-
-/* --- session_task.c --- */
-#define ASK_RELATED_TASK "io.modelcontextprotocol/related-task"
-/* That request of ours has been sent with params.task. */
-void task_begin(struct session *s, uint64_t call_id);
-void task_free(struct protocol_task *t); /* NULL is fine */
-/* The answer to a call that is a task. true: it is taken, the call rests or has ended. */
-bool task_take(struct session *s, struct request *call, const struct answer *a);
-/* As session_cancel. false: the call is no task, nothing was done. */
-bool task_cancel(struct session *s, uint64_t call_id);
-void task_status_received(struct session *s, struct slice params);
-/* The raw object that names the task which a message belongs to; empty: it names none. */
-struct slice task_related(struct slice params);
-/* Our request that something of the server's belongs to, by the task it names; else as ask_owner. */
-uint64_t task_owner(const struct session *s, uint64_t about, struct slice params);
+/* Asks what an entry {method, params} of inputRequests wants to know, in the course of r. ERR_UPSTREAM: it is
+ * of no kind that is offered; then it is not asked. */
+must_check enum err input_ask(struct session *s, struct request *r, struct slice asked, struct ask_sink sink,
+			      struct error *e);
 
 /* --- session_headers.c --- */
 /* From the list of tools that has just come. */
@@ -220,7 +206,8 @@ struct ask_origin {
 bool session_ask_open(struct session *s, const struct ask_origin *o);
 /* Our request has ended: what the server asked in its course is over. */
 void asks_withdraw(struct session *s, uint64_t request_id);
-void asks_drop(struct session *s); /* all of them, without answers */
+void asks_drop(struct session *s);                             /* all of them, without answers */
+void ask_withdraw_of(struct session *s, const void *sink_arg); /* the one that is answered there, if open */
 /* notifications/cancelled of the server's. */
 void ask_taken_back(struct session *s, struct slice raw_id);
 /* notifications/elicitation/complete: the person has been where the address leads. */
@@ -235,6 +222,7 @@ void subscribe_begin(struct session *s); /* the session is ready */
 void subscribe_updated(struct session *s, struct slice params);
 
 /* --- session_listen.c --- */
+#define SUBSCRIPTION_ID "io.modelcontextprotocol/subscriptionId"
 void listen_renew(struct session *s); /* what is to be listened to has changed */
 void listen_start(struct session *s, struct slice capabilities);
 void listen_timer_fired(void *arg);
@@ -257,5 +245,7 @@ void list_fetch(struct session *s, enum list_kind kind); /* now, from the beginn
 void lists_told(struct session *s, struct slice granted);
 /* It has changed: it is fetched in a quiet moment, if the server has such a list. */
 void list_note_changed(struct session *s, enum list_kind kind);
+
+#include "mcp/task_int.h"
 
 #endif

@@ -170,7 +170,7 @@ void listen_start(struct session *s, struct slice capabilities)
 
 static bool is_ours(const struct session *s, struct slice params)
 {
-	struct slice id = scan_member(scan_member(params, "_meta"), "io.modelcontextprotocol/subscriptionId");
+	struct slice id = scan_member(scan_member(params, "_meta"), SUBSCRIPTION_ID);
 	uint64_t number = wire_id_number(id);
 	return s->listen.id && number && number == wire_id_now(s, s->listen.id);
 }

@@ -67,6 +67,9 @@ static void discover_answered(const struct answer *a, void *arg)
 	}
 	struct slice capabilities = scan_member(a->result, "capabilities");
 	s->facts.era = "modern";
+	if (!unknown)
+		s->task_extension =
+			scan_member(scan_member(capabilities, "extensions"), TASK_EXTENSION).len > 0;
 	/* First, so that no change falls between the two. */
 	subscribe_offered(s, capabilities);
 	listen_start(s, capabilities);
@@ -180,6 +183,8 @@ static bool result_take(struct session *s, struct request *r, const struct answe
 	server_info_keep(s, p.meta);
 	if (p.type.len && strcmp(buf_cstr(&p.type), "input_required") == 0)
 		waits = inputs_begin(s, r, &p.input, &e) == ERR_NONE;
+	else if (p.type.len && strcmp(buf_cstr(&p.type), "task") == 0)
+		waits = task_created(s, r, a->result, &e) == ERR_NONE;
 	else if (p.type.len && strcmp(buf_cstr(&p.type), "complete") != 0)
 		err_set(&e, ERR_UPSTREAM,
 			"the server's result is of the type \"%.40s\", which is not known here",

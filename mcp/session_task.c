@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls that a server runs as tasks of its own (MCP 2025-11-25, basic/utilities/tasks; which these are:
- * session_task_tools.c). The answer to such a call names a task; from then on the call rests, tasks/get is
- * asked as often as the server likes (within bounds), and tasks/result as soon as the task has ended or wants
- * input: that is where the server's question comes, and the final result, which ends the call as if it had
- * come at once. Of all this the call's owner sees progress, when the status changes.
+ * Calls that a server runs as tasks of its own, of either wire (MCP 2025-11-25, basic/utilities/tasks:
+ * session_task_handshake.c; the extension of 2026-07-28: session_task_modern.c). The answer to such a call
+ * names a task; from then on the call rests, and tasks/get is asked as often as the server likes, within
+ * bounds, until the task has ended, which ends the call as if its answer had come at once. Of all this the
+ * call's owner sees progress, when the status changes.
  *
  * A status notification only says earlier what the next tasks/get would say: one that comes before the answer
  * that names its task may be, and is, ignored. A lost answer is asked for again, a few times. Whoever cancels
@@ -22,49 +22,29 @@
 enum {
 	TASK_ID_BYTES_MAX = 1024, /* raw */
 	POLL_MS_MIN = 100,
-	POLL_MS_MAX = 30000,
 	POLL_MS_DEFAULT = 1000,
-	POLL_DIGITS_MAX = 9,
+	NUMBER_DIGITS_MAX = 12,
 	NAMELESS_MS_MAX = 30000, /* so long a cancelled one is waited for that has no name yet */
 	NAMELESS_MAX = 64,
 	CANCELS_MAX = 64, /* that the server has not answered yet */
-	FAILURES_MAX = 3, /* in a row */
 	WORDS_BYTES_MAX = 200
-};
-
-struct protocol_task {
-	struct session *session;
-	struct request *call;
-	struct buf id;          /* a raw JSON string; empty: the server has not named it yet */
-	uint64_t query, result; /* requests under way: tasks/get, tasks/result; 0: none */
-	bool ended;             /* says the server */
-	bool cancelled;         /* before it had a name: nobody waits for the call any more */
-	uint64_t seen;          /* hash of the last status */
-	int failures;
-	int64_t poll_ms;
-	struct loop_timer *timer; /* the next tasks/get; of a cancelled one: it is waited for no longer */
 };
 
 static void timer_fired(void *arg);
 
-static struct request *request_of(const struct session *s, uint64_t id)
+struct protocol_task *task_new(struct session *s, struct request *call,
+			       void (*take)(struct protocol_task *, struct slice))
 {
-	struct request *r = s->requests;
-	while (r && r->id != id)
-		r = r->next;
-	return r;
-}
-
-void task_begin(struct session *s, uint64_t id)
-{
-	struct request *call = request_of(s, id);
 	ensure(call && !call->task);
 	struct protocol_task *t = xcalloc(1, sizeof(*t));
 	t->session = s;
 	t->call = call;
+	t->take = take;
 	t->poll_ms = POLL_MS_DEFAULT;
+	t->ttl_ms = -1;
 	t->timer = loop_timer_new(s->loop, timer_fired, t);
 	call->task = t;
+	return t;
 }
 
 void task_free(struct protocol_task *t)
@@ -77,90 +57,166 @@ void task_free(struct protocol_task *t)
 		wire_forget(t->session, t->result);
 	if (t->cancelled)
 		t->session->nameless--;
+	task_inputs_free(t);
+	task_listen_stop(t);
 	loop_timer_free(t->timer);
 	buf_release(&t->id);
 	free(t);
 }
 
+bool task_id_fits(struct slice id)
+{
+	return id.len > 2 && id.ptr[0] == '"' && id.len <= TASK_ID_BYTES_MAX;
+}
+
+enum err task_name(struct protocol_task *t, struct slice id, struct error *e)
+{
+	if (!task_id_fits(id))
+		return err_set(e, ERR_UPSTREAM, "the server's task has no name of 1 to %d bytes",
+			       TASK_ID_BYTES_MAX - 2);
+	buf_add_slice(&t->id, id);
+	return ERR_NONE;
+}
+
 /* --- the end --- */
 
-/* The call ends, and the task with it. */
-static void task_end(struct protocol_task *t, const struct answer *a)
+void task_end(struct protocol_task *t, const struct answer *a)
 {
 	struct answer seen = *a;
 	seen.unsent = false; /* the call was, whatever became of its questions */
 	wire_end(t->session, t->call, &seen);
 }
 
-static void task_fail(struct protocol_task *t, const struct error *why)
+void task_fail(struct protocol_task *t, const struct error *why)
 {
 	struct answer a = {.error = *why};
 	task_end(t, &a);
 }
 
+void task_abandon(struct protocol_task *t, const struct error *why)
+{
+	task_cancel_send(t->session, &t->id);
+	task_fail(t, why);
+}
+
+void task_ended_by_server(struct protocol_task *t, struct slice status)
+{
+	struct error e;
+	char words[WORDS_BYTES_MAX + 1];
+	fact_copy(status, "statusMessage", words, sizeof(words));
+	err_set(&e, ERR_UPSTREAM, "the server cancelled its task of this call%s%s", *words ? ": " : "",
+		words);
+	task_fail(t, &e);
+}
+
+void task_status_unknown(const char *word, struct error *e)
+{
+	err_set(e, ERR_UPSTREAM, "the server's task has the status \"%s\", which is not known here", word);
+}
+
 /* --- asking the server --- */
 
-/* A request about the task of that name. 0 with e set when nothing was written. */
-static uint64_t task_request(struct session *s, const char *method, const struct buf *task_id,
-			     struct request_handler h, struct error *e)
+uint64_t task_request(struct session *s, const char *method, const struct buf *task_id, struct slice more,
+		      struct request_handler h, struct error *e)
 {
 	struct buf params = BUF_INIT;
 	buf_add_str(&params, "{\"taskId\":");
 	buf_add_slice(&params, buf_slice(task_id));
+	if (more.len)
+		buf_add_char(&params, ',');
+	buf_add_slice(&params, more);
 	buf_add_char(&params, '}');
 	uint64_t id = wire_request(s, method, buf_slice(&params), h, e);
 	buf_release(&params);
 	return id;
 }
 
-/* *id is the request's. When it cannot be written the call ends, and t with it. */
-static void task_ask(struct protocol_task *t, const char *method, uint64_t *id,
-		     void (*on_end)(const struct answer *, void *))
+void task_ask(struct protocol_task *t, const char *method, uint64_t *id,
+	      void (*on_end)(const struct answer *, void *))
 {
 	struct request_handler h = {.on_end = on_end, .arg = t};
 	struct error e;
-	*id = task_request(t->session, method, &t->id, h, &e);
+	*id = task_request(t->session, method, &t->id, (struct slice){0}, h, &e);
 	if (!*id)
 		task_fail(t, &e);
 }
 
-/* true: it was lost on the way, and is asked again. */
-static bool asked_again(struct protocol_task *t, const struct answer *a)
+bool task_asks_again(struct protocol_task *t, const struct answer *a)
 {
 	bool lost = a->error.code == ERR_LOST || a->error.code == ERR_UNAVAILABLE;
-	if (!lost || t->failures >= FAILURES_MAX)
+	if (!lost || t->failures >= TASK_FAILURES_MAX)
 		return false;
 	t->failures++;
 	loop_timer_set(t->timer, t->poll_ms);
 	return true;
 }
 
-static void result_answered(const struct answer *a, void *arg)
+/* Why there is no status; a server says so of a task that it has not kept. */
+static void query_refused(const struct protocol_task *t, const struct answer *a, struct error *e)
+{
+	*e = a->error;
+	if (a->rpc_code == RPC_INVALID_PARAMS && t->ttl_ms >= 0)
+		err_prefix(
+			e,
+			"the server does not know its task of this call any more, which it was to keep for "
+			"%lld ms",
+			(long long)t->ttl_ms);
+	else if (a->rpc_code == RPC_INVALID_PARAMS)
+		err_prefix(e, "the server does not know its task of this call any more");
+	err_prefix(e, "tasks/get");
+}
+
+static void query_answered(const struct answer *a, void *arg)
 {
 	struct protocol_task *t = arg;
-	struct answer seen = *a;
-	t->result = 0;
-	if (asked_again(t, a))
-		return;
-	if (seen.error.code)
-		err_prefix(&seen.error, "tasks/result");
-	task_end(t, &seen);
+	struct error e;
+	t->query = 0;
+	if (!a->error.code) {
+		t->failures = t->ended ? t->failures : 0;
+		t->take(t, a->result);
+	} else if (!task_asks_again(t, a)) {
+		query_refused(t, a, &e);
+		task_fail(t, &e);
+	}
+}
+
+static void timer_fired(void *arg)
+{
+	struct protocol_task *t = arg;
+	if (t->cancelled)
+		wire_forget(t->session, t->call->id);
+	else if (!t->query)
+		task_ask(t, "tasks/get", &t->query, query_answered);
+}
+
+void task_poll_later(struct protocol_task *t)
+{
+	loop_timer_set(t->timer, t->told ? TASK_POLL_MS_MAX : t->poll_ms);
 }
 
 /* --- what it says of itself --- */
 
-static void poll_ms_take(struct protocol_task *t, struct slice raw)
+/* -1: it is no number that is not negative. What is longer than any that makes sense is the largest. */
+static int64_t number_of(struct slice raw)
 {
-	int64_t ms = 0;
+	int64_t n = 0;
 	size_t i = 0;
-	for (; i < raw.len && i < POLL_DIGITS_MAX && raw.ptr[i] >= '0' && raw.ptr[i] <= '9'; i++)
-		ms = ms * 10 + (raw.ptr[i] - '0');
-	if (i)
-		t->poll_ms = ms < POLL_MS_MIN ? POLL_MS_MIN : ms > POLL_MS_MAX ? POLL_MS_MAX : ms;
+	for (; i < raw.len && i < NUMBER_DIGITS_MAX && raw.ptr[i] >= '0' && raw.ptr[i] <= '9'; i++)
+		n = n * 10 + (raw.ptr[i] - '0');
+	return i ? n : -1;
+}
+
+void task_times_take(struct protocol_task *t, struct slice poll, struct slice ttl)
+{
+	int64_t ms = number_of(poll), kept_ms = number_of(ttl);
+	if (ms >= 0)
+		t->poll_ms = ms < POLL_MS_MIN ? POLL_MS_MIN : ms > TASK_POLL_MS_MAX ? TASK_POLL_MS_MAX : ms;
+	if (ttl.len)
+		t->ttl_ms = kept_ms;
 }
 
 /* Each change is a sign of life. A server that says the same again and again shows none. */
-static void progress_tell(struct protocol_task *t, struct slice status)
+void task_progress(struct protocol_task *t, struct slice status)
 {
 	static const char *const parts[] = {"status", "statusMessage", "lastUpdatedAt"};
 	const struct request_handler *h = &t->call->handler;
@@ -180,63 +236,7 @@ static void progress_tell(struct protocol_task *t, struct slice status)
 	buf_release(&text);
 }
 
-static void ended_by_server(struct protocol_task *t, struct slice status)
-{
-	struct error e;
-	char words[WORDS_BYTES_MAX + 1];
-	fact_copy(status, "statusMessage", words, sizeof(words));
-	err_set(&e, ERR_UPSTREAM, "the server cancelled its task of this call%s%s", *words ? ": " : "",
-		words);
-	task_fail(t, &e);
-}
-
-/* An object with status and pollInterval; t may be gone after it. */
-static void status_take(struct protocol_task *t, struct slice status)
-{
-	struct error e;
-	char word[32];
-	fact_copy(status, "status", word, sizeof(word));
-	poll_ms_take(t, scan_member(status, "pollInterval"));
-	progress_tell(t, status);
-	bool input = strcmp(word, "input_required") == 0;
-	t->ended = strcmp(word, "completed") == 0 || strcmp(word, "failed") == 0;
-	if (strcmp(word, "cancelled") == 0) {
-		ended_by_server(t, status);
-	} else if (!t->ended && !input && strcmp(word, "working") != 0) {
-		err_set(&e, ERR_UPSTREAM, "the server's task has the status \"%s\", which is not known here",
-			word);
-		task_fail(t, &e);
-	} else {
-		loop_timer_set(t->timer, t->ended ? -1 : t->poll_ms);
-		if ((t->ended || input) && !t->result)
-			task_ask(t, "tasks/result", &t->result, result_answered);
-	}
-}
-
-static void query_answered(const struct answer *a, void *arg)
-{
-	struct protocol_task *t = arg;
-	struct error e = a->error;
-	t->query = 0;
-	if (!e.code) {
-		t->failures = t->ended ? t->failures : 0;
-		status_take(t, a->result);
-	} else if (!asked_again(t, a)) {
-		err_prefix(&e, "tasks/get");
-		task_fail(t, &e);
-	}
-}
-
-static void timer_fired(void *arg)
-{
-	struct protocol_task *t = arg;
-	if (t->cancelled)
-		wire_forget(t->session, t->call->id);
-	else if (!t->query)
-		task_ask(t, "tasks/get", &t->query, query_answered);
-}
-
-/* --- the beginning --- */
+/* --- cancelling --- */
 
 static void cancel_answered(const struct answer *a, void *arg)
 {
@@ -247,45 +247,19 @@ static void cancel_answered(const struct answer *a, void *arg)
 			  LF_STR("error", a->error.msg));
 }
 
-static void cancel_send(struct session *s, const struct buf *task_id)
+void task_cancel_send(struct session *s, const struct buf *task_id)
 {
 	struct request_handler h = {.on_end = cancel_answered, .arg = s};
 	struct error e;
 	if (s->cancels >= CANCELS_MAX)
 		err_set(&e, ERR_FULL, "the server has left %d of them without an answer", CANCELS_MAX);
-	else if (task_request(s, "tasks/cancel", task_id, h, &e)) {
+	else if (task_request(s, "tasks/cancel", task_id, (struct slice){0}, h, &e)) {
 		s->cancels++;
 		return;
 	}
 	log_warn("a task of a tool server cannot be cancelled there: it runs until it ends by itself",
 		 LF_STR("server", s->server), LF_STR("error", e.msg));
 }
-
-bool task_take(struct session *s, struct request *call, const struct answer *a)
-{
-	struct protocol_task *t = call->task;
-	struct slice task = scan_member(a->result, "task"), id = scan_member(task, "taskId");
-	struct error e;
-	if (a->error.code || !task.len)
-		return false;
-	if (id.len <= 2 || id.ptr[0] != '"' || id.len > TASK_ID_BYTES_MAX) {
-		err_set(&e, ERR_UPSTREAM, "the server's task has no name of 1 to %d bytes",
-			TASK_ID_BYTES_MAX - 2);
-		task_fail(t, &e);
-		return true;
-	}
-	buf_add_slice(&t->id, id);
-	if (t->cancelled) {
-		cancel_send(s, &t->id);
-		wire_forget(s, call->id);
-		return true;
-	}
-	wire_rest(s, call);
-	status_take(t, task);
-	return true;
-}
-
-/* --- cancelling --- */
 
 static void nobody_waits(const struct answer *a, void *arg)
 {
@@ -295,7 +269,7 @@ static void nobody_waits(const struct answer *a, void *arg)
 
 bool task_cancel(struct session *s, uint64_t call_id)
 {
-	struct request *call = request_of(s, call_id);
+	struct request *call = wire_find(s, call_id);
 	struct protocol_task *t = call ? call->task : NULL;
 	if (!t)
 		return false;
@@ -303,7 +277,7 @@ bool task_cancel(struct session *s, uint64_t call_id)
 		struct buf id = t->id;
 		t->id = (struct buf)BUF_INIT;
 		wire_forget(s, call->id);
-		cancel_send(s, &id);
+		task_cancel_send(s, &id);
 		buf_release(&id);
 		return true;
 	}
@@ -317,21 +291,14 @@ bool task_cancel(struct session *s, uint64_t call_id)
 	return true;
 }
 
-/* --- what comes of its own accord --- */
+/* --- whose is it? --- */
 
-static struct request *call_of_task(const struct session *s, struct slice id)
+struct request *task_call_of(const struct session *s, struct slice id)
 {
 	struct request *r = s->requests;
 	while (r && !(r->task && r->task->id.len && slice_eq(buf_slice(&r->task->id), id)))
 		r = r->next;
 	return id.len ? r : NULL;
-}
-
-void task_status_received(struct session *s, struct slice params)
-{
-	struct request *call = call_of_task(s, scan_member(params, "taskId"));
-	if (call && !call->task->ended)
-		status_take(call->task, params);
 }
 
 struct slice task_related(struct slice params)
@@ -342,7 +309,7 @@ struct slice task_related(struct slice params)
 uint64_t task_owner(const struct session *s, uint64_t about, struct slice params)
 {
 	struct slice related = task_related(params);
-	struct request *call = call_of_task(s, scan_member(related, "taskId"));
+	struct request *call = task_call_of(s, scan_member(related, "taskId"));
 	if (related.len)
 		return call ? call->id : 0;
 	for (const struct request *r = about ? s->requests : NULL; r; r = r->next) {

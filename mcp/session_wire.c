@@ -183,7 +183,7 @@ void wire_answer(struct session *s, struct slice id, const char *member, struct 
 
 /* --- requests under way --- */
 
-static struct request *request_find(const struct session *s, uint64_t id)
+struct request *wire_find(const struct session *s, uint64_t id)
 {
 	struct request *r = s->requests;
 	while (r && r->id != id)
@@ -212,13 +212,13 @@ static void request_take_out(struct session *s, struct request *r)
 
 uint64_t wire_id_now(const struct session *s, uint64_t id)
 {
-	const struct request *r = request_find(s, id);
+	const struct request *r = wire_find(s, id);
 	return r ? r->wire_id : 0;
 }
 
 bool wire_forget(struct session *s, uint64_t id)
 {
-	struct request *r = request_find(s, id);
+	struct request *r = wire_find(s, id);
 	if (!r)
 		return false;
 	request_take_out(s, r);
@@ -258,6 +258,7 @@ static void request_end(struct session *s, uint64_t wire_id, const struct answer
 	if (!r) {
 		s->facts.late_answers++;
 		log_debug("answer of a tool server that nobody waits for", LF_STR("server", s->server));
+		task_orphaned(s, a->result);
 		return;
 	}
 	bool waits = r->task && task_take(s, r, a);
@@ -316,14 +317,14 @@ static void request_received(struct session *s, const struct scan_message *m, ui
 
 static void progress_received(struct session *s, struct slice params)
 {
-	struct request *r = request_find(s, wire_id_number(scan_member(params, "progressToken")));
+	struct request *r = wire_find(s, wire_id_number(scan_member(params, "progressToken")));
 	if (r && r->handler.on_progress)
 		r->handler.on_progress(params, r->handler.arg);
 }
 
 static void log_received(struct session *s, struct slice params, uint64_t about)
 {
-	struct request *r = request_find(s, task_owner(s, about, params));
+	struct request *r = wire_find(s, task_owner(s, about, params));
 	if (r && r->handler.on_log)
 		r->handler.on_log(params, r->handler.arg);
 	else if (s->events.on_log)
@@ -332,7 +333,7 @@ static void log_received(struct session *s, struct slice params, uint64_t about)
 
 static void notification_received(struct session *s, const struct scan_message *m, uint64_t about)
 {
-	if (s->modern && listen_takes(s, m))
+	if (s->modern && (task_listen_takes(s, m) || listen_takes(s, m)))
 		return;
 	if (slice_eq_str(m->method, "notifications/progress"))
 		progress_received(s, m->params);

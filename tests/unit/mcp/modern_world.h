@@ -4,11 +4,19 @@
 #define TESTS_UNIT_MCP_MODERN_WORLD_H
 
 #include "tests/unit/mcp/session_world.h"
+#include "mcp/session_int.h"
 
 #define MODERN_META                                                                       \
 	"\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","                     \
 	"\"io.modelcontextprotocol/clientInfo\":{\"name\":\"agent-runtime\",\"version\":" \
 	"\"1.2\"},\"io.modelcontextprotocol/clientCapabilities\":{}"
+/* The first, when it is not known yet what the server has. */
+#define DISCOVERY(id)                                                                               \
+	"{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"server/discover\",\"params\":{\"_meta\":{" \
+	"\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","                               \
+	"\"io.modelcontextprotocol/clientInfo\":{\"name\":\"agent-runtime\",\"version\":"           \
+	"\"1.2\"},\"io.modelcontextprotocol/clientCapabilities\":{\"extensions\":{"                 \
+	"\"io.modelcontextprotocol/tasks\":{}}}}}}\n"
 #define MODERN_REQUEST(id, method, params)                                                 \
 	"{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"" method "\",\"params\":{" params \
 	"\"_meta\":{" MODERN_META "}}}\n"
@@ -43,6 +51,28 @@ static inline uint64_t call_of(struct world *w, const char *tool, const char *ar
 	struct error e;
 	struct request_handler h = {.on_progress = told_progress, .on_end = told_end, .arg = w};
 	return session_call(w->session, tool, slice_str(arguments), NULL, h, &e);
+}
+
+#define ASKING_META                                                                             \
+	"\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/" \
+	"clientInfo\":{\"name\":\"agent-runtime\",\"version\":\"1.2\"},"                        \
+	"\"io.modelcontextprotocol/clientCapabilities\":CAPABILITIES"
+
+/* With what is offered as CAPABILITIES, whatever that is at present. */
+static inline void sent_like(struct world *w, const char *text)
+{
+	struct buf expected = BUF_INIT, capabilities = BUF_INIT;
+	struct jw jw = JW(&capabilities);
+	capabilities_write(w->session, &jw);
+	for (const char *at = text, *hit; *at; at = hit ? hit + strlen("CAPABILITIES") : at + strlen(at)) {
+		hit = strstr(at, "CAPABILITIES");
+		buf_add(&expected, at, hit ? (size_t)(hit - at) : strlen(at));
+		if (hit)
+			buf_add_slice(&expected, buf_slice(&capabilities));
+	}
+	sent_is(w, buf_cstr(&expected));
+	buf_release(&expected);
+	buf_release(&capabilities);
 }
 
 #endif

@@ -10,7 +10,7 @@ static void modern__discovers_and_lists(void **state)
 	struct world w;
 	(void)state;
 	modern_open(&w, false);
-	sent_is(&w, MODERN_REQUEST("1", "server/discover", ""));
+	sent_is(&w, DISCOVERY("1"));
 	assert_string_equal(w.version, "2026-07-28");
 	assert_null(session_facts(w.session)->era);
 	say(&w, DISCOVERED);
@@ -98,7 +98,7 @@ static void modern__a_refused_version_is_taken_from_the_list_once(void **state)
 	modern_open(&w, true);
 	buf_reset(&w.sent);
 	say(&w, REFUSED_VERSION("1"));
-	sent_is(&w, MODERN_REQUEST("2", "server/discover", ""));
+	sent_is(&w, DISCOVERY("2"));
 	say(&w, REFUSED_VERSION("2"));
 	assert_int_equal(w.broken, 1);
 	sent_is(&w, "");
