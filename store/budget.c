@@ -258,6 +258,27 @@ bool budget_get(struct store *s, const char *tenant, int64_t wall_ms, struct bud
 	return found;
 }
 
+bool budget_view_get(struct store *s, uint32_t i, int64_t wall_ms, struct budget_view *out)
+{
+	*out = (struct budget_view){0};
+	if (i >= s->map->budgets_max)
+		return false;
+	budgets_take_lock(s);
+	const struct budget_entry *b = entry_at(s, i);
+	if (atomic_load(&b->used) && b->day == budget_day(wall_ms)) {
+		memcpy(out->tenant, b->tenant, sizeof out->tenant);
+		out->charged = b->spent;
+	}
+	budgets_give_lock(s);
+	return true;
+}
+
+void store_budget_caps(const struct store *s, struct budget_caps *tenant, struct budget_caps *service)
+{
+	*tenant = s->map->tenant_caps;
+	*service = s->map->service_caps;
+}
+
 /* --- the keeper's side --- */
 
 size_t store_budgets(const struct store *s)

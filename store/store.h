@@ -439,6 +439,13 @@ void budget_settle(struct store *s, const char *tenant, const struct budget_hold
 bool budget_is_saved(struct store *s, uint64_t change);
 /* What was charged on that day; "" is the whole service. false: nothing is known of it. */
 bool budget_get(struct store *s, const char *tenant, int64_t wall_ms, struct budget_sums *out);
+/* The i-th place of those that are counted, 0 is the whole service. false: there are not so many. */
+struct budget_view {
+	char tenant[STORE_TENANT_SIZE]; /* "": the service, or nobody has this place today */
+	struct budget_sums charged;
+};
+bool budget_view_get(struct store *s, uint32_t i, int64_t wall_ms, struct budget_view *out);
+void store_budget_caps(const struct store *s, struct budget_caps *tenant, struct budget_caps *service);
 
 /* --- figures --- */
 

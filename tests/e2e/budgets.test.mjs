@@ -134,6 +134,10 @@ test('a tenant\'s day: another tenant goes on, and a restart of the service forg
   assert.match(cut.result, /no answer was written.*\[s1\].*a part/s);
   assert.equal(shop.calls, 6);
   assert.equal((await ask(first, 'b')).budget_exhausted, undefined);
+  const day = (await first.json('/v1/budgets')).body;
+  assert.deepEqual(day.tenants.map((t) => [t.tenant, t.charged.model_calls]), [['a', 6], ['b', 4]]);
+  assert.deepEqual([day.service.charged.model_calls, day.tenant_limits], [10, { model_calls: 6 }]);
+  near(day.service.charged.cost, 10 * CALL);
   // The whole service is killed; the next one knows.
   const data = first.storePath;
   for (const p of [...first.processes().all, { pid: first.pid }]) try { process.kill(p.pid, 'SIGKILL'); } catch { /* gone */ }
@@ -143,6 +147,7 @@ test('a tenant\'s day: another tenant goes on, and a restart of the service forg
   assert.equal(none.status, 'failed');
   assert.equal(none.error.code, 'budget-exhausted');
   assert.equal(shop.calls, 10);
+  assert.equal((await next.json('/v1/budgets?tenant=a')).body.tenants[0].charged.model_calls, 6);
   await next.stop();
   fs.rmSync(first.dir, { recursive: true, force: true });
 });

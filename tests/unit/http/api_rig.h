@@ -201,7 +201,10 @@ static inline int api_start_as(uint32_t tasks_max, bool keeper)
 				   .keeper = keeper,
 				   .requests_max = 64,
 				   .gates = gates,
-				   .gates_count = API_MODELS};
+				   .gates_count = API_MODELS,
+				   .service_caps = {.cost_nano = 2500000000},
+				   .tenant_caps = {.model_calls = 9},
+				   .budgets_max = 3};
 	struct http_options o;
 	struct error e = {0};
 
