@@ -24,7 +24,7 @@
  * - resume.c: a run rebuilt from its document and events, table and archive; replay.c: what each event says
  * - budget.c: what the task may spend; budget_tokens.c: the most tokens of a prompt; budget_end.c: the end of
  *   a task that is over it; budget_resume.c: what it has spent before it was taken up
- * - answer_plain.c: an answer that no model has written
+ * - answer_plain.c: an answer that no model has written; answer_links.c: links in one
  * - record.c: events written, always through task_move
  *
  * A run is driven by run_pump(), which is only ever called from the bottom of the loop (run_wake). Callbacks

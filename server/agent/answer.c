@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whether the final answer is what it must be. Text: the steps it cites, as [s1] or [s1, s2], exist; what
- * failed or was left out is named. A task with an output schema: one JSON value that fits it. Decided by
- * looking, never by asking a model. Pure.
+ * failed or was left out is named; links are what answer_links.c makes of them. A task with an output schema:
+ * one JSON value that fits it. Decided by looking, never by asking a model.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
@@ -96,6 +96,16 @@ void answer_notes(const struct run *r, const char *text, struct buf *out)
 		buf_printf(out, "%s\n- [%s] %s: %s", head, p->id, p->title, why);
 		head = "";
 	}
+}
+
+void answer_text_add(const struct run *r, const char *text, struct buf *out)
+{
+	if (!r->tainted || r->agent->options.tainted_calls == PERMIT_ALLOW)
+		buf_add_str(out, text);
+	else if (answer_links_defuse(text, r->prompt, out))
+		buf_add_str(out,
+			    "\n\nNote: links and images are written as text, since texts of strangers were "
+			    "read before.");
 }
 
 /* --- with an output schema --- */

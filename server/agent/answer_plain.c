@@ -33,7 +33,7 @@ static void steps_print(const struct run *r, struct buf *out)
 
 void answer_plain_end(struct run *r, const char *why)
 {
-	struct buf text = BUF_INIT;
+	struct buf text = BUF_INIT, shown = BUF_INIT;
 	struct record rec;
 	enum event_type type = EVENT_TASK_RESULT;
 	ensure(answer_plain_possible(r));
@@ -41,8 +41,10 @@ void answer_plain_end(struct run *r, const char *why)
 	steps_print(r, &text);
 	answer_notes(r, "", &text);
 	record_begin(&rec);
-	jw_kv_text(&rec.w, "result", buf_cstr(&text));
+	answer_text_add(r, buf_cstr(&text), &shown);
+	jw_kv_text(&rec.w, "result", buf_cstr(&shown));
 	buf_release(&text);
+	buf_release(&shown);
 	if (record_events(r, &rec, &type, 1, TASK_COMPLETED, NULL))
 		run_drop(r, false);
 }

@@ -94,6 +94,11 @@ void parts_print(const struct json *result, const struct result_part *parts, siz
 void answer_unknown_steps(const struct plan *p, const char *text, struct buf *out);
 /* What failed or was left out and is not cited by the text, as lines that can be put behind it; appended. */
 void answer_notes(const struct run *r, const char *text, struct buf *out);
+/* The answer's own text, with its links as text where strangers may have made them up. */
+void answer_text_add(const struct run *r, const char *text, struct buf *out);
+/* answer_links.c: appends it so that nothing loads or leads elsewhere by itself, but for what the prompt
+ * names; true: something was changed. */
+bool answer_links_defuse(const char *text, const char *prompt, struct buf *out);
 /* The value that the text is or holds, if it fits the schema; else NULL and what is wrong with it. */
 struct json *answer_json(const char *text, const struct json *schema, struct error *e);
 /* Every provider that takes schemas takes this one as strict. */

@@ -196,7 +196,7 @@ static void text_take(struct run *r, const char *text, struct record *completed)
 			goto out;
 	}
 	buf_reset(&whole);
-	buf_add_str(&whole, text);
+	answer_text_add(r, text, &whole);
 	if (unknown.len > 0)
 		buf_printf(&whole, "\n\nNote: there is no step %s; what is said of it rests on nothing.",
 			   buf_cstr(&unknown));

@@ -74,10 +74,24 @@ static enum err metadata_check(const struct http_options *o, const struct json *
 	return ERR_NONE;
 }
 
+static bool writer_is_offline(const struct http *h)
+{
+	enum { WRITER = 1 << 2 };
+
+	for (uint32_t i = 0; i < store_gates(h->store); i++) {
+		const struct http_model *m = &h->options.models[i];
+
+		if ((m->roles & WRITER) != 0 && strcmp(m->api, "offline") == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Compact text of the schema that the result must follow into *out; nothing when there is none. */
-static enum err output_schema_check(const struct http_options *o, const struct json *body, struct buf *out,
+static enum err output_schema_check(const struct http *h, const struct json *body, struct buf *out,
 				    struct error *e)
 {
+	const struct http_options *o = &h->options;
 	const struct json *given = json_get(body, "output_schema");
 	struct error why = {0};
 
@@ -87,6 +101,11 @@ static enum err output_schema_check(const struct http_options *o, const struct j
 		return err_set_field(e, ERR_FIELD, "/output_schema",
 				     "output_schema must be a JSON Schema object, not %s",
 				     json_type_name(json_type(given)));
+	if (writer_is_offline(h))
+		return err_set_field(
+			e, ERR_FIELD, "/output_schema",
+			"output_schema needs a language model, and the offline rules, which write "
+			"text only, are all there is: set llm.api or llm.providers");
 	if (!json_print(given, out))
 		return err_set(e, ERR_MEMORY, "no memory for the output schema");
 	if (out->len > o->output_schema_bytes_max)
@@ -140,7 +159,7 @@ static enum err task_make(struct api_post *p, const struct json *body, struct ap
 	if (code == ERR_NONE)
 		code = metadata_check(o, body, &metadata, e);
 	if (code == ERR_NONE)
-		code = output_schema_check(o, body, &output_schema, e);
+		code = output_schema_check(p->request->http, body, &output_schema, e);
 	if (code == ERR_NONE)
 		code = api_budget_check(o, body, &budget, e);
 	if (code == ERR_NONE)

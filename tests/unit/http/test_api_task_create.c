@@ -34,6 +34,21 @@ static void task_create__keeps_the_schema_of_the_result(void **state)
 	assert_null(json_pointer(api.body, "/output_schema"));
 }
 
+/* The offline rules write text only: that is said at once, not when the task has failed. */
+static void task_create__no_model_no_schema(void **state)
+{
+	static const struct http_model offline[API_MODELS] = {
+		{.provider = "offline", .model = "builtin-rules", .api = "offline", .roles = 7}};
+
+	(void)state;
+	api.http->options.models = offline;
+	assert_int_equal(api_post("/v1/tasks", "{\"prompt\":\"x\",\"output_schema\":{\"type\": \"string\"}}"),
+			 400);
+	assert_string_equal(api_text("/field"), "/output_schema");
+	assert_non_null(strstr(api_text("/detail"), "needs a language model"));
+	assert_int_equal(api_post("/v1/tasks", "{\"prompt\":\"x\"}"), 202);
+}
+
 static void task_create__takes_defaults_from_the_options(void **state)
 {
 	(void)state;
@@ -191,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		API_TEST(task_create__answers_with_the_document),
 		API_TEST(task_create__keeps_the_schema_of_the_result),
+		API_TEST(task_create__no_model_no_schema),
 		API_TEST(task_create__takes_defaults_from_the_options),
 		API_TEST(task_create__refuses_bad_bodies),
 		API_TEST(task_create__bounds_the_prompt),
