@@ -165,8 +165,13 @@ struct auth *auth_new(struct auth_house *h, const char *name, const char *url,
 		      const struct mcp_auth_options *o, struct auth_events events)
 {
 	struct auth *a = xcalloc(1, sizeof(*a));
-	*a = (struct auth){
-		.house = h, .name = name, .url = url, .options = o, .type = type_of(o), .events = events};
+	*a = (struct auth){.refs = 1,
+			   .house = h,
+			   .name = name,
+			   .url = url,
+			   .options = o,
+			   .type = type_of(o),
+			   .events = events};
 	a->timer = loop_timer_new(h->loop, timer_fired, a);
 	a->keep_name = xasprintf("%s %s", name, url);
 	if (a->type == MCP_AUTH_CLIENT || a->type == MCP_AUTH_CODE)
@@ -179,9 +184,16 @@ struct auth *auth_new(struct auth_house *h, const char *name, const char *url,
 	return a;
 }
 
-void auth_free(struct auth *a)
+struct auth *auth_hold(struct auth *a)
 {
-	if (!a)
+	if (a)
+		a->refs++;
+	return a;
+}
+
+void auth_drop(struct auth *a)
+{
+	if (!a || --a->refs)
 		return;
 	ensure(!a->telling);
 	for (struct auth_waiter *w; (w = a->waiters);) {

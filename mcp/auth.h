@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Authorization towards remote servers (MCP 2025-11-25 and 2026-07-28, "Authorization"; OAuth 2.1): which
- * header a request gets, and what to do when a server refuses it. One struct auth for each server; all its
- * requests share it, so that tokens are fetched and refreshed once whoever asks. Runs in the supervisor only,
- * on its loop, and never blocks it.
+ * header a request gets, and what to do when a server refuses it. One struct auth for each row of the
+ * registry; all its sessions and requests share it, so that tokens are fetched and refreshed once whoever
+ * asks. Runs in the supervisor only, on its loop, and never blocks it.
  */
 #ifndef MCP_AUTH_H
 #define MCP_AUTH_H
@@ -38,8 +38,10 @@ struct auth_events {
 /* name and url of the server; all strings are borrowed for its life. */
 struct auth *auth_new(struct auth_house *h, const char *name, const char *url,
 		      const struct mcp_auth_options *o, struct auth_events events);
-/* Drops who waits, without a word; not from within what it calls. NULL is fine. */
-void auth_free(struct auth *a);
+/* Counted by references. The last drop drops who waits, too, without a word; not from within what it calls.
+ * NULL is fine. */
+struct auth *auth_hold(struct auth *a);
+void auth_drop(struct auth *a);
 
 /* "Authorization: Bearer ..." or NULL; borrowed until the next turn of the loop. *generation names it for
  * auth_challenged. */

@@ -234,6 +234,7 @@ struct auth_waiter {
 };
 
 struct auth {
+	unsigned refs;
 	struct auth_house *house;
 	const char *name, *url;
 	const struct mcp_auth_options *options;

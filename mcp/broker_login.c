@@ -17,7 +17,7 @@ struct worker_login {
 	struct worker *worker;
 	struct worker_login *next;
 	uint64_t id;
-	struct server *server; /* NULL: nobody waits */
+	struct pool *pool; /* NULL: nobody waits */
 };
 
 static void login_free(struct worker_login *g)
@@ -37,21 +37,19 @@ static void login_ended(const struct error *e, void *arg)
 	uint64_t id = g->id;
 	pack_u32(&body, e->code);
 	pack_text(&body, e->msg);
-	pack_slice(&body, slice_str(g->server ? g->server->options->id : ""));
+	pack_slice(&body, slice_str(g->pool ? g->pool->options->id : ""));
 	login_free(g);
 	worker_send(w, IPC_LOGIN_DONE, id, buf_slice(&body));
 	buf_release(&body);
 }
 
-static struct server *server_find(const struct mcp_broker *b, const char *state)
+static struct pool *pool_find(const struct mcp_broker *b, const char *state)
 {
-	struct server *found = NULL;
+	struct pool *found = NULL;
 	for (size_t i = 0; i < b->pools_count; i++) {
-		for (size_t k = 0; k < b->pools[i]->count; k++) {
-			struct server *s = b->pools[i]->instances[k];
-			if (s->auth && auth_login_is(s->auth, state))
-				found = s;
-		}
+		struct pool *p = b->pools[i];
+		if (p->auth && auth_login_is(p->auth, state))
+			found = p;
 	}
 	return found;
 }
@@ -70,9 +68,9 @@ void broker_login_received(struct worker *w, const struct ipc_frame *f)
 	*g = (struct worker_login){.worker = w, .next = w->logins, .id = f->id};
 	w->logins = g;
 	if (unpack_end(&u))
-		g->server = server_find(w->broker, r.state);
-	if (g->server) {
-		auth_login_end(g->server->auth, &r, login_ended, g);
+		g->pool = pool_find(w->broker, r.state);
+	if (g->pool) {
+		auth_login_end(g->pool->auth, &r, login_ended, g);
 		return;
 	}
 	err_set(&e, ERR_NOT_FOUND,
@@ -84,22 +82,22 @@ void broker_login_received(struct worker *w, const struct ipc_frame *f)
 void broker_logins_forget(struct worker *w)
 {
 	while (w->logins) {
-		if (w->logins->server)
-			auth_forget(w->logins->server->auth, w->logins);
+		if (w->logins->pool)
+			auth_forget(w->logins->pool->auth, w->logins);
 		login_free(w->logins);
 	}
 }
 
-void broker_logins_end(struct mcp_broker *b, const struct server *s)
+void broker_logins_end(struct mcp_broker *b, const struct pool *p)
 {
 	struct error e;
 	err_set(&e, ERR_GONE, "the server was changed in the registry meanwhile; log in again");
 	for (struct worker *w = b->workers; w; w = w->next) {
 		for (struct worker_login *g = w->logins, *next; g; g = next) {
 			next = g->next;
-			if (g->server != s)
+			if (g->pool != p)
 				continue;
-			auth_forget(s->auth, g);
+			auth_forget(p->auth, g);
 			login_ended(&e, g);
 		}
 	}

@@ -57,6 +57,7 @@ void pool_free(struct pool *p)
 	loop_defer_cancel(p->loop, p);
 	loop_timer_free(p->timer);
 	lists_forget(p);
+	pool_auth_drop(p);
 	row_set_drop(p->row_set);
 	free(p->last_end.task_id);
 	free(p->effects_told);
@@ -325,6 +326,7 @@ void pool_replace(struct pool *p, const struct mcp_server_options *row, struct r
 {
 	struct row_set *old = p->row_set;
 	bool shared = row->scope == MCP_SHARED;
+	pool_auth_drop(p);
 	p->options = row;
 	p->row_set = row_set_hold(set);
 	row_set_drop(old);

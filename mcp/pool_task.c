@@ -47,9 +47,10 @@ bool pool_may_start(const struct pool *p, const struct server *s)
 	return others < p->options->instances_max;
 }
 
+/* No start would help now: not before a person has logged in, or some time is over. */
 static bool backs_off(const struct pool *p)
 {
-	return clock_mono_ms() < p->retry_mono_ms;
+	return clock_mono_ms() < p->retry_mono_ms || pool_awaits_person(p);
 }
 
 void pool_start_failed(struct pool *p, const struct error *why)
@@ -105,8 +106,8 @@ static struct server *instance_for(struct pool *p, const char *task_id, struct e
 	if (s)
 		return s;
 	if (backs_off(p)) {
-		err_set(e, ERR_UNAVAILABLE, "server %s is not available (backoff): %s", p->options->id,
-			p->last_error.msg);
+		err_set(e, ERR_UNAVAILABLE, "server %s is not available (%s): %s", p->options->id,
+			pool_state_name(p), p->last_error.msg);
 		return NULL;
 	}
 	s = pool_add(p, task_id);

@@ -155,6 +155,8 @@ const char *pool_state_name(const struct pool *p)
 		return state_word(s);
 	if (!pool_offers_tools(p))
 		return p->count ? "stopping" : "stopped";
+	if (pool_login_url(p) && !has_state(p, SERVER_READY))
+		return "auth_required";
 	if (clock_mono_ms() < p->retry_mono_ms)
 		return "backoff";
 	if (has_state(p, SERVER_READY))
@@ -199,7 +201,7 @@ void pool_write(const struct pool *p, struct jw *w)
 	const struct server *s = newest(p);
 	const struct session_facts *f = s && s->session ? session_facts(s->session) : &p->facts;
 	const struct error *e = pool_last_error(p);
-	const char *login = s && s->auth ? auth_login_url(s->auth) : NULL;
+	const char *login = pool_login_url(p);
 	jw_object(w);
 	jw_kv_text(w, "id", p->options->id);
 	jw_kv_bool(w, "enabled", p->options->enabled);

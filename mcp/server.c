@@ -20,7 +20,6 @@
 enum { LAST_WORDS_SIZE = 200 };
 
 static void timer_fired(void *arg);
-static void login_over(void *arg);
 
 const char *server_state_name(enum server_state state)
 {
@@ -32,14 +31,12 @@ const char *server_state_name(enum server_state state)
 
 void server_init(struct server *s, struct pool *p)
 {
-	struct auth_events events = {NULL, login_over, s};
 	const struct mcp_server_options *o = p->options;
 	*s = (struct server){.pool = p, .loop = p->loop, .options = o, .limits = p->limits};
 	s->row_set = row_set_hold(p->row_set);
 	s->timer = loop_timer_new(s->loop, timer_fired, s);
 	s->era_timer = loop_timer_new(s->loop, server_era_due, s);
-	if (o->transport == MCP_REMOTE && o->enabled && o->url)
-		s->auth = auth_new(broker_auth_house(p->broker), o->id, o->url, &o->auth, events);
+	s->auth = auth_hold(pool_auth(p));
 	tail_init(&s->tail, s->limits->stderr_tail_bytes);
 	err_set(&s->last_error, ERR_NONE, "%s", "");
 }
@@ -48,12 +45,11 @@ void server_release(struct server *s)
 {
 	ensure(!s->calls);
 	broker_start_leave(s->pool->broker, s);
-	broker_logins_end(s->pool->broker, s);
 	session_close(s->session);
 	server_probe_free(s);
 	if (s->link)
 		s->link->ops->free(s->link);
-	auth_free(s->auth);
+	auth_drop(s->auth);
 	loop_defer_cancel(s->loop, s);
 	loop_timer_free(s->timer);
 	loop_timer_free(s->era_timer);
@@ -309,9 +305,8 @@ static void timer_fired(void *arg)
 }
 
 /* It works now, or another person must be asked: a start shows. */
-static void login_over(void *arg)
+void server_login_over(struct server *s)
 {
-	struct server *s = arg;
 	s->failures = 0;
 	if (s->state == SERVER_BACKOFF)
 		loop_timer_set(s->timer, 0);

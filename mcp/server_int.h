@@ -64,7 +64,7 @@ struct server {
 	enum server_state state;
 	struct link *link;       /* from start to gone */
 	struct session *session; /* from start to lost */
-	struct auth *auth;       /* NULL: not a remote one */
+	struct auth *auth;       /* its row's; NULL: not a remote one */
 	struct session_facts facts;
 	struct tool_call *calls; /* waiting and in flight, newest first */
 	size_t calls_count;
@@ -142,6 +142,7 @@ const char *server_state_name(enum server_state state);
 void server_mask(const struct server *s, struct error *e);
 int64_t server_start_ms(const struct server *s); /* its limit */
 void server_start_admitted(struct server *s);    /* broker_start.c: it may now */
+void server_login_over(struct server *s);        /* nobody is waited for any more */
 
 /* --- server_rest.c --- */
 
@@ -206,6 +207,7 @@ struct pool {
 	struct loop *loop;
 	const struct mcp_server_options *options; /* as the registry is now */
 	struct row_set *row_set;                  /* holds them */
+	struct auth *auth;                        /* made when it is first needed */
 	const struct mcp_broker_options *limits;
 	struct server **instances; /* in the order they were made; MCP_SHARED: one, or it is retired */
 	size_t count;
@@ -263,6 +265,12 @@ int64_t pool_backoff_ms(const struct mcp_broker_options *o, int failures);
 
 struct server *pool_add(struct pool *p, const char *task_id);
 
+/* --- pool_auth.c: one authorization for all instances of a row --- */
+struct auth *pool_auth(struct pool *p);           /* NULL: it is not a remote row */
+void pool_auth_drop(struct pool *p);              /* its row is about to be another */
+const char *pool_login_url(const struct pool *p); /* NULL unless a person is waited for */
+bool pool_awaits_person(const struct pool *p);    /* and until then there is no token at all */
+
 /* --- pool_task.c: MCP_TASK only --- */
 void pool_task_call(struct pool *p, struct tool_call *c);
 void pool_task_tend(struct pool *p);
@@ -281,8 +289,8 @@ void broker_pool_gone(struct mcp_broker *b);
 bool broker_is_stopping(const struct mcp_broker *b);
 struct loop *broker_loop(const struct mcp_broker *b);
 const struct mcp_broker_options *broker_limits(const struct mcp_broker *b);
-struct auth_house *broker_auth_house(struct mcp_broker *b);           /* NULL: there are no remote servers */
-void broker_logins_end(struct mcp_broker *b, const struct server *s); /* its auth is about to go */
+struct auth_house *broker_auth_house(struct mcp_broker *b);         /* NULL: there are no remote servers */
+void broker_logins_end(struct mcp_broker *b, const struct pool *p); /* its auth is about to go */
 void broker_call_progress(struct tool_call *c, struct slice progress, struct slice total,
 			  struct slice message);
 /* Sends the end to the worker and takes the call off its list. */

@@ -27,7 +27,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { CONNECTION_AGE_SECONDS_MAX = 60, CONNECTIONS_KEPT_MAX = 64, FORGOTTEN_MS_MAX = 1000 };
+/* Idle connections are not used again after this; under what must not arrive twice none may die, and many
+ * servers close theirs after five seconds. */
+enum { CONNECTION_AGE_SECONDS_MAX = 60, CONNECTION_AGE_SECONDS_ONCE = 3 };
+enum { CONNECTIONS_KEPT_MAX = 64, FORGOTTEN_MS_MAX = 1000 };
 
 struct fetch {
 	struct loop *loop;
@@ -406,7 +409,8 @@ static void easy_options(struct fetch_exchange *x, const struct fetch_request *r
 		easy_body(x, r->method);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L); /* a stream may be quiet for hours */
-	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)CONNECTION_AGE_SECONDS_MAX);
+	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN,
+			 (long)(x->once ? CONNECTION_AGE_SECONDS_ONCE : CONNECTION_AGE_SECONDS_MAX));
 	if (o->ca_file != NULL && o->ca_file[0] != '\0')
 		curl_easy_setopt(easy, CURLOPT_CAINFO, o->ca_file);
 	if (o->cert_file != NULL) {

@@ -2,8 +2,7 @@
 /*
  * How many processes of a server there are, and for how long: `scope`, `warm`, `max_instances`, `idle_stop`,
  * `max_lifetime` and `start_seconds` of an entry. What means nothing where the scope is `shared` is an error
- * there, and so is a remote server for each task whose authorization a person grants: each would need its
- * own.
+ * there.
  */
 #include "base/base.h"
 #include "conf/conf.h"
@@ -74,10 +73,6 @@ static enum err task_check(const struct registry_read *r, const struct conf_node
 		return conf_error_at(&r->tree, warm->place, e,
 				     "warm must be at most max_instances, which is %lld",
 				     (long long)s->scope.max_instances);
-	if (s->type == CONF_TOOL_HTTP && (s->auth.type == CONF_AUTH_AUTO || s->auth.type == CONF_AUTH_CODE))
-		return conf_error_at(&r->tree, registry_member(entry, "scope")->place, e,
-				     "a remote server for each task needs auth.type none, bearer or "
-				     "client_credentials: no person can log in for each");
 	return ERR_NONE;
 }
 

@@ -56,6 +56,32 @@ test('a person logs in, the tools are there, and no token is anywhere but in the
   await model.stop();
 });
 
+test('scope: task: a person logs in once, each task has a session of its own, and the token is refreshed once for all', async () => {
+  const a = await protectedServer();
+  const model = await Model.start({ rules: [planned({ objective: 'ask', tools: ['mail__whoami'] }), 
+    { when: { system: 'executor', turn: 0 }, respond: { tool_calls: [{ name: 'mail__whoami', arguments: {} }] } }, { when: { system: 'executor' }, respond: finished('done') }, written()] });
+  const s = await Server.start({ tools: [{ ...remote(a), scope: 'task' }], config: using(model) });
+  const waiting = await state(s, 'auth_required');
+  assert.match(waiting.last_error, /a person must log in to mail/);
+  assert.equal((await fetch(await a.agree(waiting.authorization_url))).status, 200);
+  await eventually(async () => { const m = await server(s); return m.tools === 1 && m.authorization_url === undefined; }, 'tools');
+  const ask = async () => {
+    const ids = await Promise.all([1, 2, 3].map(async () => (await s.submit('who am I?', { approval: 'auto' })).id));
+    for (const id of ids) {
+      await s.until(id, 'completed');
+      assert.match(JSON.stringify(await s.events(id)), /you are read/);
+    }
+  };
+  await ask();
+  assert.equal(a.asked.filter((x) => x.path === '/token').length, 1, 'one token for all sessions');
+  a.revoke();
+  await ask();
+  assert.equal(a.asked.filter((x) => x.path === '/token' && x.body.includes('grant_type=refresh_token')).length, 1, 'one refresh for all of them');
+  assert.ok((await server(s)).starts >= 7, 'a session for each task, and one that learnt of the tools');
+  await s.stop();
+  await model.stop();
+});
+
 test('a person who says no is asked again under another address', async () => {
   const a = await protectedServer();
   const s = await Server.start({ tools: [remote(a)] });

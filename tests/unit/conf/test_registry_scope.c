@@ -59,7 +59,6 @@ static void registry_scope_read__says_what_is_wrong(void **state)
 {
 	(void)state;
 #define ONE "tool_registry:\n  - id: a\n    config: {command: x}\n"
-#define FAR "tool_registry:\n  - id: a\n    config: {url: \"https://h/\"}\n"
 	assert_registry_refused(ONE "    scope: tasks\n",
 				":4:12: unknown scope \"tasks\"; did you mean task?");
 	assert_registry_refused(ONE "    scope: [task]\n", "unknown scope \"a list\"");
@@ -74,7 +73,6 @@ static void registry_scope_read__says_what_is_wrong(void **state)
 	assert_registry_refused(ONE "    idle_stop: \"1\"\n", "idle_stop must be a whole number");
 	assert_registry_refused(ONE "    max_lifetime: 1.5\n", "max_lifetime must be a whole number");
 	assert_registry_refused(ONE "    start_seconds: 0\n", "start_seconds must be a whole number from 1");
-	assert_registry_refused(FAR "    scope: task\n", "no person can log in for each");
 	assert_registry_refused(ONE "    idle_stops: 1\n", "did you mean idle_stop?");
 }
 
@@ -83,10 +81,7 @@ static void registry_scope_read__a_remote_one_for_each_task(void **state)
 	struct conf_registry *r;
 	struct error e;
 	(void)state;
-	if (registry_loaded(FAR "    scope: task\n", &r, &e) == ERR_NONE)
-		fail_msg("it was taken");
-	if (registry_loaded("tool_registry:\n  - id: a\n    scope: task\n"
-			    "    config: {url: \"https://h/\", auth: {type: none}}\n",
+	if (registry_loaded("tool_registry:\n  - id: a\n    scope: task\n    config: {url: \"https://h/\"}\n",
 			    &r, &e))
 		fail_msg("%s", e.msg);
 	assert_int_equal(r->servers[0].scope.scope, CONF_SCOPE_TASK);

@@ -216,7 +216,7 @@ static inline void auth_rig_open(struct auth_rig *r)
 
 static inline void auth_rig_close(struct auth_rig *r)
 {
-	auth_free(r->auth);
+	auth_drop(r->auth);
 	auth_house_free(r->house);
 	r->auth = NULL;
 	r->house = NULL;

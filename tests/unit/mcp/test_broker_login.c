@@ -50,7 +50,7 @@ static struct auth *waiting(struct auth_rig *r)
 	assert_int_equal(fd_socketpair(pair, &e), ERR_NONE);
 	mcp_broker_add_worker(broker, pair[0]);
 	mcp_client_connect(client, pair[1]);
-	struct auth *a = broker->pools[0]->instances[0]->auth;
+	struct auth *a = broker->pools[0]->auth;
 	if (!auth_login_url(a)) {
 		auth_challenged(a, 401, slice_str("Bearer"), 0, auth_rig_verdict, r);
 		auth_rig_wait(r, &r->verdicts, 1);
