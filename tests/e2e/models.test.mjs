@@ -134,3 +134,16 @@ test('max_concurrency is of all workers together; who waits goes on', async () =
   assert.equal((await models(s))[0].in_flight, 0);
   await s.stop();
 });
+
+test('requests_per_minute is of all workers together; who is over it waits and does not fail', async () => {
+  const busy = await Failing.start();
+  busy.answer = (res) => res.end(JSON.stringify({ choices: [{ index: 0, message: { role: 'assistant', content: '{"steps":[],"final_output":"nothing"}' }, finish_reason: 'stop' }] }));
+  const s = await Server.start({ config: listed([provider('only', busy.url, { requests_per_minute: 5 })], {}, { server: { workers: 4 } }) });
+  const ids = await Promise.all(Array.from({ length: 12 }, (_, i) => s.submit(`task ${i}`, { approval: 'auto' })));
+  await eventually(async () => (await models(s))[0].last_minute.requests === 5, 'the minute is used up');
+  await new Promise((resolve) => { setTimeout(resolve, 500); }); // nothing happens in it
+  assert.equal(busy.count, 5);
+  const states = await Promise.all(ids.map(async ({ id }) => (await s.json(`/v1/tasks/${id}`)).body.status));
+  assert.deepEqual([states.filter((x) => x === 'completed').length, states.filter((x) => x === 'planning').length], [5, 7]);
+  await s.kill();
+});

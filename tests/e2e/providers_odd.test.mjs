@@ -185,3 +185,51 @@ test('calls written into the text count only where the operator says so', async 
   assert.equal(on.told('executor').length, 1);
   await s.stop();
 });
+
+// --- Bedrock, Ollama ---
+test('Bedrock: its base address, its key as a bearer token, throttling as 429 and 529', async () => {
+  const s = await Server.start({ tools: [fake('fake', 'echo')], config: { openai: { api_key: 'bedrock-key', base_url: `http://127.0.0.1:${replay.port}/openai/v1` }, llm: { api: 'chat', model: 'anthropic.claude', retries_max: 2 } } });
+  const throttled = (status) => ({ status, type: 'application/json', headers: ['Retry-After-Ms: 1', 'x-amzn-ErrorType: ThrottlingException'], body: json({ message: 'Too many requests, please wait before trying again.' }) });
+  const r = await completes({ planner: [throttled(429), throttled(529), planned] }, s);
+  assert.equal(replay.seen[0].path, '/openai/v1/chat/completions');
+  assert.equal(replay.seen[0].headers.authorization, 'Bearer bedrock-key');
+  assert.deepEqual(r.of('model.retried').map((e) => /Too many requests/.test(e.data.error.message)), [true, true]);
+  await s.stop();
+});
+
+test('Ollama: any placeholder is a key, and none is none', async () => {
+  for (const api_key of ['ollama', '']) {
+    const s = await Server.start({ tools: [fake('fake', 'echo')], config: { openai: { api_key, base_url: replay.url }, llm: { api: 'chat', model: 'qwen3' } } });
+    await completes({}, s);
+    assert.equal(replay.seen[0].headers.authorization, api_key ? 'Bearer ollama' : undefined);
+    await s.stop();
+  }
+});
+
+test('errors whose code is a number or a text, whose body is a bare message, or nothing at all', async () => {
+  for (const [body, seen] of [[{ error: { code: 'invalid_model', message: 'no such model' } }, /invalid_model.*no such model/], [{ error: { code: 400, message: 'bad' } }, /\(status 400, 400\): bad/], [{ detail: 'not here' }, /not here/], ['', /status 400/]]) {
+    const r = await run({ planner: [{ status: 400, type: 'application/json', body: body === '' ? '' : json(body) }] });
+    assert.equal(r.doc.status, 'failed');
+    assert.match(r.doc.error.message, seen);
+  }
+});
+
+// --- bounds of one answer ---
+test('what is beyond the bounds of an answer is refused and says which', async () => {
+  const large = 'x'.repeat(300 << 10), piece = (args, more = {}) => chunk({ tool_calls: [{ index: 0, ...more, function: { arguments: args } }] });
+  const cases = {
+    'a line': [[`data: ${'x'.repeat(600 << 10)}`, 'x'.repeat(600 << 10)], /1048576/],
+    'an event': [Array.from({ length: 6 }, () => `data: ${'x'.repeat(800 << 10)}\n`), /4194304/],
+    'the arguments of a call': [chunk({ tool_calls: [{ index: 0, id: 'a', function: fn('fake__echo', '{"text":"') }] }) + piece(large), /262144/],
+    'the calls of a turn': [Array.from({ length: 129 }, (_, i) => chunk({ tool_calls: [{ index: i, id: `k${i}`, function: fn('fake__echo', '{}') }] })).join(''), /128/],
+    'the whole answer': [Array.from({ length: 18 }, () => chunk({ content: 'x'.repeat(1000 << 10) })), /16777216|llm\.response_bytes/],
+  };
+  for (const [what, [answer, says]] of Object.entries(cases)) {
+    const r = await run({ executor: [answer] });
+    const error = r.of('model.failed')[0]?.data.error.message ?? '(none)';
+    assert.match(error, says, what);
+    assert.equal(r.doc.status, 'failed', what);
+  }
+  // The service is none the worse for it.
+  await completes({});
+});

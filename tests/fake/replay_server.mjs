@@ -5,7 +5,7 @@
 //   const r = await Replay.start();        r.url, r.seen = [{path, headers, body, role}], r.stop()
 //   r.play({ planner: [ANSWER...], executor: [...], writer: [...] })
 //
-// An ANSWER is a body (text, Buffer, or a list of them, one write each), or {body, status, type, headers, then}: status 200 and
+// An ANSWER is a body (text, Buffer, or a list of them, one write each; a function among them is awaited), or {body, status, type, headers, then}: status 200 and
 // type text/event-stream unless it says else; then "close" (the default: end of the body, as many servers do), "reset" or "hang".
 // The last answer of a role stays. A role is told by the system text.
 import net from 'node:net';
@@ -59,6 +59,10 @@ export class Replay {
     const head = [`HTTP/1.1 ${a.status ?? 200} X`, `Content-Type: ${a.type ?? 'text/event-stream'}`, 'Connection: close', ...a.headers ?? [], '', ''];
     socket.write(head.join('\r\n'));
     for (const piece of pieces) {
+      if (typeof piece === 'function') {
+        await piece();
+        continue;
+      }
       socket.write(piece);
       // Each piece gets a read of its own on the other side.
       if (pieces.length > 1) await new Promise((resolve) => { setTimeout(resolve, 2); });
