@@ -67,16 +67,17 @@ struct listen {
 struct list_fetch {
 	struct session *session;
 	enum list_kind kind;
-	bool offered;       /* the server declared the capability */
-	bool tells;         /* that it tells of changes, too */
-	bool failed;        /* the last fetch */
-	int64_t over_ms;    /* when that ended; on clock_mono_ms */
-	bool over;          /* the first fetch has ended, well or not */
-	int pages;          /* so far */
-	bool again;         /* it changed while it was fetched */
-	bool restarted;     /* a cursor was refused once already */
-	int64_t changed_ms; /* the first change that waits for a fetch; on clock_mono_ms */
-	uint64_t id;        /* request under way; 0: none */
+	bool offered;                    /* the server declared the capability */
+	bool tells;                      /* that it tells of changes, too */
+	bool failed;                     /* the last fetch */
+	int64_t over_ms;                 /* when that ended; on clock_mono_ms */
+	bool over;                       /* the first fetch has ended, well or not */
+	int64_t ttl_ms, incoming_ttl_ms; /* how long it is fresh, says a modern server; -1: it does not */
+	int pages;                       /* so far */
+	bool again;                      /* it changed while it was fetched */
+	bool restarted;                  /* a cursor was refused once already */
+	int64_t changed_ms;              /* the first change that waits for a fetch; on clock_mono_ms */
+	uint64_t id;                     /* request under way; 0: none */
 	struct loop_timer
 		*timer; /* debounce, or the answer's deadline; LIST_TOOLS: how long others are waited for */
 };
@@ -119,8 +120,6 @@ struct session {
 	struct tool_list incoming; /* the one being fetched */
 	struct item_list items[ITEM_KINDS], items_incoming[ITEM_KINDS]; /* the same of other lists */
 	struct list_fetch lists[LIST_KINDS];
-	/* Of the list of tools: how long it is fresh, says the server; -1: it does not. */
-	int64_t list_ttl_ms, incoming_ttl_ms;
 	int list_failures;              /* in a row */
 	struct loop_timer *fresh_timer; /* its end */
 	struct listen listen;

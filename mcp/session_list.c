@@ -5,6 +5,10 @@
  * in bursts (seven within a millisecond is normal), so a fetch waits for a quiet moment, though not for ever.
  * A refresh that fails keeps what was known. The first list of tools failing ends the session; the others
  * harm nobody but those who ask for them, and hold up a session that has its tools for two seconds at most.
+ *
+ * How long a list is good is for a modern server to say (2026-07-28, Caching: ttlMs). That one may be meant
+ * for a single credential (cacheScope) asks nothing of us: a session has no more than one, and its lists
+ * serve no other session.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -72,7 +76,6 @@ static void tools_come(struct list_fetch *f)
 	s->tools = s->incoming;
 	s->incoming = (struct tool_list){0};
 	s->list_failures = 0;
-	s->list_ttl_ms = s->incoming_ttl_ms;
 	plans_make(s);
 	task_tools_make(s);
 	fresh_arm(s);
@@ -135,6 +138,7 @@ static void ready_check(struct session *s)
 static void fetch_over(struct list_fetch *f, bool failed)
 {
 	f->id = 0;
+	f->ttl_ms = failed ? f->ttl_ms : f->incoming_ttl_ms;
 	f->over = true;
 	f->failed = failed;
 	f->over_ms = clock_mono_ms();
@@ -197,13 +201,13 @@ static void page_refused(struct list_fetch *f, const struct error *why)
 }
 
 /* The shortest of the pages' counts. */
-static void ttl_take(struct session *s, struct slice result)
+static void ttl_take(struct list_fetch *f, struct slice result)
 {
-	struct slice raw = scan_member(result, "ttlMs");
+	struct slice raw = f->session->modern ? scan_member(result, "ttlMs") : (struct slice){0};
 	struct json *j = raw.len ? json_parse(raw.ptr, raw.len, 0, NULL) : NULL;
 	int64_t ms;
-	if (json_integer(j, &ms) && (s->incoming_ttl_ms < 0 || ms < s->incoming_ttl_ms))
-		s->incoming_ttl_ms = ms > 0 ? ms : 0;
+	if (json_integer(j, &ms) && (f->incoming_ttl_ms < 0 || ms < f->incoming_ttl_ms))
+		f->incoming_ttl_ms = ms > 0 ? ms : 0;
 	json_free(j);
 }
 
@@ -225,8 +229,7 @@ static void page_received(const struct answer *a, void *arg)
 		list_failed(f, &e);
 		return;
 	}
-	if (f->kind == LIST_TOOLS)
-		ttl_take(f->session, a->result);
+	ttl_take(f, a->result);
 	struct slice cursor = scan_member(a->result, "nextCursor");
 	bool more = cursor.len && cursor.ptr[0] == '"';
 	f->pages += more;
@@ -265,8 +268,7 @@ void list_fetch(struct session *s, enum list_kind kind)
 	incoming_release(f);
 	f->pages = 0;
 	f->restarted = f->again = false;
-	if (kind == LIST_TOOLS)
-		s->incoming_ttl_ms = -1;
+	f->incoming_ttl_ms = -1;
 	s->incoming.wants_headers = s->modern && s->link->ops->has_headers;
 	if (!f->offered) {
 		list_done(f);
@@ -365,7 +367,8 @@ bool session_offers(const struct session *s, enum list_kind kind)
 void session_list_refresh(struct session *s, enum list_kind kind)
 {
 	struct list_fetch *f = &s->lists[kind];
-	bool stale = f->over && (f->failed || !f->tells) && clock_mono_ms() - f->over_ms >= LIST_FRESH_MS;
+	int64_t fresh_ms = f->failed || f->ttl_ms < LIST_FRESH_MS ? LIST_FRESH_MS : f->ttl_ms;
+	bool stale = f->over && (f->failed || !f->tells) && clock_mono_ms() - f->over_ms >= fresh_ms;
 	if (f->offered && !f->id && stale && !loop_timer_armed(f->timer))
 		list_fetch(s, kind);
 }

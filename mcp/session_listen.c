@@ -40,8 +40,9 @@ static int64_t jittered(int64_t ms)
 void fresh_arm(struct session *s)
 {
 	int shift = s->list_failures < SHIFT_MAX ? s->list_failures : SHIFT_MAX;
-	int64_t ms = s->list_ttl_ms > FRESH_MS_MIN ? s->list_ttl_ms : FRESH_MS_MIN;
-	if (!s->modern || s->listen.tools || s->list_ttl_ms <= 0) {
+	int64_t ttl_ms = s->lists[LIST_TOOLS].ttl_ms;
+	int64_t ms = ttl_ms > FRESH_MS_MIN ? ttl_ms : FRESH_MS_MIN;
+	if (s->listen.tools || ttl_ms <= 0) {
 		loop_timer_set(s->fresh_timer, -1);
 		return;
 	}

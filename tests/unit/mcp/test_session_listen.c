@@ -223,6 +223,39 @@ static void fresh__a_list_is_fetched_when_its_time_is_over_not_before(void **sta
 	}
 }
 
+static void fresh__a_list_that_is_looked_at_is_asked_for_when_its_time_is_over(void **state)
+{
+	static const struct {
+		const char *ttl;
+		int64_t fresh_ms;
+	} cases[] = {
+		{"", 5000}, {"\"ttlMs\":0,", 5000}, {"\"ttlMs\":4999,", 5000}, {"\"ttlMs\":20000,", 20000}};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct world w;
+		modern_open(&w, false);
+		say(&w, "{\"id\":1,\"result\":{\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{"
+			"\"prompts\":{}}}}");
+		char *line = xasprintf("{\"id\":2,\"result\":{%s\"prompts\":[]}}", cases[i].ttl);
+		say(&w, line);
+		assert_int_equal(w.ready, 1);
+		buf_reset(&w.sent);
+		world_pass(&w, cases[i].fresh_ms - 1);
+		session_list_refresh(w.session, LIST_PROMPTS);
+		sent_is(&w, "");
+		world_pass(&w, 1);
+		session_list_refresh(w.session, LIST_PROMPTS);
+		sent_is(&w, MODERN_REQUEST("3", "prompts/list", ""));
+		/* One that could not be read is not fresh, whatever the last one was. */
+		say(&w, "{\"id\":3,\"error\":{\"code\":-32603,\"message\":\"not now\"}}");
+		world_pass(&w, 5000);
+		session_list_refresh(w.session, LIST_PROMPTS);
+		sent_is(&w, MODERN_REQUEST("4", "prompts/list", ""));
+		free(line);
+		world_close(&w);
+	}
+}
+
 static void fresh__a_list_that_fails_is_asked_for_less_often(void **state)
 {
 	struct world w;
@@ -256,6 +289,7 @@ int main(void)
 		cmocka_unit_test(listen__without_acknowledgement_is_given_up_and_tried_again),
 		cmocka_unit_test(listen__that_is_not_offered_is_not_asked_for_again),
 		cmocka_unit_test(fresh__a_list_is_fetched_when_its_time_is_over_not_before),
+		cmocka_unit_test(fresh__a_list_that_is_looked_at_is_asked_for_when_its_time_is_over),
 		cmocka_unit_test(fresh__a_list_that_fails_is_asked_for_less_often),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

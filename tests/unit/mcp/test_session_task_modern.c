@@ -172,7 +172,7 @@ static void task__is_no_answer_to_anything_else(void **state)
 	struct request_handler h = {.on_end = told_end, .arg = &w};
 	(void)state;
 	tasks_ready(&w);
-	session_request(w.session, "prompts/get", SLICE_LIT("{\"name\":\"p\"}"), h, &e);
+	session_request(w.session, session_method("prompts/get"), SLICE_LIT("{\"name\":\"p\"}"), h, &e);
 	say(&w, CREATED("3", "working", ""));
 	assert_int_equal(w.ends, 1);
 	assert_non_null(strstr(w.answer.error.msg, "prompts/get with a task"));
