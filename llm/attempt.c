@@ -5,8 +5,9 @@
  *
  * An attempt ends in one of four ways: the answer is whole (also when the connection broke after the answer's
  * own end), the server refused with a status, it reported an error inside its answer, or the answer was cut,
- * silent or not understood. Only the first ends the call well; for the others retry.c decides. Callers'
- * functions are called last in each path, since they may cancel the call.
+ * silent or not understood. Only the first ends the call well; for the others retry.c decides. Where
+ * exchanges are replayed from a cassette, nothing is sent, and the same news come from there
+ * (cassette_play.c). Callers' functions are called last in each path, since they may cancel the call.
  */
 #include "base/base.h"
 #include "llm/llm.h"
@@ -23,8 +24,33 @@ void llm_on_retry_due(void *arg)
 	llm_attempt_start(arg);
 }
 
+static void exchange_drop(struct llm_try *c)
+{
+	if (c->exchange != NULL)
+		fetch_cancel(c->exchange);
+	if (c->play != NULL)
+		cassette_play_cancel(c->play);
+	c->exchange = NULL;
+	c->play = NULL;
+}
+
+void llm_attempt_drop(struct llm_try *c)
+{
+	exchange_drop(c);
+	cassette_take_drop(c->take);
+	c->take = NULL;
+}
+
+/* What came of the exchange is recorded, as far as anything is. */
+static void take_keep(struct llm_try *c)
+{
+	cassette_take_keep(c->take, buf_slice(&c->request));
+	c->take = NULL;
+}
+
 /* The server does not take the response format that was asked for: this call is made without at once, since
- * its prompt says the form too, and later calls ask for the next lesser one. */
+ * its prompt says the form too, and later calls ask for the next lesser one. Nothing of it is recorded: which
+ * format is asked for is what this process has learned, and no cassette looks at it. */
 static void format_drop(struct llm_try *c, const struct error *why)
 {
 	struct llm_options *o = &c->provider->options;
@@ -33,6 +59,8 @@ static void format_drop(struct llm_try *c, const struct error *why)
 	log_warn("the model server refuses the response format and is asked without: set json_format to "
 		 "what it knows",
 		 LF_STR("provider", o->name), LF_STR("error", why->msg));
+	cassette_take_drop(c->take);
+	c->take = NULL;
 	buf_release(&c->request);
 	c->request = c->unformatted;
 	c->unformatted = BUF_INIT;
@@ -73,6 +101,8 @@ static void attempt_failed(struct llm_try *c, const struct llm_fault *f, const s
 	struct llm_verdict v = llm_fault_judge(f, head, why->code, rc.wall_ms);
 	llm_share_failed(c, &v, why);
 	bool unformatted = v.kind == LLM_FAULT_FORMAT && c->unformatted.len > 0 && !rc.passed_on;
+	if (!unformatted)
+		take_keep(c);
 	bool again = llm_retry_decide(&rc, &wait_ms, &c->e) || unformatted;
 	if (!again || !attempt_may_repeat(c, why)) {
 		llm_try_over(c);
@@ -151,16 +181,16 @@ static void on_answer(struct llm_try *c, const struct fetch_news *n)
 		well = llm_decode_finish(&c->decode, &e) == ERR_NONE;
 	}
 	if (!well) {
-		if (c->exchange != NULL)
-			fetch_cancel(c->exchange);
-		c->exchange = NULL;
+		exchange_drop(c);
 		attempt_failed_within(c, n->head, &e);
 		return;
 	}
 	if (ended) {
+		take_keep(c);
 		if (c->exchange != NULL)
 			fetch_forget(c->exchange); /* its connection is good for the next call */
 		c->exchange = NULL;
+		exchange_drop(c);
 		llm_share_worked(c);
 		llm_try_over(c);
 	}
@@ -170,8 +200,12 @@ static void on_answer(struct llm_try *c, const struct fetch_news *n)
 static void on_news(const struct fetch_news *n, void *arg)
 {
 	struct llm_try *c = arg;
-	if (n->over)
+	if (c->take != NULL)
+		cassette_take_news(c->take, n);
+	if (n->over) {
 		c->exchange = NULL;
+		c->play = NULL;
+	}
 	if (n->head->status < 300) {
 		on_answer(c, n);
 		return;
@@ -255,5 +289,12 @@ static void attempt_send(struct llm_try *c)
 				  .url = m->url,
 				  .headers = (const char *const *)m->headers,
 				  .body = buf_slice(&c->request)};
+	if (m->cassette != NULL && llm_cassette_replays(m->cassette)) {
+		c->play = cassette_play_start(m, r.body, on_news, c, &c->e);
+		if (c->play == NULL)
+			llm_try_over(c);
+		return;
+	}
+	c->take = cassette_take_new(m);
 	c->exchange = fetch_start(m->fetch, &r, on_news, c);
 }

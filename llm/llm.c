@@ -35,8 +35,7 @@ static void call_unlink(struct llm_try *c)
 static void call_free(struct llm_try *c)
 {
 	llm_share_given_up(c);
-	if (c->exchange != NULL)
-		fetch_cancel(c->exchange);
+	llm_attempt_drop(c);
 	loop_timer_free(c->deadline);
 	loop_timer_free(c->retry);
 	llm_decode_release(&c->decode);
@@ -91,9 +90,7 @@ void llm_try_over(struct llm_try *c)
 	place_give(c);
 	llm_share_given_up(c);
 	c->state = CALL_OVER;
-	if (c->exchange != NULL)
-		fetch_cancel(c->exchange);
-	c->exchange = NULL;
+	llm_attempt_drop(c);
 	loop_timer_set(c->deadline, -1);
 	loop_timer_set(c->retry, -1);
 	if (c->e.code != ERR_NONE)

@@ -99,6 +99,8 @@ struct llm_shared {
 	void *arg;
 };
 
+struct llm_cassette; /* llm/cassette.h */
+
 /* All providers, and who asks which. */
 struct llm_setup {
 	struct llm_shared shared;            /* acquire NULL: nothing is shared */
@@ -107,6 +109,8 @@ struct llm_setup {
 	/* By role: indexes of providers in the order in which they are asked; count 0: all. Offline ones do
 	 * not stand in one list with others. */
 	size_t roles[LLM_ROLES][LLM_PROVIDERS_MAX], roles_count[LLM_ROLES];
+	/* Every exchange is kept there, or answered from there; borrowed. NULL: neither. */
+	struct llm_cassette *cassette;
 };
 
 const char *llm_role_text(enum llm_role r); /* "planner" ... */

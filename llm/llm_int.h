@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "base/fetch.h"
+#include "llm/cassette_int.h"
 #include "llm/llm.h"
 #include "llm/wire_int.h"
 
@@ -49,7 +50,9 @@ struct llm_provider {
 	struct fetch *fetch;
 	char *url, *shown, **headers;
 	char origin[LLM_ORIGIN_SIZE];
-	struct llm_try *first, *last; /* all calls in order of start; those in QUEUED wait in this order */
+	struct llm_cassette *cassette;  /* NULL: neither recorded nor replayed */
+	struct cassette_writer *writer; /* NULL: not recorded */
+	struct llm_try *first, *last;   /* all calls in order of start; those in QUEUED wait in this order */
 	int places_taken;
 };
 
@@ -68,11 +71,14 @@ struct llm_try {
 	int attempts;
 	int64_t deadline_mono_ms; /* INT64_MAX: none */
 	struct loop_timer *deadline, *retry;
-	struct fetch_exchange *exchange; /* in SENT only */
-	struct llm_decode decode;        /* of this attempt; the turn of one that ended well */
-	struct buf refused;              /* body of an answer that is no 2xx */
-	size_t passed_bytes;             /* of the turn's text, given to on_delta */
-	struct error e;                  /* how the call ended */
+	/* In SENT only: one of the first two, and the third while the first is recorded. */
+	struct fetch_exchange *exchange;
+	struct cassette_play *play;
+	struct cassette_take *take;
+	struct llm_decode decode; /* of this attempt; the turn of one that ended well */
+	struct buf refused;       /* body of an answer that is no 2xx */
+	size_t passed_bytes;      /* of the turn's text, given to on_delta */
+	struct error e;           /* how the call ended */
 	uint64_t after;
 	bool deadline_is_callers;
 	int shuts;     /* how often the breaker was met */
@@ -110,6 +116,8 @@ bool llm_may_be_paid(const struct error *why);
 void llm_try_over(struct llm_try *c);
 /* attempt.c. Sends the request; the call has a place. */
 void llm_attempt_start(struct llm_try *c);
+/* attempt.c. No further news of what was sent. */
+void llm_attempt_drop(struct llm_try *c);
 void llm_on_retry_due(void *call);
 /* Gives text that came since the last time. Last act of whatever happened: c may be gone afterwards. */
 void llm_text_pass(struct llm_try *c);

@@ -19,6 +19,7 @@ struct llm {
 	size_t providers_count;
 	size_t roles[LLM_ROLES][LLM_PROVIDERS_MAX], roles_count[LLM_ROLES];
 	struct llm_call *first;
+	struct cassette_writer *writer; /* NULL: nothing is recorded */
 };
 
 struct llm_call {
@@ -122,8 +123,11 @@ static void on_try_retry(int attempt, int64_t wait_ms, const struct error *why, 
 		c->handler.on_retry(attempt, wait_ms, why, c->handler.arg);
 }
 
+/* What is not in a cassette is no failure of a provider: no other one is asked instead. */
 static bool next_may_be_asked(const struct llm_call *c, const struct error *why)
 {
+	if (why->code == ERR_NOT_FOUND)
+		return false;
 	bool can = !c->passed_on && c->at + 1 < c->tries_count &&
 		   (c->deadline_mono_ms == 0 || clock_mono_ms() < c->deadline_mono_ms);
 	return can && (!llm_may_be_paid(why) || c->handler.may_repeat == NULL ||
@@ -233,10 +237,14 @@ struct llm *llm_new(struct loop *l, const struct llm_setup *s)
 	struct llm *m = xcalloc(1, sizeof *m);
 	m->loop = l;
 	m->providers_count = s->providers_count;
+	if (s->cassette != NULL && !llm_cassette_replays(s->cassette))
+		m->writer = cassette_writer_new(l, s->cassette);
 	for (size_t i = 0; i < s->providers_count; i++) {
 		m->providers[i] = llm_provider_new(l, &s->providers[i]);
 		m->providers[i]->shared = s->shared;
 		m->providers[i]->index = i;
+		m->providers[i]->cassette = s->cassette;
+		m->providers[i]->writer = m->writer;
 	}
 	for (size_t role = 0; role < LLM_ROLES; role++) {
 		m->roles_count[role] = s->roles_count[role];
@@ -254,5 +262,7 @@ void llm_free(struct llm *m)
 		llm_call_cancel(m->first);
 	for (size_t i = 0; i < m->providers_count; i++)
 		llm_provider_free(m->providers[i]);
+	if (m->writer != NULL)
+		cassette_writer_free(m->writer);
 	free(m);
 }

@@ -58,6 +58,10 @@ struct agent_options {
 	int tool_result_parts_max;     /* binary parts of one result that become artifacts */
 	size_t tool_context_bytes_max; /* shown to the model */
 	int context_tokens_max;        /* of one conversation with a model, as guessed */
+	/* The marks around data in prompts are made of this and the prompt, so that a task that is recorded
+	 * and one that replays it have the same; nobody outside may know it. NULL: new random ones in each
+	 * run. */
+	const char *marks;
 };
 
 struct agent;
@@ -82,5 +86,9 @@ size_t agent_runs(const struct agent *a);
  * `version` and with its digest, is appended to *out. ERR_FIELD with the place of the mistake. */
 must_check enum err agent_plan_check(struct agent *a, const struct json *given, const struct json *now,
 				     uint64_t version, struct buf *out, struct error *e);
+
+/* Appends a text of a request to a model without what is another in each run of the same task
+ * (llm/cassette.h). */
+void agent_prompt_plain(struct slice text, struct buf *out);
 
 #endif

@@ -17,7 +17,8 @@
  * - replan.c: when a new plan is made; plan_revise.c: of the old one and an answer
  * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape; plan_edit.c: a person's
  * - inherit.c: what a task takes over from an earlier one
- * - prompt.c: the words sent to models; toolbox.c: which tools are offered; tool_index.c: tools by words
+ * - prompt.c: the words sent to models; prompt_plain.c: what of them varies; toolbox.c: which tools are
+ * offered; tool_index.c: tools by words
  * - finish.c: a turn that calls tools and finishes its step
  * - context.c: what of a conversation is shown; shorten.c: large JSON made short
  * - builtin.c, read_result.c: the tools that are the runtime's own; repeats.c: a model that goes in circles

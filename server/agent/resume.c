@@ -79,8 +79,8 @@ static enum err document_load(struct run *r, struct error *e)
 	/* A task nobody has touched has nothing to tell but its creation, and that only of an earlier one. */
 	r->load_seq = head.last_seq == 1 && json_get(doc, "parent") == NULL ? 1 : 0;
 	id_format(&head.id, r->task_id);
-	fence_make(r);
 	r->prompt = xstrdup(json_get_text(doc, "prompt", ""));
+	fence_make(r);
 	budget_load(r, doc);
 	r->approval = approval_of(json_get_text(doc, "approval", "required"));
 	if (json_get(doc, "output_schema") != NULL)
@@ -100,7 +100,16 @@ static enum err document_load(struct run *r, struct error *e)
 /* Nothing that a tool server is told leads to it: ids of tasks are in the keys of their calls. */
 static void fence_make(struct run *r)
 {
-	snprintf(r->fence, sizeof r->fence, "%016llx", (unsigned long long)random_u64());
+	const char *marks = r->agent->options.marks;
+	if (marks == NULL) {
+		snprintf(r->fence, sizeof r->fence, "%016llx", (unsigned long long)random_u64());
+		return;
+	}
+	char hex[SHA256_HEX_SIZE];
+	char *both = xasprintf("%s\n%s", marks, r->prompt);
+	sha256_hex(both, strlen(both), hex);
+	snprintf(r->fence, sizeof r->fence, "%.*s", (int)sizeof r->fence - 1, hex);
+	free(both);
 }
 
 enum err plan_adopt(struct run *r, const struct json *plan, struct error *e)

@@ -80,7 +80,8 @@ struct conf_providers {
 	size_t count;
 	/* Planner, executor, writer: indexes into list, in the order in which they are asked. */
 	size_t roles[CONF_ROLES][CONF_PROVIDERS_MAX], roles_count[CONF_ROLES];
-	bool listed; /* llm.providers was given; else the one provider is made of the flat options */
+	bool keyless; /* conf_load_keyless */
+	bool listed;  /* llm.providers was given; else the one provider is made of the flat options */
 	/* Names of the variables that hold keys and headers, each once. */
 	char **variables;
 	size_t variables_count;
@@ -116,6 +117,10 @@ const char *conf_env_process(const char *name, void *arg); /* getenv(3) */
  * *out. */
 must_check enum err conf_load(const char *path, const char *const *sets, size_t sets_count, conf_env_fn *env,
 			      void *env_arg, struct conf **out, struct error *e);
+/* The same for a service that asks no model server: keys and headers of providers are left empty, whatever
+ * variables and files they name, and llm.api auto is chat. */
+must_check enum err conf_load_keyless(const char *path, const char *const *sets, size_t sets_count,
+				      conf_env_fn *env, void *env_arg, struct conf **out, struct error *e);
 void conf_free(struct conf *c); /* wipes secrets; NULL is fine */
 /* Wipes the secrets from this process's memory and leaves "": for processes that make no model calls. */
 void conf_forget_secrets(struct conf *c);

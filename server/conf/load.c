@@ -181,7 +181,8 @@ static enum err conf_settle(struct conf *c, struct error *e)
 	const struct conf_option *url = conf_option_find("openai", 6, "base_url");
 	bool elsewhere = strcmp(c->openai.base_url, url->def_text) != 0;
 	if (c->llm.api == CONF_LLM_AUTO)
-		c->llm.api = *c->openai.api_key || elsewhere ? CONF_LLM_CHAT : CONF_LLM_OFFLINE;
+		c->llm.api = *c->openai.api_key || elsewhere || c->providers.keyless ? CONF_LLM_CHAT
+										     : CONF_LLM_OFFLINE;
 	if (c->llm.api == CONF_LLM_MESSAGES && !elsewhere) {
 		enum err rc = conf_option_assign(c, url, "https://api.anthropic.com", false, e);
 		if (rc)
@@ -190,13 +191,14 @@ static enum err conf_settle(struct conf *c, struct error *e)
 	return conf_providers_settle(c, e);
 }
 
-enum err conf_load(const char *path, const char *const *sets, size_t sets_count, conf_env_fn *env,
-		   void *env_arg, struct conf **out, struct error *e)
+static enum err load(const char *path, const char *const *sets, size_t sets_count, conf_env_fn *env,
+		     void *env_arg, bool keyless, struct conf **out, struct error *e)
 {
 	struct error local = {0};
 	if (!e)
 		e = &local;
 	struct conf *c = xcalloc(1, sizeof(*c));
+	c->providers.keyless = keyless;
 	for (size_t i = 0; i < conf_options_count; i++)
 		conf_option_default(c, &conf_options[i]);
 	if (!path)
@@ -208,6 +210,8 @@ enum err conf_load(const char *path, const char *const *sets, size_t sets_count,
 		rc = set_apply(c, sets[i], e);
 	if (!rc)
 		rc = conf_settle(c, e);
+	if (!rc && keyless)
+		conf_forget_secrets(c);
 	if (rc) {
 		conf_free(c);
 		return rc;
@@ -215,6 +219,18 @@ enum err conf_load(const char *path, const char *const *sets, size_t sets_count,
 	c->path = xstrdup(path);
 	*out = c;
 	return ERR_NONE;
+}
+
+enum err conf_load(const char *path, const char *const *sets, size_t sets_count, conf_env_fn *env,
+		   void *env_arg, struct conf **out, struct error *e)
+{
+	return load(path, sets, sets_count, env, env_arg, false, out, e);
+}
+
+enum err conf_load_keyless(const char *path, const char *const *sets, size_t sets_count, conf_env_fn *env,
+			   void *env_arg, struct conf **out, struct error *e)
+{
+	return load(path, sets, sets_count, env, env_arg, true, out, e);
 }
 
 void conf_free(struct conf *c)

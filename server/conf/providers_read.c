@@ -149,7 +149,7 @@ static enum err variable_add(const struct conf_node *n, struct slice name, struc
 	enum err rc = ERR_NONE;
 	if (value && *value)
 		buf_add_str(out, value);
-	else
+	else if (!r->conf->providers.keyless)
 		rc = conf_error_at(r->tree, n->place, e, "the environment variable %.100s is not set", text);
 	variable_note(&r->conf->providers, text);
 	free(text);
@@ -168,9 +168,10 @@ static enum err secret_read(struct reading *r, const struct conf_node *n, const 
 		rc = keys_check(r->tree, n, n->key, FILE_KEYS, COUNT_OF(FILE_KEYS), e);
 	if (!rc && (n->kind == CONF_LIST || (n->kind == CONF_MAP && (!file || file->kind != CONF_SCALAR))))
 		rc = conf_error_at(r->tree, n->place, e, "%s must be a text, or {file: path}", n->key);
-	if (!rc)
-		rc = file ? conf_secret_read(r->tree, file, file->text, &b, e)
-			  : conf_expand(r->tree, n, variable_add, r, &b, e);
+	if (!rc && !file)
+		rc = conf_expand(r->tree, n, variable_add, r, &b, e);
+	else if (!rc && !r->conf->providers.keyless)
+		rc = conf_secret_read(r->tree, file, file->text, &b, e);
 	if (!rc && !conf_header_value_ok(buf_cstr(&b)))
 		rc = conf_error_at(r->tree, n->place, e,
 				   "%s is over %d bytes or holds a line break or a control character", n->key,

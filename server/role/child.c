@@ -57,9 +57,12 @@ void child_signals_open(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-void child_models_forget(struct conf *c)
+void child_models_forget(struct heritage *h)
 {
+	struct conf *c = h->conf;
 	conf_forget_secrets(c);
+	llm_cassette_free(h->cassette);
+	h->cassette = NULL;
 	title_env_forget("OPENAI_API_KEY");
 	for (size_t i = 0; i < c->providers.variables_count; i++)
 		title_env_forget(c->providers.variables[i]);

@@ -32,6 +32,8 @@ static const char usage_text[] =
 	"      --set KEY=VALUE   override one option, as in --set server.port=9000; repeatable\n"
 	"      --server URL      run: use this server, as in http://127.0.0.1:8080\n"
 	"  -y, --yes             run: approve the plan without asking\n"
+	"      --record DIR      serve, run: keep every exchange with a model server in DIR\n"
+	"      --replay DIR      serve, run: answer model calls from DIR, no model server is asked\n"
 	"      --json            run: print the events; tools: print JSON\n"
 	"      --verify          replay: print nothing, check that stream and document are the same\n"
 	"  -h, --help            this text\n"
@@ -62,6 +64,8 @@ static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'},
 	{"set", required_argument, NULL, 's'},
 	{"server", required_argument, NULL, 'u'},
+	{"record", required_argument, NULL, 'r'},
+	{"replay", required_argument, NULL, 'p'},
 	{"yes", no_argument, NULL, 'y'},
 	{"json", no_argument, NULL, 'j'},
 	{"help", no_argument, NULL, 'h'},
@@ -102,8 +106,9 @@ struct conf *cli_load_conf(const struct cli *cli)
 {
 	struct conf *c;
 	struct error e = {0};
-	if (conf_load(cli->config_path, cli->sets, cli->sets_count, conf_env_process, NULL, &c, &e) !=
-	    ERR_NONE)
+	enum err code = (cli->replay_dir != NULL ? conf_load_keyless : conf_load)(
+		cli->config_path, cli->sets, cli->sets_count, conf_env_process, NULL, &c, &e);
+	if (code != ERR_NONE)
 		die(EXIT_CONFIG, "%s", e.msg);
 	return c;
 }
@@ -118,6 +123,22 @@ void cli_load(const struct cli *cli, struct conf **c, struct conf_registry **r)
 
 /* --- helpers --- */
 
+/* NULL, or what is wrong with --record and --replay. */
+static const char *cassette_options_check(const struct command *c, const struct cli *cli)
+{
+	if (cli->record_dir == NULL && cli->replay_dir == NULL)
+		return NULL;
+	if (cli->record_dir != NULL && cli->replay_dir != NULL)
+		return "--record and --replay cannot go together: what is replayed is recorded already";
+	if (c->main != command_serve && c->main != command_run)
+		return "--record and --replay go with serve and run";
+	if (cli->server_url != NULL)
+		return "--record and --replay are for the server that makes the model calls, not for one "
+		       "that "
+		       "runs already: start that with them";
+	return NULL;
+}
+
 static int command_start(const struct command *c, const struct cli *cli)
 {
 	char title[48];
@@ -131,6 +152,11 @@ static int command_start(const struct command *c, const struct cli *cli)
 		fprintf(stderr, "agent-runtime: %s takes %s%s, but got \"%s\"%s\n", c->name,
 			words == 0 ? "no words" : "one ", words == 0 ? "" : c->word, cli->args[words + 1],
 			words > 0 && strcmp(c->word, "PROMPT") == 0 ? "; put it in quotes" : "");
+		return EXIT_USAGE;
+	}
+	const char *wrong = cassette_options_check(c, cli);
+	if (wrong != NULL) {
+		fprintf(stderr, "agent-runtime: %s\nTry 'agent-runtime --help'.\n", wrong);
 		return EXIT_USAGE;
 	}
 	/* Without the words: a prompt may be private, and they were cleared. */
@@ -160,6 +186,8 @@ static int options_read(int argc, char **argv, struct cli *cli)
 		case 'c': cli->config_path = optarg; break;
 		case 's': cli->sets[cli->sets_count++] = optarg; break;
 		case 'u': cli->server_url = optarg; break;
+		case 'r': cli->record_dir = optarg; break;
+		case 'p': cli->replay_dir = optarg; break;
 		case 'y': cli->yes = true; break;
 		case 'j': cli->json = true; break;
 		case 'v': cli->verify = true; break;

@@ -64,8 +64,10 @@ int command_run(const struct cli *cli)
 	struct conf *c;
 	struct conf_registry *r;
 	private_load(cli, &c, &r);
-	if (private_server_start(&server, c, r, &e) != ERR_NONE)
+	struct llm_cassette *k = recording_open(cli, c);
+	if (private_server_start(&server, c, r, k, &e) != ERR_NONE)
 		die(EXIT_UNAVAILABLE, "%s", e.msg);
+	llm_cassette_free(k);
 	conf_registry_free(r);
 	conf_free(c);
 	char *url = xasprintf("http://127.0.0.1:%d", server.port);

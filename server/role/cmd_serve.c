@@ -11,7 +11,7 @@ int command_serve(const struct cli *cli)
 	struct conf *c;
 	struct conf_registry *r;
 	cli_load(cli, &c, &r);
-	return master_main(c, r, -1);
+	return master_main(c, r, recording_open(cli, c), -1);
 }
 
 int command_check(const struct cli *cli)

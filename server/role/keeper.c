@@ -40,7 +40,7 @@ _Noreturn void keeper_main(struct heritage *h)
 	signal(SIGXFSZ, SIG_IGN); /* a limit of file size is an error of a write like any other */
 	child_signals_open();
 	child_registry_forget(h->registry);
-	child_models_forget(h->conf);
+	child_models_forget(h);
 	p.store = store_attach(h->store, h->index);
 	struct db *db = database_open(&p);
 	char *socket_path = wire_keeper_socket(h->conf);

@@ -40,10 +40,11 @@ static void control_read(struct master *m, struct child *c);
 static void ready_announce(struct master *m);
 static int poll_timeout(const struct master *m, int64_t respawn_ms);
 
-int master_main(struct conf *c, struct conf_registry *r, int ready_fd)
+int master_main(struct conf *c, struct conf_registry *r, struct llm_cassette *k, int ready_fd)
 {
 	struct master *m = xcalloc(1, sizeof *m);
-	m->heritage = (struct heritage){.conf = c, .registry = r, .listen_fd = -1, .master_pid = getpid()};
+	m->heritage = (struct heritage){
+		.conf = c, .registry = r, .cassette = k, .listen_fd = -1, .master_pid = getpid()};
 	m->started_ms = clock_mono_ms();
 	m->ready_fd = ready_fd;
 	title_set("agent-runtime: master");
@@ -56,6 +57,7 @@ int master_main(struct conf *c, struct conf_registry *r, int ready_fd)
 	strays_adopt();
 	/* First, so that a stop that comes early is an orderly one, too. */
 	signals_open(m);
+	recording_tell(k, c);
 	master_prepare(m);
 	children_name(m);
 	master_run(m);
@@ -66,6 +68,7 @@ int master_main(struct conf *c, struct conf_registry *r, int ready_fd)
 	fd_close(&m->heritage.listen_fd);
 	store_destroy(m->heritage.store);
 	conf_registry_free(m->heritage.registry);
+	llm_cassette_free(k);
 	conf_free(c);
 	free(m);
 	return EXIT_OK;

@@ -15,17 +15,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static _Noreturn void server_main(struct conf *c, struct conf_registry *r, int ready_fd, pid_t parent)
+static _Noreturn void server_main(struct conf *c, struct conf_registry *r, struct llm_cassette *k,
+				  int ready_fd, pid_t parent)
 {
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(EXIT_OK);
-	exit(master_main(c, r, ready_fd));
+	exit(master_main(c, r, k, ready_fd));
 }
 
 enum err private_server_start(struct private_server *p, struct conf *c, struct conf_registry *r,
-			      struct error *e)
+			      struct llm_cassette *k, struct error *e)
 {
 	int pair[2];
 	char text[16] = "";
@@ -35,7 +36,7 @@ enum err private_server_start(struct private_server *p, struct conf *c, struct c
 	p->pid = fork();
 	if (p->pid == 0) {
 		close(pair[0]);
-		server_main(c, r, pair[1], parent);
+		server_main(c, r, k, pair[1], parent);
 	}
 	close(pair[1]);
 	if (p->pid < 0) {

@@ -13,6 +13,7 @@
 #include "store/store.h"
 #include "store/store_db.h"
 #include "store/archive.h"
+#include "llm/cassette.h"
 #include "llm/llm.h"
 #include "mcp/mcp.h"
 #include "agent/agent.h"
@@ -40,7 +41,8 @@ struct master;
 struct heritage {
 	struct conf *conf;
 	struct conf_registry *registry;
-	struct store *store; /* as created; children attach */
+	struct store *store;           /* as created; children attach */
+	struct llm_cassette *cassette; /* --record, --replay; of workers. NULL: neither */
 	int listen_fd, port;
 	int control_fd; /* child's end of its control socket to the master */
 	int master_pid;
@@ -82,6 +84,7 @@ void wire_http(const struct conf *c, struct http_options *o);
 /* wire_llm.c. *s holds keys and pointers into c: wire_llm_release it when the llm is made. */
 void wire_llm(const struct conf *c, struct llm_setup *s);
 void wire_llm_release(struct llm_setup *s);
+void wire_cassette(const struct conf *c, struct llm_cassette_options *o); /* dir is left out */
 /* Breaker and limits of each provider, by its index; as many as there are providers. */
 void wire_gates(const struct conf *c, struct gate_limits out[STORE_GATES_MAX]);
 /* What GET /v1/models shows of each; the caller frees it, texts borrow from c and the rest of the process. */
@@ -127,9 +130,10 @@ void master_reload(struct master *m);
 must_check enum err reload_take(const struct conf *c, int fd, struct conf_registry **out, struct error *e);
 
 /* --- the roles; the child ones never return --- */
-/* Serves until a signal ends it; returns the exit code. Takes conf and registry. When everything is ready,
- * the port is written to ready_fd as text with a newline, and it is closed; -1: nobody waits. */
-int master_main(struct conf *c, struct conf_registry *r, int ready_fd);
+/* Serves until a signal ends it; returns the exit code. Takes conf, registry and cassette (NULL: none). When
+ * everything is ready, the port is written to ready_fd as text with a newline, and it is closed; -1: nobody
+ * waits. */
+int master_main(struct conf *c, struct conf_registry *r, struct llm_cassette *k, int ready_fd);
 _Noreturn void worker_main(struct heritage *h);
 _Noreturn void supervisor_main(struct heritage *h);
 _Noreturn void keeper_main(struct heritage *h);
@@ -141,8 +145,8 @@ void child_begin(const struct heritage *h, const char *role, int death_signal);
 /* What only the supervisor needs (credentials of tool servers) is not kept in this process: takes the
  * registry, and the variables that it was made from. */
 void child_registry_forget(struct conf_registry *r);
-/* What only workers need (keys of model providers) is not kept in this process. */
-void child_models_forget(struct conf *c);
+/* What only workers need (keys of model providers, recorded exchanges) is not kept in this process. */
+void child_models_forget(struct heritage *h);
 /* Once the handlers are there: before, SIGTERM would end the process without draining. */
 void child_signals_open(void);
 /* Logging as configured; also for the master. */
@@ -212,7 +216,7 @@ struct private_server {
 };
 /* Blocks until it is ready. ERR_UNAVAILABLE when it ended instead (it has said why on stderr). */
 must_check enum err private_server_start(struct private_server *p, struct conf *c, struct conf_registry *r,
-					 struct error *e);
+					 struct llm_cassette *k, struct error *e);
 /* SIGTERM, and waits for its end. */
 void private_server_stop(struct private_server *p);
 
@@ -253,7 +257,8 @@ struct cli {
 	const char *config_path;
 	const char **sets;
 	size_t sets_count;
-	const char *server_url; /* run --server */
+	const char *server_url;              /* run --server */
+	const char *record_dir, *replay_dir; /* serve, run */
 	bool yes, json, verify;
 	const char **args; /* what is left */
 	size_t args_count;
@@ -268,6 +273,12 @@ int command_replay(const struct cli *cli);
 /* Loads configuration and registry or dies with what to do. */
 void cli_load(const struct cli *cli, struct conf **c, struct conf_registry **r);
 struct conf *cli_load_conf(const struct cli *cli); /* without the registry */
+
+/* --- recording.c: --record and --replay --- */
+/* NULL when neither was given; dies with what to do when the folder cannot be used. */
+struct llm_cassette *recording_open(const struct cli *cli, const struct conf *c);
+/* In the log: what becomes of model exchanges. k: NULL is fine. */
+void recording_tell(const struct llm_cassette *k, const struct conf *c);
 
 /* --- kept.c: the database for commands that read it, while a server runs on it or none --- */
 struct kept {

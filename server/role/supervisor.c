@@ -43,7 +43,7 @@ _Noreturn void supervisor_main(struct heritage *h)
 	struct error e = {0};
 	struct supervisor s = {.heritage = h};
 	child_begin(h, "supervisor", SIGTERM);
-	child_models_forget(h->conf);
+	child_models_forget(h);
 	struct rows *rows = rows_wire(&s, h->registry, &s.options);
 	s.options.servers = NULL; /* they come with their owner */
 	s.options.servers_count = 0;

@@ -132,6 +132,12 @@ void wire_llm(const struct conf *c, struct llm_setup *s)
 	}
 }
 
+void wire_cassette(const struct conf *c, struct llm_cassette_options *o)
+{
+	*o = (struct llm_cassette_options){.bytes_max = (size_t)c->llm.cassette_bytes,
+					   .plain = agent_prompt_plain};
+}
+
 void wire_llm_release(struct llm_setup *s)
 {
 	for (size_t i = 0; i < s->providers_count; i++) {

@@ -96,6 +96,8 @@ static void worker_open(struct worker *w)
 	wire_client(c, &mcp);
 	wire_agent(c, &agent);
 	w->rules = wire_rules(c, &agent.policy);
+	if (w->heritage->cassette != NULL)
+		agent.marks = llm_cassette_marks(w->heritage->cassette);
 	wire_http(c, &http);
 	http.models = w->models = wire_models(c);
 	/* A task's memory comes and goes: the system is not asked for it each time. */
@@ -103,6 +105,7 @@ static void worker_open(struct worker *w)
 	w->loop = loop_new();
 	w->store = store_attach(w->heritage->store, w->heritage->index);
 	llm.shared = share_make(w->store);
+	llm.cassette = w->heritage->cassette;
 	w->llm = llm_new(w->loop, &llm);
 	wire_llm_release(&llm);
 	w->mcp = mcp_client_new(w->loop, &mcp);
@@ -147,6 +150,7 @@ static void worker_close(struct worker *w)
 	store_detach(w->store);
 	loop_free(w->loop);
 	wire_rules_release(w->rules, w->heritage->conf->rules.count);
+	llm_cassette_free(w->heritage->cassette);
 	conf_free(w->heritage->conf);
 	fd_close(&w->heritage->control_fd);
 	fd_close(&w->heritage->listen_fd);

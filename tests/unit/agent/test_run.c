@@ -150,6 +150,29 @@ static void run__the_longest_plan(void **state)
 	world_close(&w);
 }
 
+/* Where exchanges are recorded or replayed, a prompt has its marks from there. */
+static void run__marks_are_those_of_the_recording(void **state)
+{
+	struct world w;
+	char hex[SHA256_HEX_SIZE];
+	(void)state;
+	world_open(&w, "echo", false);
+	agent_free(w.agent);
+	w.options.marks = "0123";
+	agent_make(&w);
+	model_plan(&w, STEP("s1", "read"));
+	model_calls(&w, "fake__echo", "{\"text\":\"a\"}");
+	model_finish(&w, "success", "done");
+	model_text(&w, "Done.");
+	task_give(&w, "say a");
+	assert_ended(&w, "completed", NULL);
+	sha256_hex("0123\nsay a", 10, hex);
+	char *mark = xasprintf("<data-%.16s>", hex);
+	assert_says(model_shown(&w, 2), mark);
+	free(mark);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +182,7 @@ int main(void)
 		cmocka_unit_test(run__pauses_while_the_store_takes_nothing),
 		cmocka_unit_test(run__none_begins_while_the_store_takes_nothing),
 		cmocka_unit_test(run__the_longest_plan),
+		cmocka_unit_test(run__marks_are_those_of_the_recording),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

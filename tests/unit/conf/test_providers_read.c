@@ -133,11 +133,43 @@ static void providers__say_what_is_wrong_and_where(void **state)
 		assert_refused(rows[i].text, rows[i].msg);
 }
 
+static void providers__need_no_keys_where_no_server_is_asked(void **state)
+{
+	struct folder f;
+	struct conf *c;
+	struct error e = {0};
+	(void)state;
+	folder_open(&f);
+	folder_write(f.file,
+		     "openai: {api_key: sk-flat}\n"
+		     "llm:\n"
+		     "  providers:\n"
+		     "    - {name: a, model: m, key: \"${KEY_A}\", headers: {X-Team: \"${NOT_SET}\"}}\n"
+		     "    - {name: b, model: m, key: {file: /nonexistent/key}}\n");
+	if (conf_load_keyless(f.file, NULL, 0, env_listed, (void *)(uintptr_t)env, &c, &e) != ERR_NONE)
+		fail_msg("%s", e.msg);
+	assert_int_equal(c->providers.count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_string_equal(c->providers.list[i].key, "");
+		assert_int_equal(c->providers.list[i].headers_count, 0);
+	}
+	assert_string_equal(c->openai.api_key, "");
+	/* What holds keys is known all the same, for those processes that forget them. */
+	assert_int_equal(c->providers.variables_count, 2);
+	conf_free(c);
+	folder_write(f.file, "");
+	assert_int_equal(conf_load_keyless(f.file, NULL, 0, env_listed, NULL, &c, &e), ERR_NONE);
+	assert_int_equal(c->llm.api, CONF_LLM_CHAT);
+	conf_free(c);
+	folder_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(providers__are_read_with_all_they_say),
 		cmocka_unit_test(providers__key_may_stand_in_a_file),
+		cmocka_unit_test(providers__need_no_keys_where_no_server_is_asked),
 		cmocka_unit_test(providers__say_what_is_wrong_and_where),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,6 +58,12 @@ static void cli__mistakes_are_told(void **state)
 	assert_run(EXIT_USAGE, "unknown option: --sever (did you mean \"server\"?)", "run", "--sever", "x");
 	assert_run(EXIT_USAGE, "unknown option: -q", "serve", "-q");
 	assert_run(EXIT_USAGE, "a value is missing after: --set", "check", "--set");
+	assert_run(EXIT_USAGE, "a value is missing after: --record", "serve", "--record");
+	assert_run(EXIT_USAGE, "--record and --replay cannot go together", "serve", "--record", "a",
+		   "--replay", "b");
+	assert_run(EXIT_USAGE, "--record and --replay go with serve and run", "verify", "--replay", "a");
+	assert_run(EXIT_USAGE, "not for one that runs already", "run", "--server", "http://127.0.0.1:1",
+		   "--record", "a", "x");
 	assert_run(EXIT_USAGE, "a value is missing after: -c", "check", "-c");
 	assert_run(EXIT_USAGE, "serve takes no words, but got \"now\"", "serve", "now");
 	assert_run(EXIT_USAGE, "run takes one PROMPT", "run");

@@ -46,6 +46,7 @@ static struct {
 	struct keeper_options keeper;
 	struct http_options http;
 	struct llm_options llm;
+	struct llm_cassette_options cassette;
 	struct agent_options agent;
 	struct mcp_client_options client;
 	struct mcp_broker_options broker;
@@ -131,6 +132,7 @@ static void wire__every_option_reaches_a_room(void **state)
 	wire_llm(c, &llm);
 	all.llm = llm.providers[0];
 	wire_llm_release(&llm);
+	wire_cassette(c, &all.cassette);
 	wire_agent(c, &all.agent);
 	wire_client(c, &all.client);
 	wire_broker(c, &registry, &all.broker, &servers);
