@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * struct arena: memory of one request or one parse, given out by moving a pointer and freed in one call.
- * Single allocations are never returned. Chunks come zeroed from calloc and are used once, so what is handed
- * out is zero. Over its limit, or when the system has no memory, arena_alloc returns NULL and the arena stays
- * usable.
+ * Single allocations are never returned. What is handed out is zeroed then, not its whole chunk before. Over
+ * its limit, or when the system has no memory, arena_alloc returns NULL and the arena stays usable.
  */
 #include "base/base.h"
 
@@ -53,11 +52,12 @@ static struct chunk *chunk_add(struct arena *a, size_t n)
 {
 	bool oversized = n > a->chunk_bytes / 2 && a->top;
 	size_t size = n > a->chunk_bytes || oversized ? n : a->chunk_bytes;
-	struct chunk *c = calloc(1, sizeof(*c) + size);
+	struct chunk *c = malloc(sizeof(*c) + size);
 
 	if (!c)
 		return NULL;
 	c->size = size;
+	c->used = 0;
 	if (oversized) {
 		c->next = a->top->next;
 		a->top->next = c;
@@ -86,7 +86,7 @@ void *arena_alloc(struct arena *a, size_t n)
 	c->used += rounded;
 	/* The limit counts what was asked for, so that a limit of n admits one piece of n. */
 	a->given += n;
-	return p;
+	return memset(p, 0, n);
 }
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)

@@ -37,22 +37,25 @@ void json_space_skip(struct json_cursor *cur);
 /* pos is at the opening quote; afterwards behind the closing one. With `unescaped` the value is appended to
  * it. */
 must_check enum err json_token_string(struct json_cursor *cur, struct buf *unescaped, bool *escapes);
-/* *exact: the number is an integer whose text says more than a double can hold. */
-must_check enum err json_token_number(struct json_cursor *cur, bool *exact);
+/* *exact: the number is an integer whose text says more than *value, a double, can hold. */
+must_check enum err json_token_number(struct json_cursor *cur, double *value, bool *exact);
 must_check enum err json_token_literal(struct json_cursor *cur);
 
-/* --- json_scan.c --- */
-/* A number whose text must be kept. */
-struct json_exact {
-	size_t index; /* how many numbers come before it in the document */
-	size_t at;    /* offset of its text */
-	size_t len;
-};
+/* --- json_node.c: memory of trees --- */
+struct cJSON;
+struct json_pool;
+struct json_pool *json_pool_new(void);                   /* NULL: no memory, here and below */
+void json_pool_free(struct json_pool *pool);             /* with all that stands in it */
+void *json_pool_alloc(struct json_pool *pool, size_t n); /* zeroed; lives as long as the pool */
+/* A node at the end of its parent's; parent NULL: the root, with which the pool will be freed. */
+struct cJSON *json_pool_node(struct json_pool *pool, struct cJSON *parent);
+/* Before a piece from malloc is hung into the tree of n. */
+void json_tree_mix(struct cJSON *n);
+void json_tree_free(struct cJSON *root); /* NULL is fine */
 
-/* Checks the whole text; see json_scan.c. *begin and *end are the offsets of the document in it; *exact, the
- * caller's to release, holds a struct json_exact for each such number, in document order. */
-must_check enum err json_scan(const char *text, size_t len, int depth_max, struct buf *exact, size_t *begin,
-			      size_t *end, struct error *e);
+/* --- json_scan.c --- */
+/* Reads the whole text into a tree, the caller's to free. NULL: e says what and where. */
+struct cJSON *json_scan(const char *text, size_t len, int depth_max, struct error *e);
 
 /* --- json.c --- */
 /* The digits of an integer that a double cannot hold; NULL for any other value. Borrowed. */

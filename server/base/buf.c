@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { BUF_FIRST_BYTES = 128 };
+enum { BUF_FIRST_BYTES = 256 };
 
 struct slice slice_str(const char *s)
 {
@@ -80,32 +80,28 @@ static bool buf_enlarge(struct buf *b, size_t need)
 	return true;
 }
 
-char *buf_grow(struct buf *b, size_t n)
-{
-	size_t max = b->max ? b->max : BUF_MAX_DEFAULT;
-
-	if (b->overflow)
-		return NULL;
-	if (b->len > max || n > max - b->len) {
-		b->overflow = true;
-		return NULL;
-	}
-	if (b->len + n + 1 > b->cap && !buf_enlarge(b, b->len + n + 1)) {
-		b->overflow = true;
-		return NULL;
-	}
-	/* A caller that fills all n bytes finds its text terminated. */
-	b->data[b->len] = '\0';
-	b->data[b->len + n] = '\0';
-	return b->data + b->len;
-}
-
 /* Most appends find their room: those write once and do no more. */
 static bool has_room(const struct buf *b, size_t n)
 {
 	size_t max = b->max ? b->max : BUF_MAX_DEFAULT;
 
 	return n < b->cap - b->len && b->len <= max && n <= max - b->len && !b->overflow;
+}
+
+char *buf_grow(struct buf *b, size_t n)
+{
+	size_t max = b->max ? b->max : BUF_MAX_DEFAULT;
+
+	if (!has_room(b, n)) {
+		if (b->overflow || b->len > max || n > max - b->len || !buf_enlarge(b, b->len + n + 1)) {
+			b->overflow = true;
+			return NULL;
+		}
+	}
+	/* A caller that fills all n bytes finds its text terminated. */
+	b->data[b->len] = '\0';
+	b->data[b->len + n] = '\0';
+	return b->data + b->len;
 }
 
 bool buf_add(struct buf *b, const void *p, size_t n)
@@ -157,17 +153,22 @@ bool buf_add_i64(struct buf *b, int64_t v)
 	return buf_add_char(b, '-') && buf_add_u64(b, -(uint64_t)v);
 }
 
+/* Into the room that is there, and once more where that was too little. */
 bool buf_printf(struct buf *b, const char *fmt, ...)
 {
-	char small[256];
+	size_t room = b->cap - b->len;
 	va_list ap;
 
 	va_start(ap, fmt);
-	int n = vsnprintf(small, sizeof(small), fmt, ap);
+	int n = vsnprintf(b->data ? b->data + b->len : NULL, room, fmt, ap);
 	va_end(ap);
 	ensure(n >= 0);
-	if ((size_t)n < sizeof(small))
-		return buf_add(b, small, (size_t)n);
+	if (has_room(b, (size_t)n)) {
+		b->len += (size_t)n;
+		return true;
+	}
+	if (b->data)
+		b->data[b->len] = '\0';
 	char *to = buf_grow(b, (size_t)n);
 	if (!to)
 		return false;

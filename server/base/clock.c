@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { SECOND_TEXT_BYTES = 19 };
+
 static struct {
 	bool on;
 	int64_t mono_us;
@@ -56,15 +58,10 @@ static char *digits_put(char *p, int v, int width)
 	return p + width;
 }
 
-void clock_format(int64_t wall_ms, char out[CLOCK_TEXT_SIZE])
+/* "2026-01-31T12:00:00" of a second since 1970, not terminated. */
+static void second_format(int64_t s, char out[SECOND_TEXT_BYTES])
 {
-	int64_t ms = wall_ms % 1000, s = wall_ms / 1000;
 	struct tm tm;
-
-	if (ms < 0) { /* before 1970 */
-		ms += 1000;
-		s--;
-	}
 	/* Years outside 0 to 9999 have no RFC 3339 form; such a time is a bug of the caller. */
 	time_t t = (time_t)s;
 	ensure(gmtime_r(&t, &tm) && tm.tm_year >= -1900 && tm.tm_year <= 9999 - 1900);
@@ -78,7 +75,25 @@ void clock_format(int64_t wall_ms, char out[CLOCK_TEXT_SIZE])
 	*p++ = ':';
 	p = digits_put(p, tm.tm_min, 2);
 	*p++ = ':';
-	p = digits_put(p, tm.tm_sec, 2);
+	digits_put(p, tm.tm_sec, 2);
+}
+
+void clock_format(int64_t wall_ms, char out[CLOCK_TEXT_SIZE])
+{
+	/* Most times that are written are of the same second as the one before. */
+	static _Thread_local int64_t last = INT64_MIN;
+	static _Thread_local char last_text[SECOND_TEXT_BYTES];
+	int64_t ms = wall_ms % 1000, s = wall_ms / 1000;
+
+	if (ms < 0) { /* before 1970 */
+		ms += 1000;
+		s--;
+	}
+	if (s != last)
+		second_format(s, last_text);
+	last = s;
+	memcpy(out, last_text, SECOND_TEXT_BYTES);
+	char *p = out + SECOND_TEXT_BYTES;
 	*p++ = '.';
 	p = digits_put(p, (int)ms, 3);
 	*p++ = 'Z';

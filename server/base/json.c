@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The JSON tree: a cJSON tree behind our own names, and the only file (with json_print.c beside it, which
- * walks the same tree through this face) that knows so. json_scan.c has accepted the text before cJSON parses
- * it.
+ * The JSON tree: a cJSON tree behind our own names. Only this file, json_scan.c, which parses, and
+ * json_node.c, which holds its memory, know so; json_print.c walks it through this face.
  *
  * A struct json is a cJSON node. One thing is ours: a number node whose valuestring is set carries the exact
  * text of an integer that a double cannot hold (cJSON leaves that field alone in numbers, copies it and frees
  * it with the node). Look-up by name is a walk over the members, so keep objects that are asked often small.
  *
- * cJSON recurses when it parses, copies and frees; depth is bounded by JSON_DEPTH_MAX for what we parse, and
+ * cJSON recurses when it copies and frees; depth is bounded by JSON_DEPTH_MAX for what we parse, and
  * by their makers for trees built here.
  */
 #include "base/base.h"
@@ -46,68 +45,14 @@ static const struct json *view(const cJSON *n)
 	return (const struct json *)(const void *)n;
 }
 
-/* The node that follows in document order, by way of the parents on `stack`. */
-struct walk {
-	cJSON *stack[JSON_DEPTH_MAX + 1];
-	int depth;
-};
-
-static cJSON *walk_next(struct walk *w, cJSON *n)
-{
-	if (n->child) {
-		ensure(w->depth <= JSON_DEPTH_MAX);
-		w->stack[w->depth++] = n;
-		return n->child;
-	}
-	while (n && !n->next)
-		n = w->depth > 0 ? w->stack[--w->depth] : NULL;
-	return n ? n->next : NULL;
-}
-
-/* Gives the numbers listed in `exact` their text. false when memory is out. */
-static bool exact_attach(cJSON *root, const char *text, const struct buf *exact)
-{
-	const struct json_exact *x = (const void *)exact->data;
-	size_t left = exact->len / sizeof(*x), index = 0;
-	struct walk w; /* its stack is as large as most texts are: not cleared */
-
-	w.depth = 0;
-	for (cJSON *n = root; n && left > 0; n = walk_next(&w, n)) {
-		if (!cJSON_IsNumber(n) || index++ != x->index)
-			continue;
-		n->valuestring = cJSON_malloc(x->len + 1);
-		if (!n->valuestring)
-			return false;
-		memcpy(n->valuestring, text + x->at, x->len);
-		n->valuestring[x->len] = '\0';
-		x++;
-		left--;
-	}
-	return left == 0;
-}
-
 struct json *json_parse(const char *text, size_t len, int depth_max, struct error *e)
 {
-	struct buf exact = BUF_INIT;
-	size_t begin, end;
-	cJSON *root = NULL;
-
-	if (json_scan(text, len, depth_max ? depth_max : JSON_DEPTH_DEFAULT, &exact, &begin, &end, e))
-		goto out;
-	root = cJSON_ParseWithLengthOpts(text + begin, end - begin, NULL, false);
-	if (!root || !exact_attach(root, text, &exact)) {
-		cJSON_Delete(root);
-		root = NULL;
-		err_set(e, ERR_MEMORY, "no memory to parse a JSON text of %zu bytes", len);
-	}
-out:
-	buf_release(&exact);
-	return (struct json *)(void *)root;
+	return (struct json *)(void *)json_scan(text, len, depth_max ? depth_max : JSON_DEPTH_DEFAULT, e);
 }
 
 void json_free(struct json *j)
 {
-	cJSON_Delete(node_mut(j));
+	json_tree_free(node_mut(j));
 }
 
 enum json_type json_type(const struct json *j)
@@ -307,6 +252,7 @@ void json_set(struct json *obj, const char *name, struct json *value)
 	ensure(json_is(obj, JSON_OBJECT) && value && !node(value)->string);
 	bool replace = json_get(obj, name) != NULL;
 
+	json_tree_mix(node_mut(obj));
 	ensure(replace ? cJSON_ReplaceItemInObjectCaseSensitive(node_mut(obj), name, node_mut(value))
 		       : cJSON_AddItemToObject(node_mut(obj), name, node_mut(value)));
 }
@@ -314,11 +260,13 @@ void json_set(struct json *obj, const char *name, struct json *value)
 void json_push(struct json *arr, struct json *value)
 {
 	ensure(json_is(arr, JSON_ARRAY) && value && !node(value)->string);
+	json_tree_mix(node_mut(arr));
 	ensure(cJSON_AddItemToArray(node_mut(arr), node_mut(value)));
 }
 
 void json_remove(struct json *obj, const char *name)
 {
 	ensure(json_is(obj, JSON_OBJECT));
+	json_tree_mix(node_mut(obj));
 	cJSON_DeleteItemFromObjectCaseSensitive(node_mut(obj), name);
 }

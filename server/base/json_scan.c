@@ -1,31 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The strict half of the JSON parser: one pass over the text that accepts exactly RFC 8259 with our limits,
- * before cJSON sees it. It exists because cJSON 1.7.15 takes what it should refuse (01, 1., raw control
- * characters, bad UTF-8, text after the document, duplicate names), cuts text at \u0000, cuts numbers at 63
- * characters, and says no more about an error than "NULL". After this pass cJSON only meets text on which the
- * two agree.
+ * The JSON parser: one pass over the text that accepts exactly RFC 8259 with our limits and leaves a cJSON
+ * tree. It stands in for cJSON's own, which takes what it should refuse (01, 1., raw control characters, bad
+ * UTF-8, text after the document, duplicate names), cuts text at \u0000, cuts numbers at 63 characters, says
+ * no more about an error than "NULL", and pays an allocation for each node, name and string.
  *
- * It is not recursive: open containers are a stack of bounded depth. It keeps the names of the objects that
- * are open, to find duplicates when one closes, and the places of numbers that a double cannot hold. Memory
- * is bounded by a small multiple of the text, which is the caller's to bound. Errors give line and column,
- * both from 1, columns in characters.
+ * It is not recursive: the open containers are a stack of bounded depth. The place of a member in the text
+ * stands in its node's valueint, which nobody else reads, until its object closes and its names are compared.
+ * Memory is bounded by a small multiple of the text, which is the caller's to bound. Errors give line and
+ * column, both from 1, columns in characters.
  */
 #include "base/base.h"
 #include "base/base_int.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMES_PAIRWISE_MAX = 8 }; /* up to this many, comparing all pairs is cheaper than sorting */
+#include <cjson/cJSON.h>
 
-struct name {
-	uint64_t hash;
-	size_t at;  /* offset of its first byte: in the text, or in scan.unescaped */
-	size_t len; /* bytes, unescaped */
-	size_t pos; /* offset of the name in the text */
-	bool unescaped;
-};
+enum { NAMES_PAIRWISE_MAX = 8 }; /* up to this many, comparing all pairs is cheaper than sorting */
 
 enum expect { EXPECT_VALUE, EXPECT_VALUE_OR_END, EXPECT_NAME, EXPECT_NAME_OR_END, EXPECT_AFTER };
 
@@ -33,17 +27,38 @@ struct scan {
 	struct json_cursor cur;
 	enum expect expect;
 	int depth, depth_max;
-	char open[JSON_DEPTH_MAX];           /* '{' or '[' */
-	size_t names_before[JSON_DEPTH_MAX]; /* bytes of `names` that belong to outer objects */
-	struct buf names;     /* of struct name: those of the objects that are open, outer ones first */
-	struct buf unescaped; /* text of names that were written with escapes */
-	size_t number_count;
-	struct buf *exact; /* of struct json_exact */
+	struct json_pool *pool;
+	cJSON *root;
+	cJSON *open[JSON_DEPTH_MAX]; /* containers */
+	char *name;                  /* of the value that comes next; NULL: an element */
+	size_t name_at;
+	struct buf unescaped; /* of the string at hand */
 };
 
 static enum err fail_memory(struct scan *s)
 {
-	return err_set(s->cur.e, ERR_MEMORY, "no memory to check a JSON text of %zu bytes", s->cur.len);
+	return err_set(s->cur.e, ERR_MEMORY, "no memory to parse a JSON text of %zu bytes", s->cur.len);
+}
+
+static enum err fail_length(struct scan *s)
+{
+	return err_set(s->cur.e, ERR_JSON, "a JSON text of %zu bytes is too long", s->cur.len);
+}
+
+/* The node of the value that begins here; NULL when memory is out. */
+static cJSON *node_add(struct scan *s, int type)
+{
+	cJSON *n = json_pool_node(s->pool, s->depth > 0 ? s->open[s->depth - 1] : NULL);
+
+	if (!n)
+		return NULL;
+	if (s->depth == 0)
+		s->root = n;
+	n->type = type;
+	n->string = s->name;
+	n->valueint = (int)s->name_at;
+	s->name = NULL;
+	return n;
 }
 
 static enum err container_open(struct scan *s, char c)
@@ -51,69 +66,98 @@ static enum err container_open(struct scan *s, char c)
 	if (s->depth >= s->depth_max)
 		return json_fail_at(&s->cur, s->cur.pos, "nested deeper than the limit of %d levels",
 				    s->depth_max);
-	s->open[s->depth] = c;
-	s->names_before[s->depth] = s->names.len;
-	s->depth++;
+	cJSON *n = node_add(s, c == '{' ? cJSON_Object : cJSON_Array);
+	if (!n)
+		return fail_memory(s);
+	s->open[s->depth++] = n;
 	s->cur.pos++;
 	s->expect = c == '{' ? EXPECT_NAME_OR_END : EXPECT_VALUE_OR_END;
 	return ERR_NONE;
 }
 
-static enum err number_scan(struct scan *s)
+/* A copy in the pool, NUL-terminated. */
+static char *text_keep(struct scan *s, const char *from, size_t n)
 {
-	struct json_exact x = {.index = s->number_count++, .at = s->cur.pos};
-	bool exact;
-	enum err err = json_token_number(&s->cur, &exact);
+	char *to = json_pool_alloc(s->pool, n + 1);
 
-	if (err || !exact)
-		return err;
-	x.len = s->cur.pos - x.at;
-	if (!buf_add(s->exact, &x, sizeof(x)))
-		return fail_memory(s);
-	return ERR_NONE;
+	if (to && n)
+		memcpy(to, from, n);
+	return to;
 }
 
-static enum err value_scan(struct scan *s)
+/* pos is at the opening quote; afterwards behind the closing one. */
+static enum err string_take(struct scan *s, char **out)
 {
-	char c = s->cur.pos < s->cur.len ? s->cur.text[s->cur.pos] : '\0';
+	struct json_cursor *cur = &s->cur;
+	const char *begin = cur->text + cur->pos + 1;
+	size_t run = text_plain_run(begin, cur->len - cur->pos - 1);
 	bool escapes;
 
-	if (c == '{' || c == '[')
-		return container_open(s, c);
-	s->expect = EXPECT_AFTER;
-	if (c == '"')
-		return json_token_string(&s->cur, NULL, &escapes);
-	if (c == '-' || (c >= '0' && c <= '9'))
-		return number_scan(s);
-	return json_token_literal(&s->cur);
+	if (cur->pos + 1 + run < cur->len && begin[run] == '"') { /* most are plain */
+		cur->pos += run + 2;
+		*out = text_keep(s, begin, run);
+		return *out ? ERR_NONE : fail_memory(s);
+	}
+	buf_reset(&s->unescaped);
+	enum err err = json_token_string(cur, &s->unescaped, &escapes);
+	if (err)
+		return err;
+	*out = s->unescaped.overflow ? NULL : text_keep(s, s->unescaped.data, s->unescaped.len);
+	return *out ? ERR_NONE : fail_memory(s);
 }
 
-static const char *name_ptr(const struct scan *s, const struct name *n)
+static enum err number_take(struct scan *s)
 {
-	return n->unescaped ? s->unescaped.data + n->at : s->cur.text + n->at;
-}
-
-static enum err name_scan(struct scan *s)
-{
-	struct name name = {.at = s->cur.pos + 1, .pos = s->cur.pos};
-	enum err err = json_token_string(&s->cur, NULL, &name.unescaped);
+	size_t begin = s->cur.pos;
+	double value = 0;
+	bool exact;
+	enum err err = json_token_number(&s->cur, &value, &exact);
 
 	if (err)
 		return err;
-	name.len = s->cur.pos - name.at - 1;
-	if (name.unescaped) { /* seldom: read it a second time */
-		name.at = s->unescaped.len;
-		s->cur.pos = name.pos;
-		err = json_token_string(&s->cur, &s->unescaped, &name.unescaped);
-		if (err)
-			return err;
-		name.len = s->unescaped.len - name.at;
+	cJSON *n = node_add(s, cJSON_Number);
+	if (!n)
+		return fail_memory(s);
+	n->valuedouble = value;
+	if (exact)
+		n->valuestring = text_keep(s, s->cur.text + begin, s->cur.pos - begin);
+	return exact && !n->valuestring ? fail_memory(s) : ERR_NONE;
+}
+
+static enum err literal_take(struct scan *s, char c)
+{
+	enum err err = json_token_literal(&s->cur);
+
+	if (err)
+		return err;
+	return node_add(s, c == 't'   ? cJSON_True
+			   : c == 'f' ? cJSON_False
+				      : cJSON_NULL)
+		       ? ERR_NONE
+		       : fail_memory(s);
+}
+
+static enum err value_take(struct scan *s, char c)
+{
+	if (c == '{' || c == '[')
+		return container_open(s, c);
+	s->expect = EXPECT_AFTER;
+	if (c == '"') {
+		cJSON *n = node_add(s, cJSON_String);
+		return n ? string_take(s, &n->valuestring) : fail_memory(s);
 	}
-	if (s->unescaped.overflow)
-		return fail_memory(s);
-	name.hash = hash64(name_ptr(s, &name), name.len);
-	if (!buf_add(&s->names, &name, sizeof(name)))
-		return fail_memory(s);
+	if (c == '-' || (c >= '0' && c <= '9'))
+		return number_take(s);
+	return literal_take(s, c);
+}
+
+static enum err name_take(struct scan *s)
+{
+	s->name_at = s->cur.pos;
+	enum err err = string_take(s, &s->name);
+
+	if (err)
+		return err;
 	json_space_skip(&s->cur);
 	if (s->cur.pos >= s->cur.len || s->cur.text[s->cur.pos] != ':')
 		return json_fail_expected(&s->cur, "':' after the name");
@@ -122,67 +166,70 @@ static enum err name_scan(struct scan *s)
 	return ERR_NONE;
 }
 
-/* Any total order that puts equal names side by side. */
-static int name_compare(const void *pa, const void *pb, void *arg)
+static enum err fail_duplicate(struct scan *s, const cJSON *a, const cJSON *b)
 {
-	const struct name *a = pa, *b = pb;
-	const struct scan *s = arg;
+	const cJSON *later = a->valueint > b->valueint ? a : b;
+	size_t shown = utf8_cut(later->string, strlen(later->string), 64);
 
-	if (a->hash != b->hash)
-		return a->hash < b->hash ? -1 : 1;
-	if (a->len != b->len)
-		return a->len < b->len ? -1 : 1;
-	return memcmp(name_ptr(s, a), name_ptr(s, b), a->len);
+	return json_fail_at(&s->cur, (size_t)later->valueint, "the name \"%.*s\" stands twice in one object",
+			    (int)shown, later->string);
 }
 
-static enum err fail_duplicate(struct scan *s, const struct name *a, const struct name *b)
+/* By name; equal ones in the order of the text. */
+static int member_order(const void *pa, const void *pb)
 {
-	const struct name *later = a->pos > b->pos ? a : b;
-	size_t shown = utf8_cut(name_ptr(s, later), later->len, 64);
+	const cJSON *a = *(const cJSON *const *)pa, *b = *(const cJSON *const *)pb;
+	int order = strcmp(a->string, b->string);
 
-	return json_fail_at(&s->cur, later->pos, "the name \"%.*s\" stands twice in one object", (int)shown,
-			    name_ptr(s, later));
+	return order ? order : (a->valueint > b->valueint) - (a->valueint < b->valueint);
 }
 
-static enum err object_check(struct scan *s, struct name *names, size_t n)
+static enum err names_check_sorted(struct scan *s, const cJSON *object, size_t count)
 {
-	if (n <= NAMES_PAIRWISE_MAX) {
-		for (size_t i = 1; i < n; i++) {
-			for (size_t k = 0; k < i; k++) {
-				if (name_compare(&names[i], &names[k], s) == 0)
-					return fail_duplicate(s, &names[i], &names[k]);
-			}
+	const cJSON **members = malloc(count * sizeof(*members)), **to = members;
+	enum err err = ERR_NONE;
+
+	if (!members)
+		return fail_memory(s);
+	for (const cJSON *m = object->child; m; m = m->next)
+		*to++ = m;
+	qsort(members, count, sizeof(*members), member_order);
+	for (size_t i = 1; i < count && !err; i++) {
+		if (strcmp(members[i - 1]->string, members[i]->string) == 0)
+			err = fail_duplicate(s, members[i - 1], members[i]);
+	}
+	free(members);
+	return err;
+}
+
+static enum err names_check(struct scan *s, const cJSON *object)
+{
+	size_t count = 0;
+
+	for (const cJSON *m = object->child; m; m = m->next, count++) {
+		if (count >= NAMES_PAIRWISE_MAX)
+			continue;
+		for (const cJSON *k = object->child; k != m; k = k->next) {
+			if (*k->string == *m->string && strcmp(k->string, m->string) == 0)
+				return fail_duplicate(s, k, m);
 		}
-		return ERR_NONE;
 	}
-	qsort_r(names, n, sizeof(*names), name_compare, s);
-	for (size_t i = 1; i < n; i++) {
-		if (name_compare(&names[i - 1], &names[i], s) == 0)
-			return fail_duplicate(s, &names[i - 1], &names[i]);
-	}
-	return ERR_NONE;
+	return count > NAMES_PAIRWISE_MAX ? names_check_sorted(s, object, count) : ERR_NONE;
 }
 
 static enum err container_close(struct scan *s)
 {
 	ensure(s->depth > 0);
-	s->depth--;
+	const cJSON *closed = s->open[--s->depth];
 	s->cur.pos++;
 	s->expect = EXPECT_AFTER;
-	if (s->open[s->depth] == '[')
-		return ERR_NONE;
-	size_t first = s->names_before[s->depth], count = (s->names.len - first) / sizeof(struct name);
-	s->names.len = first; /* what is behind stays readable until the next append */
-	if (count < 2)
-		return ERR_NONE;
-	return object_check(s, (struct name *)(void *)(s->names.data + first), count);
+	return closed->type == cJSON_Object ? names_check(s, closed) : ERR_NONE;
 }
 
 /* After a value inside a container: a comma or the end. */
-static enum err after_scan(struct scan *s)
+static enum err after_take(struct scan *s, char c)
 {
-	bool object = s->open[s->depth - 1] == '{';
-	char c = s->cur.pos < s->cur.len ? s->cur.text[s->cur.pos] : '\0';
+	bool object = s->open[s->depth - 1]->type == cJSON_Object;
 
 	if (c == (object ? '}' : ']'))
 		return container_close(s);
@@ -193,25 +240,25 @@ static enum err after_scan(struct scan *s)
 	return ERR_NONE;
 }
 
-static enum err token_scan(struct scan *s)
+static enum err token_take(struct scan *s)
 {
 	char c = s->cur.pos < s->cur.len ? s->cur.text[s->cur.pos] : '\0';
 
 	switch (s->expect) {
-	case EXPECT_VALUE: return value_scan(s);
-	case EXPECT_VALUE_OR_END: return c == ']' ? container_close(s) : value_scan(s);
+	case EXPECT_VALUE: return value_take(s, c);
+	case EXPECT_VALUE_OR_END: return c == ']' ? container_close(s) : value_take(s, c);
 	case EXPECT_NAME_OR_END:
 		if (c == '}')
 			return container_close(s);
-		return c == '"' ? name_scan(s) : json_fail_expected(&s->cur, "a name in quotes or '}'");
-	case EXPECT_NAME: return c == '"' ? name_scan(s) : json_fail_expected(&s->cur, "a name in quotes");
-	case EXPECT_AFTER: return after_scan(s);
+		return c == '"' ? name_take(s) : json_fail_expected(&s->cur, "a name in quotes or '}'");
+	case EXPECT_NAME: return c == '"' ? name_take(s) : json_fail_expected(&s->cur, "a name in quotes");
+	case EXPECT_AFTER: return after_take(s, c);
 	}
 	ensure(!"unknown state");
 	return ERR_INTERNAL;
 }
 
-static enum err document_scan(struct scan *s, size_t *begin, size_t *end)
+static enum err document_take(struct scan *s)
 {
 	if (s->cur.len >= 3 && memcmp(s->cur.text, "\xEF\xBB\xBF", 3) == 0)
 		return json_fail_at(&s->cur, 0,
@@ -219,35 +266,34 @@ static enum err document_scan(struct scan *s, size_t *begin, size_t *end)
 	json_space_skip(&s->cur);
 	if (s->cur.pos == s->cur.len)
 		return json_fail_at(&s->cur, s->cur.pos, "the text is empty");
-	*begin = s->cur.pos;
 	do {
 		json_space_skip(&s->cur);
-		enum err err = token_scan(s);
+		enum err err = token_take(s);
 		if (err)
 			return err;
 	} while (s->depth > 0 || s->expect != EXPECT_AFTER);
-	*end = s->cur.pos;
 	json_space_skip(&s->cur);
 	return s->cur.pos == s->cur.len ? ERR_NONE
 					: json_fail_expected(&s->cur, "nothing more after the document");
 }
 
-enum err json_scan(const char *text, size_t len, int depth_max, struct buf *exact, size_t *begin, size_t *end,
-		   struct error *e)
+cJSON *json_scan(const char *text, size_t len, int depth_max, struct error *e)
 {
-	struct scan
-		s; /* what is open at each depth is written before it is read: the stacks are not cleared */
+	struct scan s; /* the stack of open containers is written before it is read: not cleared */
 
 	ensure(depth_max > 0 && depth_max <= JSON_DEPTH_MAX);
 	s.cur = (struct json_cursor){text, 0, len, e};
 	s.expect = EXPECT_VALUE;
 	s.depth = 0;
 	s.depth_max = depth_max;
-	s.names = s.unescaped = BUF_INIT;
-	s.number_count = 0;
-	s.exact = exact;
-	enum err err = document_scan(&s, begin, end);
-	buf_release(&s.names);
+	s.root = NULL;
+	s.name = NULL;
+	s.name_at = 0;
+	s.unescaped = BUF_INIT;
+	s.pool = json_pool_new();
+	enum err err = !s.pool ? fail_memory(&s) : len > INT_MAX ? fail_length(&s) : document_take(&s);
 	buf_release(&s.unescaped);
-	return err;
+	if (err && s.pool)
+		json_pool_free(s.pool);
+	return err ? NULL : s.root;
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum {
-	NUMBER_BYTES_MAX = 63, /* cJSON reads no further */
+	NUMBER_BYTES_MAX = 63,
 	NUMBER_DIGITS_EXACT = 15,
 };
 
@@ -191,7 +191,7 @@ static bool char_skip(struct json_cursor *cur, char a, char b)
 }
 
 /* The grammar is met; now the value: does it fit a double, and must its text be kept? */
-static enum err number_judge(struct json_cursor *cur, size_t begin, size_t digits, bool integral, bool *exact)
+static enum err number_judge(struct json_cursor *cur, size_t begin, double *value)
 {
 	char text[NUMBER_BYTES_MAX + 1];
 	size_t len = cur->pos - begin;
@@ -201,18 +201,25 @@ static enum err number_judge(struct json_cursor *cur, size_t begin, size_t digit
 				    NUMBER_BYTES_MAX, len);
 	memcpy(text, cur->text + begin, len);
 	text[len] = '\0';
-	if (!integral && !isfinite(strtod(text, NULL)))
-		return json_fail_at(cur, begin, "the number is out of range");
-	*exact = integral && (digits > NUMBER_DIGITS_EXACT || strcmp(text, "-0") == 0);
-	return ERR_NONE;
+	*value = strtod(text, NULL);
+	return isfinite(*value) ? ERR_NONE : json_fail_at(cur, begin, "the number is out of range");
 }
 
-enum err json_token_number(struct json_cursor *cur, bool *exact)
+/* A whole number of few digits, without a look into the locale. */
+static double digits_value(const char *digits, size_t n)
+{
+	int64_t v = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v = v * 10 + (digits[i] - '0');
+	return (double)v;
+}
+
+enum err json_token_number(struct json_cursor *cur, double *value, bool *exact)
 {
 	size_t begin = cur->pos;
-	bool integral = true;
+	bool integral = true, negative = char_skip(cur, '-', '-');
 
-	char_skip(cur, '-', '-');
 	size_t at = cur->pos, digits = digits_skip(cur);
 	if (digits == 0)
 		return json_fail_expected(cur, "a digit");
@@ -229,7 +236,13 @@ enum err json_token_number(struct json_cursor *cur, bool *exact)
 		if (digits_skip(cur) == 0)
 			return json_fail_expected(cur, "a digit in the exponent");
 	}
-	return number_judge(cur, begin, digits, integral, exact);
+	*exact = integral && digits > NUMBER_DIGITS_EXACT;
+	if (!integral || *exact)
+		return number_judge(cur, begin, value);
+	double v = digits_value(cur->text + at, digits);
+	*value = negative ? -v : v;
+	*exact = negative && v == 0;
+	return ERR_NONE;
 }
 
 enum err json_token_literal(struct json_cursor *cur)

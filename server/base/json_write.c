@@ -14,6 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	PIECE_BYTES = 512,
+	PIECE_PUT_BYTES_MAX = 6 * PIECE_BYTES + 8, /* the last character may reach beyond the piece */
+};
+
 /* The escape of one ASCII character that text may not hold as it is; returns its bytes. */
 static size_t escape_put(unsigned char c, char out[6])
 {
@@ -34,40 +39,69 @@ static size_t escape_put(unsigned char c, char out[6])
 	return 6;
 }
 
-/* Bytes at the front that stand in JSON text as they are, characters beyond ASCII included. */
-static size_t verbatim_run(const char *s, size_t n)
+/* Writes what one character of s becomes; returns its bytes there, and in *taken those here. */
+static size_t special_put(char *to, const char *s, size_t n, size_t *taken)
 {
-	size_t i = 0;
+	size_t bytes = utf8_char_bytes(s, n);
+	unsigned char c = (unsigned char)*s;
 
-	while (i < n) {
-		i += text_plain_run(s + i, n - i);
-		size_t bytes = utf8_char_bytes(s + i, n - i);
-		unsigned char c = i < n ? (unsigned char)s[i] : 0;
-		if (bytes == 0 || c < 0x20 || c == '"' || c == '\\')
-			break;
-		i += bytes;
+	*taken = bytes > 0 ? bytes : 1;
+	if (bytes == 0) {
+		memcpy(to, "\xEF\xBF\xBD", 3);
+		return 3;
 	}
-	return i;
+	if (c < 0x20 || c == '"' || c == '\\')
+		return escape_put(c, to);
+	memcpy(to, s, bytes);
+	return bytes;
+}
+
+/* Up to PIECE_BYTES of s, which become at most six times as many; *taken are those done. */
+static size_t piece_put(char *to, const char *s, size_t n, size_t *taken)
+{
+	char *begin = to;
+	size_t at = 0, end = n < PIECE_BYTES ? n : PIECE_BYTES;
+
+	while (at < end) {
+		size_t run = text_plain_run(s + at, end - at), used = 0;
+		memcpy(to, s + at, run);
+		to += run;
+		at += run;
+		if (at < end) {
+			to += special_put(to, s + at, n - at, &used);
+			at += used;
+		}
+	}
+	*taken = at;
+	return (size_t)(to - begin);
+}
+
+/* Nearly all text is plain: it is copied in one go. */
+static bool plain_put(struct buf *out, const char *s, size_t n)
+{
+	if (n > BUF_MAX_DEFAULT || text_plain_run(s, n) != n)
+		return false;
+	char *to = buf_grow(out, n + 2);
+	if (to) {
+		to[0] = '"';
+		memcpy(to + 1, s, n);
+		to[n + 1] = '"';
+		out->len += n + 2;
+	}
+	return true;
 }
 
 bool json_put_text(struct buf *out, const char *s, size_t n)
 {
+	char piece[PIECE_PUT_BYTES_MAX];
+	size_t taken, put;
+
+	if (plain_put(out, s, n))
+		return !out->overflow;
 	buf_add_char(out, '"');
-	while (n > 0) {
-		size_t run = verbatim_run(s, n);
-		buf_add(out, s, run);
-		s += run;
-		n -= run;
-		if (n == 0)
-			break;
-		if (utf8_char_bytes(s, n) == 0) {
-			buf_add(out, "\xEF\xBF\xBD", 3);
-		} else {
-			char escape[6];
-			buf_add(out, escape, escape_put((unsigned char)*s, escape));
-		}
-		s++;
-		n--;
+	for (; n > 0; s += taken, n -= taken) {
+		put = piece_put(piece, s, n, &taken);
+		buf_add(out, piece, put);
 	}
 	return buf_add_char(out, '"');
 }
@@ -126,14 +160,15 @@ void jw_array_end(struct jw *w)
 void jw_name(struct jw *w, const char *name)
 {
 	size_t n = strlen(name);
+	char *to = buf_grow(w->out, n + 3 + w->comma);
 
-	value_begin(w);
-	char *to = buf_grow(w->out, n + 3);
 	if (to) {
+		w->out->len += n + 3 + w->comma;
+		if (w->comma)
+			*to++ = ',';
 		to[0] = '"';
 		memcpy(to + 1, name, n);
 		memcpy(to + 1 + n, "\":", 2);
-		w->out->len += n + 3;
 	}
 	w->comma = false;
 }
