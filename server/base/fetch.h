@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP as a client: requests out, answers in as they come. fetch.c behind it is the only file that knows
- * libcurl. It knows neither APIs nor retries, follows no redirect, and resends only what certainly never
- * arrived.
+ * HTTP as a client: requests out, answers in as they come. It knows neither APIs nor retries, follows no
+ * redirect, and resends only what certainly never arrived.
  */
 #ifndef BASE_FETCH_H
 #define BASE_FETCH_H

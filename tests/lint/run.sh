@@ -51,7 +51,7 @@ done
 only() { # pattern, allowed files (regex), what
 	check "$3" "$(printf '%s\n' "$code" | grep -vE "$2" | xargs grep -nE "$1" /dev/null)"
 }
-only '#include <curl/' '/(curl|fetch)\.c$' 'curl is one file'
+only '#include <curl/' '/fetch_curl\.c$' 'curl is one file'
 only '#include <cjson/' '^server/base/json[a-z_]*\.c$|^server/base/base_int\.h$' 'cJSON is behind base/json.h'
 only '#include <sqlite3\.h>' '^store/db_sqlite[a-z_]*\.c$|^store/db_sqlite_int\.h$' 'SQLite is behind store_db.h'
 only '#include <yaml\.h>' '^server/conf/' 'YAML is in conf'

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A loop, a scripted server and an llm that calls it; and what a call told. Shared by the tests of llm.c,
- * attempt.c and curl.c. */
+ * attempt.c and the transport. */
 #ifndef TESTS_UNIT_LLM_CALL_WORLD_H
 #define TESTS_UNIT_LLM_CALL_WORLD_H
 
@@ -65,11 +65,14 @@ static inline struct llm *llm_one(struct loop *l, const struct llm_options *o)
 	return llm_new(l, &(struct llm_setup){.providers = o, .providers_count = 1});
 }
 
+/* A literal address goes without libcurl, a name with it: the tests of the transport run with either. */
+static const char *world_host = "127.0.0.1";
+
 static inline void world_open(struct world *w, const struct script_reply *replies, size_t count)
 {
 	*w = (struct world){.loop = loop_new()};
 	w->server = script_open(w->loop, replies, count);
-	w->url = xasprintf("http://127.0.0.1:%d/v1", w->server->port);
+	w->url = xasprintf("http://%s:%d/v1", world_host, w->server->port);
 	struct llm_options o = options_of(w->url);
 	w->llm = llm_one(w->loop, &o);
 }
