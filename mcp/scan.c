@@ -257,6 +257,18 @@ bool scan_next(struct scan_iter *it, struct slice *name, struct slice *value)
 	return true;
 }
 
+/* Some encoders of JSON escape each slash, of which the protocol's names are full. */
+static bool name_is(struct slice raw, const char *name)
+{
+	size_t i = 0;
+	for (; i < raw.len && *name; i++, name++) {
+		i += raw.ptr[i] == '\\' && *name == '/';
+		if (i == raw.len || raw.ptr[i] != *name)
+			return false;
+	}
+	return i == raw.len && !*name;
+}
+
 struct slice scan_member(struct slice object, const char *name)
 {
 	struct scan_iter it;
@@ -264,7 +276,7 @@ struct slice scan_member(struct slice object, const char *name)
 	if (!scan_open(object, &it) || !it.object)
 		return found;
 	while (scan_next(&it, &n, &v)) {
-		if (slice_eq_str(n, name))
+		if (name_is(n, name))
 			found = v;
 	}
 	return found;
@@ -296,12 +308,25 @@ static bool id_is_valid(struct slice id)
 	return id.len && (id.ptr[0] == '"' || id.ptr[0] == '-' || (id.ptr[0] >= '0' && id.ptr[0] <= '9'));
 }
 
+static void method_take(struct scan_message *m, struct slice raw)
+{
+	size_t n = 0;
+	m->method = raw;
+	if (raw.len > sizeof(m->slashed) || !memchr(raw.ptr, '\\', raw.len))
+		return;
+	for (size_t i = 0; i < raw.len; i++) {
+		i += raw.ptr[i] == '\\' && raw.ptr[i + 1] == '/'; /* a quote is behind the last one */
+		m->slashed[n++] = raw.ptr[i];
+	}
+	m->method = (struct slice){m->slashed, n};
+}
+
 static void member_take(struct scan_message *m, struct slice name, struct slice value)
 {
 	if (slice_eq_str(name, "id"))
 		m->id = id_is_valid(value) ? value : (struct slice){0};
 	else if (slice_eq_str(name, "method") && value.len > 2 && value.ptr[0] == '"')
-		m->method = (struct slice){value.ptr + 1, value.len - 2};
+		method_take(m, (struct slice){value.ptr + 1, value.len - 2});
 	else if (slice_eq_str(name, "params"))
 		m->params = value;
 	else if (slice_eq_str(name, "result"))

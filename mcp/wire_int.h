@@ -15,9 +15,10 @@ enum scan_kind { SCAN_JUNK, SCAN_REQUEST, SCAN_NOTIFICATION, SCAN_ANSWER };
 /* Parts of one JSON-RPC message, borrowed from the line as raw JSON text; what is absent is empty. */
 struct scan_message {
 	struct slice id;     /* a string with its quotes, or a number */
-	struct slice method; /* without quotes, escapes kept */
+	struct slice method; /* without quotes; other escapes than that of a slash are kept */
 	struct slice params, result, error;
-	bool is_error; /* result.isError is true */
+	bool is_error;    /* result.isError is true */
+	char slashed[64]; /* the method, where its slashes were escaped */
 };
 
 /* Checks the whole line against the grammar of JSON; SCAN_JUNK when it is not one JSON-RPC object. */
@@ -31,7 +32,7 @@ bool scan_open(struct slice value, struct scan_iter *it); /* false: neither obje
 /* name is the text between the quotes; empty for elements. false at the end or when it is broken (it->bad).
  */
 bool scan_next(struct scan_iter *it, struct slice *name, struct slice *value);
-/* Raw value of a member; empty when absent. */
+/* Raw value of a member, slashes of whose name may be escaped; empty when absent. */
 struct slice scan_member(struct slice object, const char *name);
 /* true when text is exactly one JSON object by the grammar. */
 bool scan_is_object(struct slice text);

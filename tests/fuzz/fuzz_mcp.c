@@ -106,7 +106,10 @@ static void message_check(struct slice text)
 	enum scan_kind kind = scan_message(text, &m);
 	ensure(kind == SCAN_JUNK || scan_is_object(text));
 	within_check(m.id, text);
-	within_check(m.method, text);
+	if (m.method.ptr == m.slashed)
+		ensure(m.method.len < sizeof(m.slashed));
+	else
+		within_check(m.method, text);
 	within_check(m.params, text);
 	within_check(m.result, text);
 	within_check(m.error, text);

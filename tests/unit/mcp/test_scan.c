@@ -68,6 +68,29 @@ static void scan_message__a_zero_byte_is_no_escape(void **state)
 	assert_false(scan_is_object(SLICE_LIT("{\"a\":\"\\\0\"}")));
 }
 
+static void scan__slashes_may_be_escaped(void **state)
+{
+	static const char *const methods[][2] = {
+		{"notifications\\/tools\\/list_changed", "notifications/tools/list_changed"},
+		{"a\\\\\\/b", "a\\\\/b"}, /* a backslash before it stays escaped */
+		{"a\\\\", "a\\\\"},
+		{"a\\\"/b", "a\\\"/b"},
+		{"0123456789012345678901234567890123456789012345678901234567890123\\/",
+		 "0123456789012345678901234567890123456789012345678901234567890123\\/"},
+	};
+	struct scan_message m;
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(methods); i++) {
+		char *line = xasprintf("{\"method\":\"%s\"}", methods[i][0]);
+		assert_int_equal(scan_message(slice_str(line), &m), SCAN_NOTIFICATION);
+		assert_slice(m.method, methods[i][1]);
+		free(line);
+	}
+	assert_slice(scan_member(SLICE_LIT("{\"io\\/x\":1}"), "io/x"), "1");
+	assert_slice(scan_member(SLICE_LIT("{\"io/x\":1}"), "io/x"), "1");
+	assert_slice(scan_member(SLICE_LIT("{\"io\\/\":1,\"io\\/xy\":2,\"io\\\\x\":3}"), "io/x"), "");
+}
+
 static void scan_message__gives_the_parts_raw(void **state)
 {
 	struct scan_message m;
@@ -221,6 +244,7 @@ int main(void)
 		cmocka_unit_test(scan_message__knows_the_four_kinds),
 		cmocka_unit_test(scan_message__calls_the_rest_junk),
 		cmocka_unit_test(scan_message__a_zero_byte_is_no_escape),
+		cmocka_unit_test(scan__slashes_may_be_escaped),
 		cmocka_unit_test(scan_message__gives_the_parts_raw),
 		cmocka_unit_test(scan_next__walks_members_and_elements),
 		cmocka_unit_test(scan_member__is_exact_and_takes_the_last),
