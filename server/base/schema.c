@@ -2,15 +2,16 @@
 /*
  * Does a value fit a schema? One recursive walk over schema and value together, interpreting the schema as it
  * is: tools' schemas are small and a call is rare, so nothing is compiled or kept. What a schema may look
- * like is schema_compile.c's matter and is checked first; going down into a value is schema_tree.c's, numbers
- * and strings are schema_value.c's. Here: references, types, and schemas that combine schemas.
+ * like is schema_compile.c's matter and is checked first; going down into a value is schema_tree.c's, what
+ * nothing spoke of is schema_rest.c's, numbers and strings are schema_value.c's. Here: references, types, and
+ * schemas that combine schemas.
  *
  * Bounded: SCHEMA_DEPTH_MAX levels (a reference to itself ends there) and SCHEMA_VISITS_MAX visits. Passing a
  * bound sets `broken`, which every loop and every inversion looks at: a check that was cut short says so and
  * never "fits".
  *
- * Not checked, as annotations: contentEncoding and its kin, unknown formats, unevaluatedProperties and
- * unevaluatedItems (they would need bookkeeping that no tool's schema has been seen to use).
+ * Not checked, as annotations: contentEncoding and its kin, and unknown formats. $dynamicRef is taken for
+ * $ref.
  */
 #include "base/base.h"
 #include "base/schema_int.h"
@@ -229,7 +230,7 @@ bool schema_fits(struct schema_check *c, const struct json *schema, const struct
 	case JSON_NULL:
 	case JSON_BOOL: break;
 	}
-	return ok && combined_fits(c, schema, v, depth);
+	return ok && combined_fits(c, schema, v, depth) && schema_rest_fits(c, schema, v, depth);
 }
 
 enum err schema_check(const struct json *schema, const struct json *value, struct error *e)

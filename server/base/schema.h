@@ -2,10 +2,11 @@
 /*
  * JSON Schema validation, drafts 2020-12 and draft-07 as tools declare them: type, enum, const, properties,
  * required, additionalProperties, patternProperties, propertyNames, items/prefixItems, contains, min/max of
- * everything, multipleOf, pattern (ECMAScript; look-around and back references are left to the server),
- * format (date, date-time, email, uri, uuid), allOf/anyOf/oneOf/not, if/then/else, dependentRequired,
- * dependentSchemas, local $ref (#/... and #anchor), $defs. Remote references are never fetched: such a schema
- * does not compile. Work is bounded (depth, number of visited nodes, steps of a pattern).
+ * everything, unevaluatedProperties, unevaluatedItems, multipleOf, pattern (ECMAScript; look-around and back
+ * references are left to the server), format (date, date-time, email, uri, uuid), allOf/anyOf/oneOf/not,
+ * if/then/else, dependentRequired, dependentSchemas, local $ref (#/... and #anchor), $defs. Remote references
+ * are never fetched: such a schema does not compile. Work is bounded (depth, number of visited nodes, steps
+ * of a pattern).
  */
 #ifndef BASE_SCHEMA_H
 #define BASE_SCHEMA_H

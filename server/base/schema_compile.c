@@ -49,6 +49,8 @@ static const struct keyword {
 	{"patternProperties", SHAPE_PATTERN_MAP},
 	{"additionalProperties", SHAPE_SCHEMA},
 	{"propertyNames", SHAPE_SCHEMA},
+	{"unevaluatedProperties", SHAPE_SCHEMA},
+	{"unevaluatedItems", SHAPE_SCHEMA},
 	{"required", SHAPE_NAMES},
 	{"dependentRequired", SHAPE_NAMES_MAP},
 	{"dependentSchemas", SHAPE_SCHEMA_MAP},

@@ -45,6 +45,9 @@ bool schema_fits(struct schema_check *c, const struct json *schema, const struct
 bool schema_array_fits(struct schema_check *c, const struct json *schema, const struct json *v, int depth);
 bool schema_object_fits(struct schema_check *c, const struct json *schema, const struct json *v, int depth);
 
+/* --- schema_rest.c --- */
+bool schema_rest_fits(struct schema_check *c, const struct json *schema, const struct json *v, int depth);
+
 /* --- schema_value.c --- */
 bool schema_number_fits(struct schema_check *c, const struct json *schema, const struct json *v);
 bool schema_string_fits(struct schema_check *c, const struct json *schema, const struct json *v);
