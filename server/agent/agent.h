@@ -42,6 +42,7 @@ struct agent_policy {
 struct agent_options {
 	struct agent_policy policy;
 	enum permit tainted_calls;  /* calls that the plan did not name, after output of strangers was read */
+	bool check_writes;          /* steps that write are checked against their success criteria */
 	int runs_max;               /* tasks run at once by this worker; more stay for others */
 	int parallel_steps;         /* read-only steps of one task side by side */
 	int steps_max;              /* of a plan */

@@ -19,7 +19,7 @@
  * - inherit.c: what a task takes over from an earlier one
  * - prompt.c: the words sent to models; prompt_plain.c: what of them varies; toolbox.c: which tools are
  * offered; tool_index.c: tools by words
- * - finish.c: a turn that calls tools and finishes its step
+ * - finish.c: a turn that calls tools and finishes its step; check.c: were the success criteria met?
  * - context.c: what of a conversation is shown; shorten.c: large JSON made short
  * - builtin.c, read_result.c: the tools that are the runtime's own; repeats.c: a model that goes in circles
  * - resume.c: a run rebuilt from its document and events, table and archive; replay.c: what each event says
@@ -154,7 +154,11 @@ const char *exec_keep(struct exec *x, const char *text); /* a copy in the step's
 /* Adds an assistant turn; its calls become the calls to be carried out, and where none is, the user's message
  * that asks for one follows. Texts are copied. */
 void exec_add_turn(struct exec *x, const struct llm_turn *turn);
-void exec_step_failed(struct exec *x, const char *code, const char *message);
+/* turn: model.completed of the turn that decides it, in one change with the end; NULL: it was written before,
+ * or there is none. */
+void exec_step_failed(struct exec *x, struct record *turn, const char *code, const char *message);
+void exec_step_finish(struct exec *x, struct record *turn); /* completed, of a step that is finishing */
+struct llm_handler exec_model_handler(struct exec *x);      /* of a model call of the step */
 /* A failure of this attempt is followed by another one. */
 bool exec_may_retry(const struct exec *x);
 /* How much is shown to the model: bytes of one result, number of tools. The offline rules are shown
@@ -167,16 +171,23 @@ size_t exec_tools_offered_max(const struct agent *a, enum llm_role r);
 bool finish_is_shown(const struct exec *x, const char *result);
 void finish_refusal(const struct exec *x,
 		    struct error *e); /* of one that ends no step: what is wrong with it */
-/* Whether this is a finish_step that makes the answers of the other calls of its turn the result. */
+/* The turn is a finish_step whose success is checked before it counts. */
+bool finish_waits(const struct exec *x, const struct llm_turn *turn);
+/* Whether this is such a one, or one that makes the answers of the other calls of its turn the result. */
 bool finish_rides(const struct exec_call *c);
 /* Decides about it when they have answered: the step is finishing, or the model is told why not. */
 void finish_ride(struct exec_call *c);
 void finish_result(const struct exec *x, struct buf *out); /* of a step that is finishing */
 
+/* check.c: whether a step that is finishing has met its success criteria is asked first. */
+bool check_due(const struct exec *x);
+bool check_start(struct exec *x); /* false: it cannot be */
+
 /* context.c */
 /* The conversation as the model is shown it, within agent.context_tokens: out has room for all messages.
  * false: it does not fit, e says so. */
 bool context_fit(struct exec *x, struct llm_message *out, struct error *e);
+void context_learn(struct exec *x, const struct llm_usage *u); /* of the turn that was shown it */
 /* Remembers the answer of a call; full: what read_result reads of it, the message's own text or other. */
 void context_keep(struct exec *x, const struct exec_call *c, const char *full, bool is_error);
 const char *context_full(const struct exec *x, const char *id); /* NULL: no such call */

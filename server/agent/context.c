@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RESULTS_WHOLE = 3, ELIDED_BYTES_MIN = 512 };
+enum { RESULTS_WHOLE = 3, ELIDED_BYTES_MIN = 512, PERCENT = 100, CORRECTION_MAX = 8 };
 
 static size_t elided_make(struct exec *x, struct llm_message *out, size_t whole);
 
@@ -28,6 +28,22 @@ size_t context_tokens(const char *text)
 	return ascii / 4 + other * 2 / 5 + 1;
 }
 
+/* The model's server has counted what was shown: where that is more than was guessed, further guesses are
+ * that much larger. A server that counts beyond reason is not believed. */
+void context_learn(struct exec *x, const struct llm_usage *u)
+{
+	size_t counted = u->input_tokens > 0 && !u->estimated ? (size_t)u->input_tokens : 0;
+	if (x->shown_tokens == 0 || counted <= x->shown_tokens)
+		return;
+	size_t most = x->shown_tokens * CORRECTION_MAX;
+	x->tokens_percent = (counted < most ? counted : most) * PERCENT / x->shown_tokens;
+}
+
+static size_t corrected(const struct exec *x, size_t tokens)
+{
+	return x->tokens_percent > PERCENT ? tokens * x->tokens_percent / PERCENT : tokens;
+}
+
 bool context_fit(struct exec *x, struct llm_message *out, struct error *e)
 {
 	size_t max = (size_t)x->run->agent->options.context_tokens_max, tokens = 0;
@@ -37,7 +53,8 @@ bool context_fit(struct exec *x, struct llm_message *out, struct error *e)
 		return true;
 	}
 	for (size_t whole = RESULTS_WHOLE + 1; whole-- > 0;) {
-		tokens = elided_make(x, out, whole);
+		x->shown_tokens = elided_make(x, out, whole);
+		tokens = corrected(x, x->shown_tokens);
 		if (tokens <= max)
 			return true;
 	}

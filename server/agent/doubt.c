@@ -245,7 +245,7 @@ static void word_fail(struct exec_call *c)
 		xasprintf("it is not known whether the call of %s took effect, and a person decided that "
 			  "the step fails",
 			  c->server_tool);
-	exec_step_failed(c->exec, "outcome-unknown", text);
+	exec_step_failed(c->exec, NULL, "outcome-unknown", text);
 	free(text);
 }
 

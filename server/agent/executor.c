@@ -21,7 +21,6 @@ static void model_end(const struct llm_turn *turn, const struct error *e, void *
 static void turn_take(struct exec *x, const struct llm_turn *turn);
 static bool finish_take(struct exec *x, const struct llm_turn *turn);
 static void step_completed(struct exec *x, struct record *turn, const char *result);
-static void step_failed(struct exec *x, struct record *turn, const char *code, const char *message);
 static const char *step_id(const struct exec *x);
 static size_t dependency_results(const struct exec *x, struct llm_result_of *out);
 
@@ -83,17 +82,15 @@ void exec_pump(struct exec *x)
 	    permits_hold_calls(x->run))
 		return;
 	if (x->finishing) {
-		struct buf result = BUF_INIT;
-		finish_result(x, &result);
-		step_completed(x, NULL, buf_cstr(&result));
-		buf_release(&result);
+		if (!check_due(x) || !check_start(x))
+			exec_step_finish(x, NULL);
 		return;
 	}
 	x->calls_count = 0;
 	if (x->stuck != NULL)
-		exec_step_failed(x, "stuck", x->stuck);
+		exec_step_failed(x, NULL, "stuck", x->stuck);
 	else if (x->turns >= x->run->agent->options.turns_max)
-		exec_step_failed(x, "stuck",
+		exec_step_failed(x, NULL, "stuck",
 				 "the model used all its turns (agent.turns_max) without finishing the step");
 	else
 		model_start(x);
@@ -168,9 +165,22 @@ void exec_add_turn(struct exec *x, const struct llm_turn *turn)
 		nudge(x, cut);
 }
 
-void exec_step_failed(struct exec *x, const char *code, const char *message)
+void exec_step_finish(struct exec *x, struct record *turn)
 {
-	step_failed(x, NULL, code, message);
+	struct buf result = BUF_INIT;
+	finish_result(x, &result);
+	step_completed(x, turn, buf_cstr(&result));
+	buf_release(&result);
+}
+
+struct llm_handler exec_model_handler(struct exec *x)
+{
+	return (struct llm_handler){.on_delta = model_delta,
+				    .on_retry = model_retry,
+				    .may_repeat = model_may_repeat,
+				    .on_failover = model_failover,
+				    .on_end = model_end,
+				    .arg = x};
 }
 
 /* "retry" was approved for what can be repeated without harm; a call that may have had effects cannot. */
@@ -214,7 +224,7 @@ static void model_start(struct exec *x)
 	struct llm_message *shown = xcalloc(x->messages_count, sizeof *shown);
 	if (!context_fit(x, shown, &e)) {
 		free(shown);
-		exec_step_failed(x, "context-full", e.msg);
+		exec_step_failed(x, NULL, "context-full", e.msg);
 		return;
 	}
 	struct llm_result_of results[PLAN_STEPS_MAX];
@@ -231,19 +241,13 @@ static void model_start(struct exec *x)
 				  .context = &context,
 				  .deadline_mono_ms = r->deadline_mono_ms,
 				  .task_id = r->task_id};
-	struct llm_handler h = {.on_delta = model_delta,
-				.on_retry = model_retry,
-				.may_repeat = model_may_repeat,
-				.on_failover = model_failover,
-				.on_end = model_end,
-				.arg = x};
 	run_call_name(r, x->model_call_id);
 	if (budget_take(r, x->model_call_id, &req)) {
 		record_model_started(r, x->model_call_id, LLM_EXECUTOR, step_id(x),
 				     x->messages + x->messages_told, x->messages_count - x->messages_told);
 		x->messages_told = x->messages_count;
 		if (!run_over(r))
-			x->model = llm_call_start(r->agent->llm, &req, h);
+			x->model = llm_call_start(r->agent->llm, &req, exec_model_handler(x));
 	}
 	free(shown);
 }
@@ -283,26 +287,29 @@ static void model_end(const struct llm_turn *turn, const struct error *e, void *
 	struct exec *x = arg;
 	x->model = NULL;
 	budget_give(x->run, x->model_call_id, turn, e);
-	if (turn != NULL)
+	if (turn != NULL) {
+		context_learn(x, &turn->usage);
 		turn_take(x, turn);
-	else if (record_model_failed(x->run, x->model_call_id, LLM_EXECUTOR, step_id(x), e))
-		exec_step_failed(x, record_error_code(e), e->msg);
+	} else if (record_model_failed(x->run, x->model_call_id, LLM_EXECUTOR, step_id(x), e))
+		exec_step_failed(x, NULL, record_error_code(e), e->msg);
 	if (!run_over(x->run))
 		run_wake(x->run);
 }
 
 static void turn_take(struct exec *x, const struct llm_turn *turn)
 {
-	if (finish_take(x, turn))
+	bool checked = finish_waits(x, turn);
+	if (!checked && finish_take(x, turn))
 		return;
 	struct record rec;
 	record_model_completed(&rec, x->model_call_id, LLM_EXECUTOR, step_id(x), turn);
 	if (turn->refusal != NULL) {
-		step_failed(x, &rec, "refused", turn->refusal);
+		exec_step_failed(x, &rec, "refused", turn->refusal);
 		return;
 	}
-	if (x->forced) {
-		step_failed(x, &rec, "stuck", "the model did not finish the step although it was told to");
+	if (x->forced && !checked) {
+		exec_step_failed(x, &rec, "stuck",
+				 "the model did not finish the step although it was told to");
 		return;
 	}
 	if (!record_event(x->run, &rec, EVENT_MODEL_COMPLETED))
@@ -327,11 +334,12 @@ static bool finish_take(struct exec *x, const struct llm_turn *turn)
 		struct record rec;
 		record_model_completed(&rec, x->model_call_id, LLM_EXECUTOR, step_id(x), turn);
 		if (success && !json_get_bool(arguments, "criteria_met", true))
-			step_failed(x, &rec, "criteria-not-met", result);
+			exec_step_failed(x, &rec, "criteria-not-met", result);
 		else if (success)
 			step_completed(x, &rec, result);
 		else
-			step_failed(x, &rec, "step-failed", *result != '\0' ? result : "no reason given");
+			exec_step_failed(x, &rec, "step-failed",
+					 *result != '\0' ? result : "no reason given");
 	}
 	json_free(arguments);
 	return well_formed;
@@ -355,6 +363,8 @@ static void step_completed(struct exec *x, struct record *turn, const char *resu
 	record_begin(&recs[1]);
 	jw_kv_text(&recs[1].w, "step", step_id(x));
 	jw_kv_text(&recs[1].w, "result", buf_cstr(&bounded));
+	if (x->finishing && (x->checks > 0 || x->unchecked))
+		jw_kv_bool(&recs[1].w, "checked", !x->unchecked);
 	if (record_events(r, recs + from, types + from, 2 - from, TASK_SAME, NULL)) {
 		s->status = STEP_COMPLETED;
 		free(s->result);
@@ -365,8 +375,7 @@ static void step_completed(struct exec *x, struct record *turn, const char *resu
 	buf_release(&bounded);
 }
 
-/* turn: NULL when no turn belongs to it. */
-static void step_failed(struct exec *x, struct record *turn, const char *code, const char *message)
+void exec_step_failed(struct exec *x, struct record *turn, const char *code, const char *message)
 {
 	struct run *r = x->run;
 	struct run_step *s = &r->steps[x->step];

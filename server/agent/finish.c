@@ -2,8 +2,9 @@
 /*
  * finish_step beside other calls, without a result of its own: the step needs nothing but their answers as
  * they are, and a turn is saved. It is decided when all of them have answered; one that failed, or a model
- * that goes in circles, makes it no finish. A finish_step that stands alone is executor.c's; what it rests on
- * is looked at here: a success of which neither a result nor an answered call tells is none.
+ * that goes in circles, makes it no finish. A finish_step that stands alone is executor.c's, unless its
+ * success is to be checked first (check.c); what it rests on is looked at here: a success of which neither a
+ * result nor an answered call tells is none.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
@@ -19,7 +20,8 @@ bool finish_is_shown(const struct exec *x, const char *result)
 {
 	bool shown = !is_blank(result);
 	for (size_t i = 0; i < x->messages_count && !shown; i++)
-		shown = x->messages[i].speaker == LLM_TOOL && !x->messages[i].is_error;
+		shown = x->messages[i].speaker == LLM_TOOL && !x->messages[i].is_error &&
+			*x->messages[i].text != '\0';
 	return shown;
 }
 
@@ -34,19 +36,45 @@ void finish_refusal(const struct exec *x, struct error *e)
 			: "; or beside them with an empty result, if their answers are the result");
 }
 
+/* A success that is claimed without anything against it, and its result. */
+static bool success_read(const char *arguments, struct buf *result)
+{
+	struct json *j = json_parse(arguments, strlen(arguments), 0, NULL);
+	bool success = strcmp(json_get_text(j, "status", ""), "success") == 0 &&
+		       json_get_bool(j, "criteria_met", true) && json_get_text(j, "result", NULL) != NULL;
+	buf_add_str(result, json_get_text(j, "result", ""));
+	json_free(j);
+	return success;
+}
+
+/* Alone, and well-formed. In a conversation it stands only while it waits for its check. */
+static bool success_is_shown(const struct exec *x, const char *arguments)
+{
+	struct buf result = BUF_INIT;
+	bool shown = success_read(arguments, &result) && finish_is_shown(x, buf_cstr(&result));
+	buf_release(&result);
+	return shown;
+}
+
+bool finish_waits(const struct exec *x, const struct llm_turn *turn)
+{
+	return check_due(x) && turn->calls_count == 1 && turn->stop != LLM_STOP_LENGTH &&
+	       strcmp(turn->calls[0].name, FINISH_STEP) == 0 && success_is_shown(x, turn->calls[0].arguments);
+}
+
 bool finish_rides(const struct exec_call *c)
 {
 	const struct exec *x = c->exec;
+	struct buf result = BUF_INIT;
 	size_t finishes = 0;
-	if (strcmp(c->name, FINISH_STEP) != 0 || x->calls_count < 2)
+	if (strcmp(c->name, FINISH_STEP) != 0)
 		return false;
+	if (x->calls_count == 1)
+		return success_is_shown(x, c->arguments);
 	for (size_t i = 0; i < x->calls_count; i++)
 		finishes += strcmp(x->calls[i].name, FINISH_STEP) == 0;
-	struct json *j = json_parse(c->arguments, strlen(c->arguments), 0, NULL);
-	const char *result = json_get_text(j, "result", "");
-	bool rides = finishes == 1 && strcmp(json_get_text(j, "status", ""), "success") == 0 &&
-		     json_get_bool(j, "criteria_met", true) && is_blank(result);
-	json_free(j);
+	bool rides = finishes == 1 && success_read(c->arguments, &result) && is_blank(buf_cstr(&result));
+	buf_release(&result);
 	return rides;
 }
 
@@ -73,6 +101,10 @@ void finish_ride(struct exec_call *c)
 
 void finish_result(const struct exec *x, struct buf *out)
 {
+	if (x->calls_count == 1) {
+		(void)success_read(x->calls[0].arguments, out);
+		return;
+	}
 	for (size_t i = 0; i < x->calls_count; i++) {
 		const char *text = context_full(x, x->calls[i].id);
 		if (text != NULL)

@@ -129,6 +129,10 @@ static void step_replay(struct run *r, size_t step, enum event_type type, const 
 
 static void model_completed(struct exec *x, const struct json *data)
 {
+	if (json_get_bool(data, "check", false)) { /* no turn of the conversation */
+		x->checks++;
+		return;
+	}
 	const struct json *calls = json_get(data, "calls");
 	size_t count = json_count(calls), n = 0;
 	struct llm_tool_call *list = xcalloc(count + 1, sizeof *list);

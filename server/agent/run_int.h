@@ -138,9 +138,14 @@ struct exec {
 	struct exec_call *calls; /* of the last turn; COUNT calls_count */
 	size_t calls_count;
 	bool forced;    /* finish_step is demanded of the present turn */
-	bool finishing; /* finish_step came with the calls of this turn, which all succeeded */
+	bool finishing; /* a finish_step of this turn waits for its calls, which succeeded, or for its check
+			 */
+	int checks;     /* of its success criteria, made so far */
+	bool unchecked; /* none can be made */
 	bool wrote;     /* a call that may have changed something was started: never tried again by itself */
 	bool over;      /* finished or failed: freed by the run's pump */
+	size_t shown_tokens;         /* of the last turn's conversation, as guessed */
+	size_t tokens_percent;       /* how much larger they are, as its server counted; 0: not known */
 	struct exec_result *results; /* of tools, in the order of their messages */
 	size_t results_count, results_cap;
 	struct repeats repeats;

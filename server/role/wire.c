@@ -125,6 +125,7 @@ void wire_http(const struct conf *c, struct http_options *o)
 void wire_agent(const struct conf *c, struct agent_options *o)
 {
 	*o = (struct agent_options){.tainted_calls = wire_permit(c->agent.tainted_calls),
+				    .check_writes = c->agent.check_writes == CONF_ON,
 				    .runs_max = (int)c->agent.runs_max,
 				    .parallel_steps = (int)c->agent.parallel_steps,
 				    .steps_max = (int)c->agent.steps_max,

@@ -96,6 +96,35 @@ static void context__is_bounded(void **state)
 	world_close(&w);
 }
 
+/* The guess is put right by what the server has counted: the same conversation is too large then. */
+static void context__learns_from_what_was_counted(void **state)
+{
+	struct agent a = {.options = {.context_tokens_max = 100}};
+	struct run r = {.agent = &a};
+	struct llm_message m = {.speaker = LLM_USER, .text = "twenty letters here."}, out;
+	struct exec x = {.run = &r, .messages = &m, .messages_count = 1};
+	struct error e;
+	(void)state;
+	const struct llm_options lo = {
+		.api = LLM_CHAT, .base_url = "http://127.0.0.1:9/v1", .model = "m", .concurrency_max = 1};
+	struct loop *l = loop_new();
+	a.llm = llm_new(l, &(struct llm_setup){.providers = &lo, .providers_count = 1});
+	assert_true(context_fit(&x, &out, &e));
+	assert_int_equal(x.shown_tokens, 6);
+	context_learn(&x, &(struct llm_usage){.input_tokens = 6000, .estimated = true});
+	context_learn(&x, &(struct llm_usage){.input_tokens = 3});
+	assert_true(context_fit(&x, &out, &e));
+	context_learn(&x, &(struct llm_usage){.input_tokens = 24});
+	assert_true(context_fit(&x, &out, &e));
+	a.options.context_tokens_max = 20;
+	assert_false(context_fit(&x, &out, &e));
+	assert_says(e.msg, "about 24 tokens");
+	context_learn(&x, &(struct llm_usage){.input_tokens = INT64_MAX});
+	assert_int_equal(x.tokens_percent, 800);
+	llm_free(a.llm);
+	loop_free(l);
+}
+
 static void context_tokens__guesses(void **state)
 {
 	(void)state;
@@ -110,6 +139,7 @@ int main(void)
 		cmocka_unit_test(context__old_results_are_one_line),
 		cmocka_unit_test(context__small_results_stay),
 		cmocka_unit_test(context__is_bounded),
+		cmocka_unit_test(context__learns_from_what_was_counted),
 		cmocka_unit_test(context_tokens__guesses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
