@@ -26,9 +26,11 @@ enum sql {
 };
 
 enum {
-	DB_SCHEMA_VERSION = 2,
+	DB_SCHEMA_VERSION = 3,
 	DB_APPLICATION_ID = 0x41525453, /* "ARTS" */
 	DB_KEYS = 4096,                 /* power of two */
+	ROW_EVENTS_MAX = 32,            /* of one task in one row; SQL_EVENTS names it */
+	ROW_BYTES = 1024,               /* a row that has so many gets no more; a page takes about three */
 };
 
 /* States as they are stored: fixed for ever, whatever the order of task_state.def. 100 and up is finished.
@@ -41,6 +43,7 @@ bool state_of_code(int64_t code, enum task_state *out);
 struct db_key {
 	struct id id;
 	int64_t key;
+	int64_t last_seq; /* of its events; -1: not looked at yet */
 };
 
 struct db_sqlite {
@@ -95,7 +98,10 @@ void sql_finalize(struct db_sqlite *d);
 /* The key of a task; 0 when there is none. */
 must_check enum err key_find(struct db_sqlite *d, const struct id *id, int64_t *key, struct error *e);
 int64_t key_known(struct db_sqlite *d, const struct id *id); /* 0: it may be there all the same */
-void key_note(struct db_sqlite *d, const struct id *id, int64_t key);
+void key_note(struct db_sqlite *d, const struct id *id, int64_t key, int64_t last_seq);
+/* The last event of a task that is there; 0: none. */
+must_check enum err key_events(struct db_sqlite *d, const struct id *id, int64_t key, int64_t *last_seq,
+			       struct error *e);
 void key_forget(struct db_sqlite *d, const struct id *id);
 void keys_forget(struct db_sqlite *d);
 

@@ -25,22 +25,26 @@ static enum err doc_fold_on(struct db_sqlite *d, int64_t key, sqlite3_stmt *row,
 			    struct error *e)
 {
 	struct buf sse = BUF_INIT;
+	uint64_t after_seq = (uint64_t)sqlite3_column_int64(row, ROW_DOC_SEQ);
 	sqlite3_stmt *s;
 	bool more = true;
 	enum err code = sql_use(d, SQL_EVENTS_DOC, &s, e);
 	if (code == ERR_NONE) {
 		sqlite3_bind_int64(s, 1, key);
-		sqlite3_bind_int64(s, 2, sqlite3_column_int64(row, ROW_DOC_SEQ));
+		sql_bind_u64(s, 2, after_seq);
 	}
 	while (code == ERR_NONE && more) {
 		code = sql_row(d, s, &more, e);
 		if (more)
-			buf_add_slice(&sse, sql_column(s, 0));
+			buf_add_slice(&sse, events_after(sql_column(s, 0), after_seq));
 	}
 	if (code == ERR_NONE && sse.overflow)
 		code = err_set(e, ERR_MEMORY, "a task's events do not fit into memory");
-	if (code == ERR_NONE)
-		code = task_fold_on(sql_column(row, ROW_DOC), buf_slice(&sse), out, e);
+	struct error why;
+	if (code == ERR_NONE &&
+	    task_fold_on(sql_column(row, ROW_DOC), buf_slice(&sse), out, &why) != ERR_NONE)
+		code = err_set(e, ERR_INTERNAL, "a task is damaged (%s); run `agent-runtime verify`",
+			       why.msg);
 	buf_release(&sse);
 	return code;
 }
@@ -90,6 +94,25 @@ enum err db_task_get(struct db *db, const struct id *id, struct task_saved *out,
 	return code;
 }
 
+/* Appends events of one row until what is behind `from` would exceed bytes_max; *more: it is not enough. */
+static enum err row_events_add(struct buf *out, size_t from, size_t bytes_max, struct slice body,
+			       uint64_t *last_seq, bool *more, struct error *e)
+{
+	struct event_view v;
+	for (const char *at = body.ptr; body.len > 0; at = body.ptr) {
+		if (!event_next(&body, &v))
+			return damaged(e, "an event of a task");
+		struct slice event = {at, (size_t)(body.ptr - at)};
+		*more = out->len == from || out->len - from + event.len <= bytes_max;
+		if (!*more)
+			return ERR_NONE;
+		if (!buf_add_slice(out, event))
+			return err_set(e, ERR_MEMORY, "a task's events do not fit into memory");
+		*last_seq = v.seq;
+	}
+	return ERR_NONE;
+}
+
 enum err db_events_get(struct db *db, const struct id *task, uint64_t after_seq, size_t bytes_max,
 		       struct buf *out, uint64_t *last_seq, struct error *e)
 {
@@ -108,16 +131,9 @@ enum err db_events_get(struct db *db, const struct id *task, uint64_t after_seq,
 		return code;
 	sqlite3_bind_int64(s, 1, key);
 	sql_bind_u64(s, 2, after_seq);
-	while ((code = sql_row(d, s, &more, e)) == ERR_NONE && more) {
-		struct slice body = sql_column(s, 1);
-		if (out->len > from && out->len - from + body.len > bytes_max)
-			break;
-		if (!buf_add_slice(out, body)) {
-			code = err_set(e, ERR_MEMORY, "a task's events do not fit into memory");
-			break;
-		}
-		*last_seq = (uint64_t)sqlite3_column_int64(s, 0);
-	}
+	while (code == ERR_NONE && more && (code = sql_row(d, s, &more, e)) == ERR_NONE && more)
+		code = row_events_add(out, from, bytes_max, events_after(sql_column(s, 0), after_seq),
+				      last_seq, &more, e);
 	sqlite3_reset(s);
 	return code;
 }

@@ -72,6 +72,8 @@ static const char *const steps[] = {
 	" model_calls INTEGER NOT NULL,"
 	" tool_calls INTEGER NOT NULL,"
 	" PRIMARY KEY(day, tenant)) STRICT, WITHOUT ROWID;",
+	/* 2 to 3: events that the body has behind the one of seq */
+	"ALTER TABLE event ADD COLUMN more INTEGER NOT NULL DEFAULT 0;",
 };
 _Static_assert(sizeof steps / sizeof steps[0] == DB_SCHEMA_VERSION, "a step for each version");
 

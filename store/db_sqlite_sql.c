@@ -175,13 +175,26 @@ enum err key_find(struct db_sqlite *d, const struct id *id, int64_t *key, struct
 	sql_bind_id(s, 1, id);
 	code = sql_number(d, s, 0, key, e);
 	if (code == ERR_NONE && *key != 0)
-		key_note(d, id, *key);
+		key_note(d, id, *key, -1);
 	return code;
 }
 
-void key_note(struct db_sqlite *d, const struct id *id, int64_t key)
+void key_note(struct db_sqlite *d, const struct id *id, int64_t key, int64_t last_seq)
 {
-	*key_place(d, id) = (struct db_key){*id, key};
+	*key_place(d, id) = (struct db_key){*id, key, last_seq};
+}
+
+enum err key_events(struct db_sqlite *d, const struct id *id, int64_t key, int64_t *last_seq, struct error *e)
+{
+	sqlite3_stmt *s;
+	*last_seq = key_known(d, id) == key ? key_place(d, id)->last_seq : -1;
+	if (*last_seq >= 0)
+		return ERR_NONE;
+	enum err code = sql_use(d, SQL_EVENT_LAST, &s, e);
+	if (code != ERR_NONE)
+		return code;
+	sqlite3_bind_int64(s, 1, key);
+	return sql_number(d, s, 0, last_seq, e);
 }
 
 void key_forget(struct db_sqlite *d, const struct id *id)

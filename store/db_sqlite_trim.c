@@ -177,15 +177,17 @@ enum err db_orphans_delete(struct db *db, size_t rows_max, size_t *gone, struct 
 static const char *const queries[] = {
 	"PRAGMA integrity_check(100)",
 	"SELECT 'task ' || lower(hex(t.id)) || ': its events are not numbered 1 to ' || t.last_seq || ': '"
-	" || count(e.seq) || ' from ' || ifnull(min(e.seq), 0) || ' to ' || ifnull(max(e.seq), 0)"
+	" || ifnull(sum(1 + e.more), 0) || ' from ' || ifnull(min(e.seq), 0) || ' to '"
+	" || ifnull(max(e.seq + e.more), 0)"
 	" FROM task t LEFT JOIN event e ON e.task = t.key WHERE t.state < 200 GROUP BY t.key"
-	" HAVING count(e.seq) <> t.last_seq OR min(e.seq) <> 1 OR max(e.seq) <> t.last_seq LIMIT 100",
+	" HAVING sum(1 + e.more) IS NOT t.last_seq OR min(e.seq) <> 1 OR max(e.seq + e.more) <> t.last_seq "
+	"LIMIT 100",
 	"SELECT 'task ' || lower(hex(id)) || ': its document is of event ' || doc_seq || ', its last event "
 	"is '"
 	" || last_seq FROM task WHERE doc_seq > last_seq OR (doc IS NULL) <> (doc_seq = 0) LIMIT 100",
 	"SELECT 'task ' || lower(hex(id)) || ': state ' || state || ' is unknown' FROM task"
 	" WHERE state NOT IN (1, 2, 3, 4, 5, 101, 102, 103, 104, 200) LIMIT 100",
-	"SELECT count(*) || ' events belong to no task' FROM event e"
+	"SELECT sum(1 + more) || ' events belong to no task' FROM event e"
 	" WHERE NOT EXISTS (SELECT 1 FROM task t WHERE t.key = e.task) HAVING count(*) > 0",
 	"SELECT 'artifact ' || a.number || ' of task ' || lower(hex(a.task)) || ': ' || a.bytes || ' bytes, "
 	"its'"

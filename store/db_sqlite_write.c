@@ -35,7 +35,7 @@ static enum err task_insert(struct db_sqlite *d, const struct task_saved *t, str
 	/* Stays as it was when the task was there already. */
 	int64_t key = sqlite3_last_insert_rowid(d->handle);
 	if (code == ERR_NONE && key != 0)
-		key_note(d, &t->id, key);
+		key_note(d, &t->id, key, 0);
 	return code;
 }
 
@@ -55,27 +55,68 @@ enum err db_task_put(struct db *db, const struct task_saved *t, struct error *e)
 	return sql_run(d, s, e);
 }
 
+/* What goes into one row: events with following numbers. */
+struct event_row {
+	uint64_t seq; /* of the first */
+	int count;
+	struct slice body;
+};
+
+/* Takes a row off the front; false when an event is damaged. */
+static bool row_take(struct slice *rest, struct event_row *out)
+{
+	struct event_view v;
+	*out = (struct event_row){.body = {rest->ptr, 0}};
+	while (rest->len > 0 && out->count < ROW_EVENTS_MAX) {
+		struct slice behind = *rest;
+		if (!event_next(&behind, &v))
+			return false;
+		size_t bytes = (size_t)(behind.ptr - out->body.ptr);
+		if (out->count == 0)
+			out->seq = v.seq;
+		else if (bytes > ROW_BYTES || v.seq != out->seq + (uint64_t)out->count)
+			break;
+		out->body.len = bytes;
+		out->count++;
+		*rest = behind;
+	}
+	return true;
+}
+
+/* *last_seq: of what was put. */
+static enum err rows_put(struct db_sqlite *d, int64_t key, struct slice sse, int64_t *last_seq,
+			 struct error *e)
+{
+	struct event_row row;
+	sqlite3_stmt *s;
+	enum err code = sql_use(d, SQL_EVENT_PUT, &s, e);
+	while (code == ERR_NONE && sse.len > 0) {
+		if (!row_take(&sse, &row))
+			return err_set(e, ERR_INTERNAL, "an event to be saved is damaged");
+		sqlite3_bind_int64(s, 1, key);
+		sql_bind_u64(s, 2, row.seq);
+		sql_bind_bytes(s, 3, row.body);
+		sqlite3_bind_int(s, 4, row.count - 1);
+		code = sql_run(d, s, e);
+		*last_seq = (int64_t)row.seq + row.count - 1;
+	}
+	return code;
+}
+
 enum err db_events_put(struct db *db, const struct id *task, struct slice sse, struct error *e)
 {
 	struct db_sqlite *d = db_of(db);
-	struct event_view v;
-	sqlite3_stmt *s;
-	int64_t key;
+	int64_t key, last_seq = 0;
 	db_wrote(d, sse.len);
 	enum err code = key_find(d, task, &key, e);
 	if (code == ERR_NONE && key == 0)
 		code = err_set(e, ERR_NOT_FOUND, "events of a task that is not there");
 	if (code == ERR_NONE)
-		code = sql_use(d, SQL_EVENT_PUT, &s, e);
-	for (struct slice rest = sse; code == ERR_NONE && rest.len > 0;) {
-		const char *from = rest.ptr;
-		if (!event_next(&rest, &v))
-			return err_set(e, ERR_INTERNAL, "an event to be saved is damaged");
-		sqlite3_bind_int64(s, 1, key);
-		sql_bind_u64(s, 2, v.seq);
-		sql_bind_bytes(s, 3, (struct slice){from, (size_t)(rest.ptr - from)});
-		code = sql_run(d, s, e);
-	}
+		code = key_events(d, task, key, &last_seq, e);
+	if (code == ERR_NONE)
+		code = rows_put(d, key, events_after(sse, (uint64_t)last_seq), &last_seq, e);
+	if (code == ERR_NONE)
+		key_note(d, task, key, last_seq);
 	return code;
 }
 

@@ -112,3 +112,12 @@ bool event_next(struct slice *rest, struct event_view *out)
 	out->seq = strtoull(id.ptr, NULL, 10);
 	return event_type_parse(type, &out->type);
 }
+
+struct slice events_after(struct slice sse, uint64_t seq)
+{
+	struct slice from = sse;
+	struct event_view v;
+	while (event_next(&sse, &v) && v.seq <= seq)
+		from = sse;
+	return from;
+}

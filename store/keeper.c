@@ -262,16 +262,6 @@ static enum err batch_commit(struct keeper *k, bool *more, struct error *e)
 	return code == ERR_NONE ? ERR_NONE : keeper_failed(k, code, e);
 }
 
-/* What is behind event `seq`. */
-static struct slice events_after(struct slice sse, uint64_t seq)
-{
-	struct slice from = sse;
-	struct event_view v;
-	while (event_next(&sse, &v) && v.seq <= seq)
-		from = sse;
-	return from;
-}
-
 /* The document of a task that ended when the table had no room for it. A predecessor may have committed some
  * of the events and not lived to tell. */
 static void doc_fold_in(struct batch *b, const struct task_unsaved *t)

@@ -259,6 +259,7 @@ struct event_view {
 };
 /* Splits bytes made by task_events_copy. false at the end. */
 bool event_next(struct slice *rest, struct event_view *out);
+struct slice events_after(struct slice sse, uint64_t seq); /* what of it is behind event `seq` */
 /* Appends one event as SSE bytes. data: JSON object text without "seq" and "at", or empty. false when it is
  * not an object of one line. */
 bool event_format(struct buf *out, uint64_t seq, int64_t at_ms, enum event_type type, struct slice data);

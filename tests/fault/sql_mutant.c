@@ -2,8 +2,9 @@
 /*
  * Mutants of the database's statements, for the tests that prove that the harness sees what it is there for:
  * io_fault.so stands before sqlite3_exec and sqlite3_prepare_* too and, when the control file says so,
- * changes the text: "normal" weakens synchronous=FULL to NORMAL, "noindex" makes unique indexes plain ones.
- * Product code is not touched, and a program that does not use SQLite never gets here.
+ * changes the text: "normal" weakens synchronous=FULL to NORMAL, "noindex" makes unique indexes plain ones
+ * and lets nobody see which events of a task are there already. Product code is not touched, and a program
+ * that does not use SQLite never gets here.
  */
 #include "tests/fault/io_plan.h"
 
@@ -25,6 +26,7 @@ static const struct mutation {
 	{"normal", "synchronous = EXTRA", "synchronous=NORMAL"},
 	{"noindex", "CREATE UNIQUE INDEX", "CREATE INDEX"},
 	{"noindex", ", UNIQUE(task, seq)", ""},
+	{"noindex", "SELECT seq + more", "SELECT 0 * seq"},
 };
 
 /* SQLite must be linked to the program: what is loaded later is not seen from here. */

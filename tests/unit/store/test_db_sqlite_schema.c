@@ -65,11 +65,25 @@ static void schema_migrate__says_whose_and_which_version(void **state)
 static void schema_migrate__brings_an_older_database_up_to_date(void **state)
 {
 	struct database d = database_new();
+	struct id id = id_nth(1);
+	struct error e = {0};
+	struct buf want = BUF_INIT, got = BUF_INIT;
+	uint64_t last_seq;
 	(void)state;
-	assert_int_equal(sql_exec(db_of(d.db), "DROP TABLE budget; PRAGMA user_version = 1"), SQLITE_OK);
+	/* rows of one event each */
+	for (uint64_t last = 1; last <= 40; last++)
+		task_save(&d, 1, TASK_PLANNING, last);
+	assert_int_equal(sql_exec(db_of(d.db), "DROP TABLE budget; ALTER TABLE event DROP COLUMN more;"
+					       "PRAGMA user_version = 1"),
+			 SQLITE_OK);
 	database_reopen(&d);
 	assert_int_equal(number(&d, "PRAGMA user_version"), DB_SCHEMA_VERSION);
 	assert_int_equal(number(&d, "SELECT count(*) FROM budget"), 0);
+	events_add(&want, &id, 1, 40);
+	assert_well(d.b->events_get(d.db, &id, 0, 1 << 20, &got, &last_seq, &e), &e);
+	assert_true(slice_eq(buf_slice(&got), buf_slice(&want)));
+	buf_release(&want);
+	buf_release(&got);
 	database_free(&d);
 }
 

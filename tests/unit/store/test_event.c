@@ -59,6 +59,23 @@ static void event_next__stops_at_damage(void **state)
 	}
 }
 
+static void events_after__leaves_out_what_is_known(void **state)
+{
+	struct buf b = BUF_INIT;
+	(void)state;
+	for (uint64_t seq = 3; seq <= 5; seq++)
+		assert_true(event_format(&b, seq, 0, EVENT_STEP_STARTED, SLICE_LIT("{}")));
+	struct slice all = buf_slice(&b), third = all;
+	struct event_view v;
+	assert_true(slice_eq(events_after(all, 0), all));
+	assert_true(slice_eq(events_after(all, 2), all));
+	assert_true(event_next(&third, &v));
+	assert_true(slice_eq(events_after(all, 3), third));
+	assert_int_equal(events_after(all, 5).len, 0);
+	assert_int_equal(events_after(all, 9).len, 0);
+	buf_release(&b);
+}
+
 static void event_type_parse__reads_what_text_writes(void **state)
 {
 	enum event_type t;
@@ -77,4 +94,5 @@ RUN_TESTS(cmocka_unit_test(event_format__writes_the_bytes_of_a_stream),
 	  cmocka_unit_test(event_format__makes_valid_json_of_objects_without_members),
 	  cmocka_unit_test(event_format__refuses_what_would_break_the_stream),
 	  cmocka_unit_test(event_next__stops_at_damage),
+	  cmocka_unit_test(events_after__leaves_out_what_is_known),
 	  cmocka_unit_test(event_type_parse__reads_what_text_writes))
