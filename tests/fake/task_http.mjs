@@ -102,6 +102,7 @@ export class TaskServer {
     for (const w of told) {
       note('tasks', w.status({ statusMessage: 'nearly' }));
       note('tasks', w.status(completed('told and done')));
+      note('tasks', w.status({ statusMessage: 'too late' }));
     }
   }
 }

@@ -189,6 +189,7 @@ static void listen_take(const char *id, const struct json *params)
 	notify(id, "subscriptions/acknowledged", granted);
 	notify(id, "tasks", working);
 	notify(id, "tasks", done);
+	notify(id, "tasks", working); /* too late */
 	free(granted);
 	free(working);
 	free(done);

@@ -226,27 +226,6 @@ static void task__is_told_in_headers(void **state)
 	world_close(&w);
 }
 
-static void task__outlives_a_lost_answer_but_not_all_of_them(void **state)
-{
-	struct link_failure f = {.sent = false};
-	struct world w;
-	(void)state;
-	task_begun(&w);
-	for (f.id = 5; f.id < 9; f.id++) {
-		assert_int_equal(w.ends, 0);
-		world_pass(&w, 500);
-		err_set(&f.why, ERR_LOST, "cut");
-		session_failed(w.session, &f);
-	}
-	assert_int_equal(w.ends, 1);
-	assert_int_equal(w.answer.error.code, ERR_LOST);
-	assert_false(w.answer.unsent);
-	world_close(&w);
-	task_begun(&w); /* with its session */
-	world_pass(&w, 500);
-	world_close(&w);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,7 +239,6 @@ int main(void)
 		cmocka_unit_test(task__is_no_answer_to_anything_else),
 		cmocka_unit_test(task__may_come_from_who_has_the_extension_only),
 		cmocka_unit_test(task__is_told_in_headers),
-		cmocka_unit_test(task__outlives_a_lost_answer_but_not_all_of_them),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
