@@ -37,7 +37,7 @@ struct llm_retry_case {
 /* true: wait *wait_ms and try again. false: it is over. *e holds why, with what hindered the retry added. */
 bool llm_retry_decide(const struct llm_retry_case *c, int64_t *wait_ms, struct error *e);
 
-/* --- llm.c, attempt.c: one provider, and what is asked of it --- */
+/* --- provider.c, try.c, attempt.c: one provider, and what is asked of it --- */
 
 enum call_state { CALL_READY, CALL_QUEUED, CALL_SENT, CALL_WAITING, CALL_OVER, CALL_ENDING };
 
@@ -98,20 +98,21 @@ void llm_share_worked(struct llm_try *t);
 void llm_share_failed(struct llm_try *t, const struct llm_verdict *v, const struct error *why);
 void llm_share_given_up(struct llm_try *t);
 
-/* Options are copied. */
+/* provider.c. Options are copied. */
 struct llm_provider *llm_provider_new(struct loop *l, const struct llm_options *o);
 void llm_provider_free(struct llm_provider *p); /* cancels what runs */
-/* Encodes the request, and sends nothing yet; nothing of *r is needed afterwards. Never NULL. */
+/* try.c. Encodes the request, and sends nothing yet; nothing of *r is needed afterwards. Never NULL. */
 struct llm_try *llm_try_new(struct llm_provider *p, const struct llm_request *r, struct llm_handler h);
 /* The handler's functions are called from the loop; on_end exactly once, and then the pointer is gone. */
 void llm_try_begin(struct llm_try *t);
-void llm_provider_on_room(struct llm_provider *p); /* as llm_on_room */
+void llm_tries_on_room(struct llm_provider *p); /* as llm_on_room */
+void llm_tries_drop(struct llm_provider *p);    /* all of them are cancelled */
 /* on_end is not called; the pointer is gone. Within its own on_end it does nothing. */
 void llm_try_cancel(struct llm_try *t);
 
 /* attempt.c. The attempt failed in a way that leaves open whether the provider has done the work. */
 bool llm_may_be_paid(const struct error *why);
-/* llm.c. c->e says how it ended, ERR_NONE: c->decode.turn is the answer. on_end comes at the bottom of the
+/* try.c. c->e says how it ended, ERR_NONE: c->decode.turn is the answer. on_end comes at the bottom of the
  * loop. */
 void llm_try_over(struct llm_try *c);
 /* attempt.c. Sends the request; the call has a place. */

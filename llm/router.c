@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * All providers, and calls that go from one to the next. A call asks the providers of its role in order: each
- * is tried by its own rules (llm.c, attempt.c), and when it has failed for good the next one is asked, as
+ * is tried by its own rules (try.c, attempt.c), and when it has failed for good the next one is asked, as
  * long as nothing was passed on and there is time. The requests for all of them are encoded when the call
  * starts, so that nothing of the caller's is needed later; the last one's failure is the call's.
  *
@@ -218,7 +218,7 @@ int64_t llm_output_tokens_max(const struct llm *m, enum llm_role r)
 void llm_on_room(struct llm *m)
 {
 	for (size_t i = 0; i < m->providers_count; i++)
-		llm_provider_on_room(m->providers[i]);
+		llm_tries_on_room(m->providers[i]);
 }
 
 void llm_call_cancel(struct llm_call *c)

@@ -223,6 +223,23 @@ static void router__can_be_cancelled_and_freed_on_the_way(void **state)
 	two_close(&w);
 }
 
+static void router__names_who_is_asked(void **state)
+{
+	(void)state;
+	struct world w;
+	world_open(&w, NULL, 0);
+	assert_string_equal(llm_provider(w.llm, LLM_WRITER), "openai");
+	assert_string_equal(llm_model(w.llm, LLM_WRITER), "m");
+	world_options(&w, (struct llm_options){.api = LLM_OFFLINE});
+	assert_string_equal(llm_provider(w.llm, LLM_WRITER), "offline");
+	assert_string_equal(llm_role_text(LLM_PLANNER), "planner");
+	assert_string_equal(llm_stop_text(LLM_STOP_FILTER), "filter");
+	for (int i = 0; i <= LLM_STOP_PAUSE; i++)
+		assert_int_equal(llm_stop_of(llm_stop_text((enum llm_stop)i)), i);
+	assert_int_equal(llm_stop_of("?"), LLM_STOP_END);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +249,7 @@ int main(void)
 		cmocka_unit_test(router__never_after_something_was_passed_on),
 		cmocka_unit_test(router__the_last_failure_is_the_calls),
 		cmocka_unit_test(router__roles_ask_their_own),
+		cmocka_unit_test(router__names_who_is_asked),
 		cmocka_unit_test(router__can_be_cancelled_and_freed_on_the_way),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,23 +167,6 @@ static void llm_call__gives_an_offline_answer_from_the_loop(void **state)
 	heard_release(&h[1]);
 }
 
-static void llm__names_itself(void **state)
-{
-	(void)state;
-	struct world w;
-	world_open(&w, NULL, 0);
-	assert_string_equal(llm_provider(w.llm, LLM_WRITER), "openai");
-	assert_string_equal(llm_model(w.llm, LLM_WRITER), "m");
-	world_options(&w, (struct llm_options){.api = LLM_OFFLINE});
-	assert_string_equal(llm_provider(w.llm, LLM_WRITER), "offline");
-	assert_string_equal(llm_role_text(LLM_PLANNER), "planner");
-	assert_string_equal(llm_stop_text(LLM_STOP_FILTER), "filter");
-	for (int i = 0; i <= LLM_STOP_PAUSE; i++)
-		assert_int_equal(llm_stop_of(llm_stop_text((enum llm_stop)i)), i);
-	assert_int_equal(llm_stop_of("?"), LLM_STOP_END);
-	world_close(&w);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,7 +177,6 @@ int main(void)
 		cmocka_unit_test(llm_call__refuses_a_key_that_is_no_header),
 		cmocka_unit_test(llm_call__waits_for_a_place_in_order),
 		cmocka_unit_test(llm_call__gives_an_offline_answer_from_the_loop),
-		cmocka_unit_test(llm__names_itself),
 	};
 	log_init("test", LOG_OFF, LOG_FORMAT_JSON);
 	return cmocka_run_group_tests(tests, NULL, NULL);
