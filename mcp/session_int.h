@@ -3,6 +3,7 @@
  *
  *   session            life of a connection, and its face
  *   session_wire       requests, answers, ids; what is sent goes through here whichever the wire
+ *   session_receive    what comes
  *   session_handshake  initialize of the handshake wire
  *   session_modern     server/discover of the modern wire, and its answers that are none yet
  *   session_inputs     answers that require input first, of either wire
@@ -144,6 +145,9 @@ uint64_t wire_id_now(const struct session *s, uint64_t id);
 must_check enum err wire_repeat(struct session *s, struct request *r, struct error *e);
 /* The server knows nothing of it from now on. */
 void wire_rest(struct session *s, struct request *r);
+bool wire_waits(const struct session *s, uint64_t wire_id); /* a request of ours that it knows by that id */
+/* An answer to it, if there is one: it ends, or is none yet. */
+void wire_take(struct session *s, uint64_t wire_id, const struct answer *a);
 /* Takes it out, hands its end on, frees it. */
 void wire_end(struct session *s, struct request *r, const struct answer *a);
 void session_break(struct session *s, const struct error *why);
