@@ -2,8 +2,9 @@
 /*
  * What is of the modern wire alone (MCP 2026-07-28): server/discover at the beginning, and answers that are
  * none yet. A refused version is taken once from those that the server names; headers that do not fit are
- * made once more from a list of tools asked for anew. Each repetition is a request with an id of its own, of
- * which its owner knows nothing. What else a server refuses is never sent again blindly.
+ * made once more from a list of tools asked for anew; the extension of tasks is told once to who demands it.
+ * Each repetition is a request with an id of its own, of which its owner knows nothing. What else a server
+ * refuses is never sent again blindly.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -195,6 +196,17 @@ static bool result_take(struct session *s, struct request *r, const struct answe
 	return waits;
 }
 
+/* A server that demands the extension of tasks has it, whether it has said so or not. */
+static bool extension_taken(struct session *s, struct request *r, const struct answer *a)
+{
+	struct slice needed = scan_member(scan_member(a->rpc_error, "data"), "requiredCapabilities");
+	if (s->task_extension || !scan_member(scan_member(needed, "extensions"), TASK_EXTENSION).len)
+		return false;
+	s->task_extension = true;
+	repeat(s, r);
+	return true;
+}
+
 static void capability_word(const struct answer *a, struct answer *out)
 {
 	struct slice needed = scan_member(scan_member(a->rpc_error, "data"), "requiredCapabilities");
@@ -212,7 +224,11 @@ bool modern_take(struct session *s, struct request *r, const struct answer *a, s
 	switch (a->rpc_code) {
 	case RPC_VERSION_UNSUPPORTED: return version_taken(s, r, a);
 	case RPC_HEADER_MISMATCH: return headers_taken(s, r, a);
-	case RPC_CAPABILITY_MISSING: capability_word(a, out); return false;
+	case RPC_CAPABILITY_MISSING:
+		if (extension_taken(s, r, a))
+			return true;
+		capability_word(a, out);
+		return false;
 	default: return false;
 	}
 }
