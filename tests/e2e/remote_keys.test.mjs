@@ -48,6 +48,21 @@ test('tls: an authority of its own is trusted when it is named, and a certificat
   await b.end();
 });
 
+test('tls: a call that may have effects is not sent again when its connection dies', async () => {
+  const c = certificates();
+  const peer = await peerOf('cut-dead', { key: c.read('server.key'), cert: c.read('server.pem') });
+  const b = await begin([remote(peer.url, { tls: { ca_file: c.at('ca.pem') } })]);
+  await serverIs(b.s, 'odd', (x) => x.state === 'ready');
+  const { id } = await b.s.submit('go', { approval: 'auto' });
+  (await b.model.next('planner')).plan({ objective: 'go', tools: ['odd__write'], effect: 'write' });
+  (await b.model.next('executor')).calls(['odd__write', {}]);
+  const { pending } = await b.s.until(id, 'input_required');
+  assert.match(pending.question, /write of odd was called/);
+  assert.equal(peer.calls, 1);
+  await b.s.post(`/v1/tasks/${id}/cancel`);
+  await b.end();
+});
+
 test('proxy: requests go through the one that is named, and through none when it says so', async () => {
   const peer = await peerOf('plain');
   const asked = [];
