@@ -89,6 +89,12 @@ int loopback_use(int questions, const struct seccomp_notif *q);
 /* Is this an address of this machine's own? len as the caller of connect gave it. */
 bool address_is_loopback(const void *address, size_t len);
 
+/* --- group.c --- */
+
+/* Threads of all processes of a group; alive: without those that have ended and nobody has asked about yet.
+ */
+int64_t group_threads(int group, bool alive);
+
 /* --- run_folder.c --- */
 
 /* Makes ready to give out private folders below path, and removes those whose owner is dead. NULL: none. */

@@ -17,12 +17,9 @@
 #include "base/base.h"
 #include "mcp/sandbox_int.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -30,7 +27,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { QUESTIONS_MAX = 32, LATE_MS = 50, STAT_BYTES = 512, REFUSALS_PER_SECOND_MAX = 200 };
+enum { QUESTIONS_MAX = 32, LATE_MS = 50, REFUSALS_PER_SECOND_MAX = 200 };
 
 struct watch {
 	struct loop *loop;
@@ -52,37 +49,6 @@ struct watch {
 static void questions_ready(int fd, int ready, void *arg);
 
 /* --- processes --- */
-
-/* Threads of a process when it is of this group, else 0. */
-static int64_t threads_of(const char *pid, int group)
-{
-	char path[64], text[STAT_BYTES];
-	int pgrp = 0;
-	long threads = 0;
-	snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-	fd_close(&fd);
-	text[n > 0 ? n : 0] = '\0';
-	const char *after = strrchr(text, ')'); /* the name may hold anything */
-	if (!after ||
-	    sscanf(after + 1, " %*c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld",
-		   &pgrp, &threads) != 2)
-		return 0;
-	return pgrp == group ? threads : 0;
-}
-
-static int64_t processes_count(int group)
-{
-	int64_t count = 0;
-	DIR *d = opendir("/proc");
-	for (const struct dirent *entry; d && (entry = readdir(d));)
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-			count += threads_of(entry->d_name, group);
-	if (d)
-		closedir(d);
-	return count;
-}
 
 static void limit_tell(struct watch *w)
 {
@@ -214,7 +180,7 @@ static void late_fired(void *arg)
 		return;
 	w->full = false;
 	if (!w->held_error)
-		w->estimate = processes_count(w->group);
+		w->estimate = group_threads(w->group, false);
 	if (w->held_error) {
 		reply(w, w->held, w->held_error);
 	} else if (w->estimate < w->processes_max) {

@@ -233,6 +233,16 @@ static void group_signal(const struct stdio *s, int signo)
 			 LF_STR("error", strerror(errno)));
 }
 
+/* Whoever led the group has ended. What goes on without it does so against the rules of stopping. */
+static void leftovers_end(const struct stdio *s)
+{
+	int64_t left = kill(-s->group, 0) == 0 ? group_threads(s->group, true) : 0;
+	group_signal(s, SIGKILL);
+	if (left)
+		log_warn("tool server left processes behind when it ended: they are killed",
+			 LF_STR("server", s->options->id), LF_INT("pid", s->group), LF_INT("threads", left));
+}
+
 static void ladder_step(struct stdio *s)
 {
 	s->stage++;
@@ -288,7 +298,7 @@ static bool stdio_child_exited(struct link *l, int pid, int status)
 	if (s->freed || !pid || s->child.pid != pid)
 		return false;
 	s->child.pid = 0;
-	group_signal(s, SIGKILL);
+	leftovers_end(s);
 	loop_timer_set(s->timer, -1);
 	exit_word(s, status, &e);
 	if (s->status)

@@ -126,6 +126,8 @@ test('nothing outlives its server: a daemon, the bomb, the wrapped one; temporar
   assert.ok(alive(Number(daemon)));
   process.kill(pid, 'SIGKILL');
   await eventually(() => !alive(Number(daemon)), 'the daemon goes with its server');
+  const left = await b.s.log((l) => /left processes behind/.test(l.msg));
+  assert.deepEqual([left.server, left.pid, left.level], ['hostile', pid, 'warn']);
   await eventually(() => !fs.existsSync(folder), 'its folder is gone');
   const wrapped = descendants((await state(b.s, 'wrapped')).pid);
   assert.ok(wrapped.length >= 2, JSON.stringify(wrapped));
