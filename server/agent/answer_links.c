@@ -73,7 +73,7 @@ static bool leads_elsewhere(const struct link *l, const char *prompt)
 /* "label (`url`)" */
 static void link_print(const struct link *l, bool image, const char *prompt, struct buf *out)
 {
-	bool changed;
+	bool changed = false;
 	defuse(l->label, prompt, &changed, out);
 	buf_printf(out, " (%s`", image ? "image: " : "");
 	for (size_t i = 0; i < l->url.len; i++)
