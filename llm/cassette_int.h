@@ -91,6 +91,7 @@ struct llm_cassette {
 	char marks[33];
 	size_t found;                   /* exchanges in the folder */
 	struct cassette_exchange *list; /* replay; in order of key, then seq */
+	struct cassette_play *plays;    /* replay: under way in this process */
 	struct cassette_shared *shared;
 	size_t shared_bytes;
 };

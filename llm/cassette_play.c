@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An exchange as it is replayed: its pieces come from the loop, one in each turn of it, as if a server had
- * sent them; then its end. Nothing is waited for. A recording that stops where nobody listened any longer
- * ends, for who listens still, as a lost connection.
+ * sent them; then its end. Nothing is waited for; but of several that are under way the one that ended first
+ * when they were recorded comes first, whole, so that steps side by side go on in the order of then. A
+ * recording that stops where nobody listened any longer ends, for who listens still, as a lost connection.
  */
 #include "base/base.h"
 #include "llm/cassette_int.h"
@@ -12,6 +13,8 @@
 #include <string.h>
 
 struct cassette_play {
+	struct cassette_play *next, **link; /* in cassette->plays: those of this process, newest first */
+	struct llm_cassette *cassette;
 	struct loop *loop;
 	const struct cassette_exchange *exchange;
 	struct fetch_head head;
@@ -25,7 +28,23 @@ static void play_next(void *arg);
 static void play_free(struct cassette_play *y)
 {
 	loop_defer_cancel(y->loop, y);
+	*y->link = y->next;
+	if (y->next != NULL)
+		y->next->link = y->link;
 	free(y);
+}
+
+static bool play_is_due(const struct cassette_play *y)
+{
+	bool newer = true; /* than y */
+	for (const struct cassette_play *o = y->cassette->plays; o != NULL; o = o->next) {
+		if (o == y)
+			newer = false;
+		else if (o->exchange->seq < y->exchange->seq ||
+			 (o->exchange->seq == y->exchange->seq && !newer))
+			return false;
+	}
+	return true;
 }
 
 /* The last news, with the piece that came with it. What is called may start another one. */
@@ -50,6 +69,10 @@ static void play_next(void *arg)
 	struct fetch_head head = y->head;
 	struct error none = {0};
 	struct slice body = {0};
+	if (!play_is_due(y)) {
+		loop_defer(y->loop, play_next, y);
+		return;
+	}
 	if (y->piece < x->pieces_count)
 		body = (struct slice){x->body.data + y->at, x->pieces[y->piece++]};
 	if (y->piece == x->pieces_count && (x->end != CASSETTE_LEFT || body.len == 0)) {
@@ -93,7 +116,16 @@ struct cassette_play *cassette_play_start(const struct llm_provider *p, struct s
 		missing_tell(p, key, buf_slice(&plain), e);
 	} else {
 		y = xcalloc(1, sizeof *y);
-		*y = (struct cassette_play){.loop = p->loop, .exchange = x, .fn = fn, .arg = arg};
+		*y = (struct cassette_play){.cassette = p->cassette,
+					    .next = p->cassette->plays,
+					    .link = &p->cassette->plays,
+					    .loop = p->loop,
+					    .exchange = x,
+					    .fn = fn,
+					    .arg = arg};
+		if (y->next != NULL)
+			y->next->link = &y->next;
+		p->cassette->plays = y;
 		cassette_head_give(x, &y->head);
 		loop_defer(y->loop, play_next, y);
 	}

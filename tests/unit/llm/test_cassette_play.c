@@ -154,6 +154,71 @@ static void cassette__a_replayed_call_can_be_cancelled(void **state)
 	folder_remove(dir);
 }
 
+static const struct heard *ended[8];
+static size_t ended_count;
+
+static void on_ordered_end(const struct llm_turn *turn, const struct error *e, void *arg)
+{
+	ended[ended_count++] = arg;
+	on_end(turn, e, arg);
+}
+
+static void say(struct world *w, struct heard *h, const char *text)
+{
+	const struct llm_message m = {.speaker = LLM_USER, .text = text};
+	const struct llm_request r = {
+		.role = LLM_EXECUTOR, .messages = &m, .messages_count = 1, .task_id = "t1"};
+	h->w = w;
+	h->call = llm_call_start(
+		w->llm, &r, (struct llm_handler){.on_delta = on_delta, .on_end = on_ordered_end, .arg = h});
+}
+
+/* The order in which calls under way end is that of the recording, whichever was made first. */
+static void cassette__calls_side_by_side_end_in_the_recorded_order(void **state)
+{
+	(void)state;
+	struct world w;
+	char *dir = folder_make();
+	static const char *const texts[] = {"slow", "quick", "quickest"};
+	static const struct script_reply replies[] = {
+		{OK_HEAD TEXT("1") "\x01" TEXT("2") "\x01" TEXT("3") FINISH DONE, SCRIPT_CLOSE},
+		{ANSWER, SCRIPT_CLOSE},
+		{OK_HEAD TEXT("a") "\x01" TEXT("b") FINISH DONE, SCRIPT_CLOSE}};
+	world_open(&w, replies, 3);
+	struct llm_cassette *k = recording(dir, 1 << 20);
+	llm_free(w.llm);
+	w.llm = llm_with(&w, k, NULL);
+	for (int i = 2; i >= 0; i--) {
+		struct heard h = {0};
+		say(&w, &h, texts[i]);
+		turn_until(&w, &h.ends, 1);
+		heard_release(&h);
+	}
+	llm_free(w.llm);
+	llm_cassette_free(k);
+	k = replaying(dir);
+	w.llm = llm_with(&w, k, NULL);
+	struct heard hs[4] = {0};
+	for (int i = 0; i < 3; i++)
+		say(&w, &hs[i], texts[i]);
+	say(&w, &hs[3], "slow"); /* the same answer again, after the first */
+	ended_count = 0;
+	for (int i = 0; i < 4; i++)
+		turn_until(&w, &hs[i].ends, 1);
+	assert_ptr_equal(ended[0], &hs[2]);
+	assert_ptr_equal(ended[1], &hs[1]);
+	assert_ptr_equal(ended[2], &hs[0]);
+	assert_ptr_equal(ended[3], &hs[3]);
+	assert_string_equal(hs[0].turn_text, "ab");
+	for (size_t i = 0; i < COUNT_OF(hs); i++)
+		heard_release(&hs[i]);
+	llm_free(w.llm);
+	w.llm = NULL;
+	llm_cassette_free(k);
+	world_close(&w);
+	folder_remove(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +226,7 @@ int main(void)
 		cmocka_unit_test(cassette__failures_are_tried_again_as_then),
 		cmocka_unit_test(cassette__what_is_not_there_fails_at_once),
 		cmocka_unit_test(cassette__a_replayed_call_can_be_cancelled),
+		cmocka_unit_test(cassette__calls_side_by_side_end_in_the_recorded_order),
 	};
 	log_init("test", LOG_OFF, LOG_FORMAT_JSON);
 	return cmocka_run_group_tests(tests, NULL, NULL);
