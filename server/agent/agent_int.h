@@ -67,7 +67,8 @@ void run_wake(struct run *r);
 void run_drop(struct run *r, bool release);
 /* Ends the task as failed and drops the run. code is static. */
 void run_fail(struct run *r, const char *code, const char *message);
-void run_call_name(struct run *r, char out[CALL_ID_SIZE]);
+/* x: the step it is of; NULL: none. */
+void run_call_name(struct run *r, const struct exec *x, char out[CALL_ID_SIZE]);
 /* A model or tool call is in flight. people: one that waits for a person is; else it holds nobody up. */
 bool run_busy(const struct run *r, bool people);
 /* Whether the run's events are durable up to there; when not, it is woken later. */

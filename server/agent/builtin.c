@@ -19,7 +19,7 @@ bool builtin_is(const struct llm_tool *tool)
 
 void builtin_call(struct exec_call *c, const struct json *arguments)
 {
-	run_call_name(c->exec->run, c->id);
+	run_call_name(c->exec->run, c->exec, c->id);
 	if (strcmp(c->name, FIND_TOOLS) == 0)
 		find_tools(c, arguments);
 	else

@@ -200,7 +200,7 @@ void call_failed(struct exec_call *c, const struct error *why, bool sent)
 	struct record rec;
 	int64_t ms = c->started ? clock_wall_ms() - c->started_ms : 0;
 	if (c->id[0] == '\0')
-		run_call_name(c->exec->run, c->id);
+		run_call_name(c->exec->run, c->exec, c->id);
 	sent = sent || c->was_sent;
 	call_head(&rec, c);
 	record_error(&rec, record_error_code(why), why->msg);
@@ -316,7 +316,7 @@ static void call_start(struct exec_call *c, const struct json *arguments)
 	if (!budget_tool_take(r))
 		return;
 	c->untrusted = toolbox_untrusted(&x->box, c->tool);
-	run_call_name(r, c->id);
+	run_call_name(r, x, c->id);
 	call_head(&rec, c);
 	jw_kv_json(&rec.w, "arguments", arguments);
 	jw_kv_bool(&rec.w, "read_only", c->tool->read_only);

@@ -140,7 +140,7 @@ bool check_start(struct exec *x)
 	struct llm_handler h = exec_model_handler(x);
 	h.on_delta = NULL;
 	h.on_end = check_end;
-	run_call_name(r, x->model_call_id);
+	run_call_name(r, x, x->model_call_id);
 	bool begun = budget_take(r, x->model_call_id, &req);
 	if (begun) {
 		record_model_started(r, x->model_call_id, LLM_EXECUTOR, r->plan->steps[x->step].id, messages,

@@ -241,7 +241,7 @@ static void model_start(struct exec *x)
 				  .context = &context,
 				  .deadline_mono_ms = r->deadline_mono_ms,
 				  .task_id = r->task_id};
-	run_call_name(r, x->model_call_id);
+	run_call_name(r, x, x->model_call_id);
 	if (budget_take(r, x->model_call_id, &req)) {
 		record_model_started(r, x->model_call_id, LLM_EXECUTOR, step_id(x),
 				     x->messages + x->messages_told, x->messages_count - x->messages_told);

@@ -100,7 +100,7 @@ bool inherit_reuse(struct exec_call *c, const struct json *arguments)
 	struct record rec;
 	if (effect == NULL || inherit_in_doubt(c, arguments))
 		return false;
-	run_call_name(c->exec->run, c->id);
+	run_call_name(c->exec->run, c->exec, c->id);
 	call_head(&rec, c);
 	jw_kv_bool(&rec.w, "is_error", false);
 	jw_name(&rec.w, "reused");

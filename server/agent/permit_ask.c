@@ -140,7 +140,7 @@ void permits_ask(struct run *r)
 	size_t i = step_asking(r);
 	char id[STEP_PENDING_SIZE];
 	if (c != NULL) {
-		run_call_name(r, c->id);
+		run_call_name(r, c->exec, c->id);
 		pending_record(r, c->id, c->model_id, c, NULL);
 	} else if (i < r->plan->steps_count) {
 		step_pending_id(r, i, id);

@@ -11,6 +11,7 @@ enum {
 	PLAN_STEP_ID_MAX = 32,
 	PLAN_STEPS_MAX = 64,
 	CALL_ID_SIZE = 24,
+	STEP_CALLS = 1000000, /* more than a place in the plan can ever see */
 	PENDING_ID_SIZE = CALL_ID_SIZE + 12,
 	ASK_ID_SIZE = 24,
 	FENCE_SIZE = 17

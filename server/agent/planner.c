@@ -72,7 +72,7 @@ void planner_start(struct run *r)
 				.on_failover = planner_failover,
 				.on_end = planner_end,
 				.arg = r};
-	run_call_name(r, r->model_call_id);
+	run_call_name(r, NULL, r->model_call_id);
 	size_t told = r->rejected_answer != NULL ? 2 : 0;
 	if (budget_take(r, r->model_call_id, &req)) {
 		record_model_started(r, r->model_call_id, LLM_PLANNER, NULL, messages + told, count - told);

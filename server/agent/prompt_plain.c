@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What of the words sent to models is another in each run of the same task, taken out: the day, how far the
- * steps of the plan are at a moment that depends on which of two was faster, and the numbers of calls, which
- * are counted over all steps. What is recorded is found again without them. The other half of prompt.c,
- * result.c and context.c, whose words it knows; its test holds it against them. Twice is as once.
+ * What of the words sent to models is another in each run of the same task, taken out: the day, and how far
+ * the steps of the plan are at a moment that depends on which of two was faster. What is recorded is found
+ * again without them. The other half of prompt.c, whose words it knows; its test holds it against them. Twice
+ * is as once.
  */
 #include "base/base.h"
 #include "agent/agent.h"
 
 #include <string.h>
 
-static const char DAY[] = "Today is ", HANDLE[] = "read_result with handle c";
+static const char DAY[] = "Today is ";
 
 static bool starts(struct slice s, const char *with, size_t n)
 {
@@ -29,14 +29,6 @@ static size_t day_len(struct slice s)
 			return 0;
 	}
 	return sizeof form - 1;
-}
-
-static size_t digits_len(struct slice s)
-{
-	size_t n = 0;
-	while (n < s.len && s.ptr[n] >= '0' && s.ptr[n] <= '9')
-		n++;
-	return n;
 }
 
 /* "- s1 [running] ": gives the bytes before the word, and the word's. */
@@ -73,13 +65,6 @@ static void line_plain(struct slice line, struct buf *out)
 			buf_printf(out, "%s(day).", DAY);
 			line = (struct slice){rest.ptr + n, rest.len - n};
 		}
-	}
-	for (const char *at; (at = memmem(line.ptr, line.len, HANDLE, sizeof HANDLE - 1)) != NULL;) {
-		size_t to = (size_t)(at - line.ptr) + sizeof HANDLE - 1;
-		buf_add(out, line.ptr, to);
-		line = (struct slice){line.ptr + to, line.len - to};
-		n = digits_len(line);
-		line = (struct slice){line.ptr + n, line.len - n};
 	}
 	buf_add_slice(out, line);
 }

@@ -23,8 +23,11 @@ static void calls_named_raise(struct run *r, const struct json *data)
 {
 	const char *call = json_get_text(data, "call", "");
 	unsigned long long n = *call == 'c' ? strtoull(call + 1, NULL, 10) : 0;
-	if (n > r->calls_named)
-		r->calls_named = n;
+	uint64_t *named = n / STEP_CALLS == 0                ? &r->calls_named
+			  : n / STEP_CALLS <= PLAN_STEPS_MAX ? &r->step_calls_named[n / STEP_CALLS - 1]
+							     : NULL;
+	if (named != NULL && n % STEP_CALLS > *named)
+		*named = n % STEP_CALLS;
 }
 
 /* How long the task has been worked on, whoever did it: else a task whose workers die has all the time there

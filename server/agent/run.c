@@ -106,9 +106,16 @@ bool run_over(const struct run *r)
 	return r->dropped || r->end_code != NULL;
 }
 
-void run_call_name(struct run *r, char out[CALL_ID_SIZE])
+/* Models see the ids of calls whose results are long. Where a run is recorded they must come out the same,
+ * whichever of two steps is faster, so there each step counts its own. */
+void run_call_name(struct run *r, const struct exec *x, char out[CALL_ID_SIZE])
 {
-	snprintf(out, CALL_ID_SIZE, "c%llu", (unsigned long long)++r->calls_named);
+	uint64_t n;
+	if (x != NULL && r->agent->options.marks != NULL)
+		n = (x->step + 1) * STEP_CALLS + ++r->step_calls_named[x->step];
+	else
+		n = ++r->calls_named;
+	snprintf(out, CALL_ID_SIZE, "c%llu", (unsigned long long)n);
 }
 
 bool run_busy(const struct run *r, bool people)

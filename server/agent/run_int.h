@@ -208,7 +208,8 @@ struct run {
 	int replans;           /* begun so far */
 	char *replan_why;      /* of the last one; NULL */
 	struct run_step steps[PLAN_STEPS_MAX];
-	uint64_t calls_named; /* for call ids */
+	/* For call ids: of the run, and where it is recorded of each place in the plan. */
+	uint64_t calls_named, step_calls_named[PLAN_STEPS_MAX];
 	uint32_t artifacts_named;
 	uint64_t last_seq;      /* of the last event this run wrote */
 	uint64_t durable_seq;   /* as far as it was looked at */

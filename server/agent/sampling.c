@@ -101,7 +101,7 @@ struct sampling *sampling_start(const struct exec_call *c, struct json *params, 
 	struct record rec;
 	*s = (struct sampling){.run = r, .arena = arena_new(0), .fn = fn, .arg = arg};
 	sampling_read(params, s->arena, &s->talk);
-	run_call_name(r, s->call_id);
+	run_call_name(r, c->exec, s->call_id);
 	struct llm_request req = {.role = LLM_EXECUTOR,
 				  .messages = s->talk.messages,
 				  .messages_count = s->talk.messages_count,

@@ -55,7 +55,7 @@ void writer_start(struct run *r)
 				.on_failover = writer_failover,
 				.on_end = writer_end,
 				.arg = r};
-	run_call_name(r, r->model_call_id);
+	run_call_name(r, NULL, r->model_call_id);
 	if (budget_take(r, r->model_call_id, &req)) {
 		record_model_started(r, r->model_call_id, LLM_WRITER, NULL, messages + told, count - told);
 		if (!run_over(r))

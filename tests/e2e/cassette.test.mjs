@@ -93,6 +93,20 @@ test('all workers replay from one recording; several tasks at once', async () =>
   assert.equal(exchanges(dir).length, 12 * 7);
 });
 
+test('steps side by side: results that are read again by handle are the same ones', async () => {
+  const long = (step) => `${step} says `.repeat(2000);
+  const model = await Model.start({ rules: [
+    planned(...['s1', 's2', 's3'].map((s) => ({ objective: `say ${s}`, tools: ['fake__echo'] }))),
+    ...['s1', 's2', 's3'].flatMap((s, i) => [
+      { when: { system: 'executor', text: `Your step: ${s} `, turn: 0 }, respond: { ...calls('fake__echo', { text: long(s) }), delay_ms: 60 - 25 * i } },
+      { when: { system: 'executor', text: `Your step: ${s} `, turn: 1 }, respond: calls('read_result', { handle: '{{last:handle (c[0-9]+) reads}}', offset: 11000, length: 100 }) },
+      { when: { system: 'executor', text: `Your step: ${s} ` }, respond: finished(`read of ${s}: {{last:(s[0-9] says)}}`) }]),
+    { when: { system: 'final answer' }, respond: { text: '{{user:read of (s1: s1 says)}}, {{user:read of (s2: s2 says)}}, {{user:read of (s3: s3 says)}}' } }] });
+  const { first, dir } = await recordAndReplay({ config: using(model), tools: [fake('fake', 'echo')], ports: [model.port], stop: () => model.stop() });
+  assert.equal(first[0].result, 's1: s1 says, s2: s2 says, s3: s3 says');
+  assert.equal(exchanges(dir).length, 11);
+});
+
 // --- the other APIs ---
 const event = (type, o = {}) => `event: ${type}\ndata: ${json({ type, ...o })}\n\n`;
 const PLAN = plan('wires', [{ objective: 'think', effect: 'none' }]), FINISH = json({ status: 'success', result: 'thought “well”' });

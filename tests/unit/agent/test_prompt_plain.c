@@ -60,8 +60,6 @@ static void prompt_plain__takes_out_what_varies(void **state)
 	assert_plain("a\nToday is 2026-11-28.\nb", "a\nToday is (day).\nb");
 	assert_plain("- s1 [running] x\n- s2 [pending] y [failed]\n",
 		     "- s1 [...] x\n- s2 [...] y [failed]\n");
-	assert_plain("[read_result with handle c17 shows it; read_result with handle c4]",
-		     "[read_result with handle c shows it; read_result with handle c]");
 }
 
 static void prompt_plain__knows_the_agents_words(void **state)
@@ -121,29 +119,6 @@ static void prompt_plain__does_not_see_how_far_other_steps_are(void **state)
 	free(completed);
 }
 
-static void prompt_plain__knows_the_words_about_long_results(void **state)
-{
-	(void)state;
-	struct json *result = json_new_object(), *list = json_new_array(), *block = json_new_object();
-	char *long_text = xcalloc(1, 2001);
-	memset(long_text, 'x', 2000);
-	json_set(block, "type", json_new_text("text"));
-	json_set(block, "text", json_new_text(long_text));
-	json_push(list, block);
-	json_set(result, "content", list);
-	struct result_view v = {.result = result, .handle = "c7"};
-	struct buf shown = BUF_INIT, full = BUF_INIT;
-	result_shown(&v, 500, &shown, &full);
-	assert_non_null(strstr(buf_cstr(&shown), "c7"));
-	char *out = plain(buf_cstr(&shown));
-	assert_null(strstr(out, "c7"));
-	free(out);
-	free(long_text);
-	buf_release(&shown);
-	buf_release(&full);
-	json_free(result);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,7 +126,6 @@ int main(void)
 		cmocka_unit_test(prompt_plain__takes_out_what_varies),
 		cmocka_unit_test(prompt_plain__knows_the_agents_words),
 		cmocka_unit_test(prompt_plain__does_not_see_how_far_other_steps_are),
-		cmocka_unit_test(prompt_plain__knows_the_words_about_long_results),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,12 +135,39 @@ static void event_replay__the_highest_artifact_counts(void **state)
 	world_close(&w);
 }
 
+/* Also where a run began recorded and goes on otherwise, or the other way round. */
+static void event_replay__no_call_gets_a_name_again(void **state)
+{
+	struct world w;
+	char id[CALL_ID_SIZE];
+	(void)state;
+	world_open(&w, NULL, true);
+	struct run *r = run_begin(&w);
+	struct exec first = {.step = 0}, last = {.step = PLAN_STEPS_MAX - 1};
+	replay(r, EVENT_MODEL_COMPLETED, "{\"step\":\"s0\",\"call\":\"c1000007\"}");
+	replay(r, EVENT_MODEL_COMPLETED, "{\"step\":\"s0\",\"call\":\"c1000005\"}");
+	replay(r, EVENT_MODEL_COMPLETED, "{\"step\":\"s0\",\"call\":\"c64000002\"}");
+	replay(r, EVENT_MODEL_COMPLETED, "{\"step\":\"s0\",\"call\":\"c65000001\"}");
+	replay(r, EVENT_MODEL_COMPLETED, "{\"call\":\"c9\"}");
+	run_call_name(r, &first, id);
+	assert_string_equal(id, "c10");
+	r->agent->options.marks = "0123";
+	run_call_name(r, &first, id);
+	assert_string_equal(id, "c1000008");
+	run_call_name(r, &last, id);
+	assert_string_equal(id, "c64000003");
+	run_call_name(r, NULL, id);
+	assert_string_equal(id, "c11");
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(event_replay__a_call_is_as_it_was_started),
 		cmocka_unit_test(event_replay__a_word_counts_for_what_is_in_doubt),
 		cmocka_unit_test(event_replay__the_highest_artifact_counts),
+		cmocka_unit_test(event_replay__no_call_gets_a_name_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
