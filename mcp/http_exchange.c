@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One exchange of a link over HTTP: a request, and all that answers it. The answer to a message is one JSON
- * body, or a stream of events that may be cut and asked for again from the last event on (Last-Event-ID); the
- * stream that the server talks on by itself is asked for again for as long as the link lives. A 401 or 403
- * goes to the authorization first, which may have it sent again.
+ * One exchange of a link over HTTP: a request, and all that answers it, which is one JSON body or a stream of
+ * events. What it means that nothing more comes: http_over.c.
  *
  * It ends when its request has been answered or given up by whoever asked (the session says so through the
  * link), or when nothing can come any more. Memory is bounded: by one message within a stream or a body.
- * Losing a stream is no cancellation: what was sent may have taken effect, and is told so.
  */
 #include "base/base.h"
 #include "mcp/http_int.h"
@@ -15,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void over(struct exchange *x, const struct error *e);
 
 /* --- life --- */
 
@@ -233,11 +228,6 @@ static enum err event_received(const struct sse_event *ev, void *arg, struct err
 	return x->ended ? ERR_CANCELLED : ERR_NONE;
 }
 
-static bool is_good(int status)
-{
-	return status >= 200 && status < 300;
-}
-
 /* false: it is over the limit (e is set), or the exchange has ended. */
 static bool bytes_take(struct exchange *x, struct slice bytes, struct error *e)
 {
@@ -247,7 +237,7 @@ static bool bytes_take(struct exchange *x, struct slice bytes, struct error *e)
 			e->code = ERR_TOO_LARGE;
 		return rc == ERR_NONE && !x->ended;
 	}
-	if (!is_good(x->head.status)) {
+	if (!status_is_good(x->head.status)) {
 		size_t room = HTTP_ERROR_BODY_MAX - x->body.len;
 		buf_add(&x->body, bytes.ptr, bytes.len < room ? bytes.len : room);
 		return true;
@@ -275,9 +265,9 @@ static void head_take(struct exchange *x, const struct fetch_head *head)
 {
 	struct http *h = x->http;
 	x->head = *head;
-	x->is_sse = is_good(head->status) && answer_type(head->content_type) == ANSWER_SSE;
+	x->is_sse = status_is_good(head->status) && answer_type(head->content_type) == ANSWER_SSE;
 	http_stream_answered(h, x);
-	if (!x->is_first || !is_good(head->status) || !head->session_id[0])
+	if (!x->is_first || !status_is_good(head->status) || !head->session_id[0])
 		return;
 	if (session_id_is_good(head->session_id))
 		memcpy(h->session_id, head->session_id, sizeof(h->session_id));
@@ -301,184 +291,5 @@ static void news(const struct fetch_news *n, void *arg)
 	}
 	stream_facts_keep(x);
 	if (n->over)
-		over(x, n->e);
-}
-
-/* --- the end of a stream --- */
-
-static int64_t retry_ms(const struct exchange *x)
-{
-	int64_t ms = x->retry_ms >= 0 ? x->retry_ms : HTTP_RETRY_MS;
-	ms = ms > HTTP_RETRY_MS_MIN ? ms : HTTP_RETRY_MS_MIN;
-	if (x->fruitless) {
-		int shift = x->fruitless < 8 ? x->fruitless : 8;
-		ms = ms << shift < HTTP_RETRY_MS_MAX ? ms << shift
-		     : ms > HTTP_RETRY_MS_MAX        ? ms
-						     : HTTP_RETRY_MS_MAX;
-	}
-	return ms;
-}
-
-/* A stream that lives on is asked for again; one that did not bring anything, a few times only. */
-static void stream_ended(struct exchange *x, const struct error *why)
-{
-	struct error e;
-	bool answers = x->kind == EXCHANGE_POST;
-	x->fruitless = x->event_seen ? 0 : x->fruitless + 1;
-	if (x->http->old && !answers)
-		err_set(&e, ERR_LOST, "the server ended the stream that its answers come on%s%s",
-			why->code ? ": " : "", why->code ? why->msg : "");
-	else if (answers && (!x->last_id[0] || x->http->modern))
-		err_set(&e, ERR_LOST, "the server's stream ended before its answer came%s%s",
-			why->code ? ": " : "", why->code ? why->msg : "");
-	else if (x->fruitless > (answers ? HTTP_RESUMES_MAX : HTTP_STREAMS_MAX))
-		err_set(&e, ERR_LOST, "the server's stream ended, and %d more brought nothing%s%s",
-			x->fruitless - 1, why->code ? ": " : "", why->code ? why->msg : "");
-	else {
-		x->resuming = answers;
-		loop_timer_set(x->timer, retry_ms(x));
-		return;
-	}
-	exchange_fail(x, &e, true);
-}
-
-/* --- refusals --- */
-
-static void authorization_told(enum auth_verdict v, const struct error *why, void *arg)
-{
-	struct exchange *x = arg;
-	if (v == AUTH_RETRY)
-		exchange_send(x);
-	else
-		exchange_fail(x, why, x->resuming);
-}
-
-static void expired(struct exchange *x)
-{
-	struct http *h = x->http;
-	struct error e;
-	err_set(&e, ERR_UNAVAILABLE, "the server has ended our session (HTTP %d): a new one is opened",
-		x->head.status);
-	h->session_id[0] = '\0';
-	exchange_fail(x, &e, x->resuming);
-	e.code = ERR_GONE;
-	http_lose(h, &e);
-}
-
-/* A JSON-RPC error is an answer, also when it does not say to what. */
-static bool error_answered(struct exchange *x)
-{
-	struct http *h = x->http;
-	struct slice error = refusal_error(buf_slice(&x->body));
-	struct buf text = BUF_INIT;
-	if (!x->id || !error.len || x->resuming)
-		return false;
-	buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"error\":", (unsigned long long)x->id);
-	buf_add_slice(&text, error);
-	buf_add_char(&text, '}');
-	if (!h->lost)
-		h->events.on_message(buf_slice(&text), x->id, h->events.arg);
-	buf_release(&text);
-	return x->ended;
-}
-
-/* Streams are an offer: a server without has said so, and one that cannot now may later. */
-static void stream_refused(struct exchange *x)
-{
-	struct http *h = x->http;
-	struct error e;
-	bool later = x->head.status >= 500 || x->head.status == 409 || x->head.status == 429;
-	refusal_word(&x->head, buf_slice(&x->body), h->options->url, &e);
-	if (later)
-		stream_ended(x, &e);
-	else if (x->kind == EXCHANGE_POST && h->session_id[0] && x->head.status == 404)
-		expired(x);
-	else
-		exchange_fail(x, &e, true);
-}
-
-static void refused(struct exchange *x)
-{
-	struct http *h = x->http;
-	struct slice body = buf_slice(&x->body);
-	struct error e;
-	if (h->auth && (x->head.status == 401 || x->head.status == 403)) {
-		x->waiting = true;
-		auth_challenged(h->auth, x->head.status, slice_str(x->head.www_authenticate), x->generation,
-				authorization_told, x);
-	} else if (x->kind == EXCHANGE_STREAM || x->resuming) {
-		stream_refused(x);
-	} else if (x->kind == EXCHANGE_POST && h->session_id[0] && !x->is_first &&
-		   refusal_is_expiry(x->head.status, body)) {
-		expired(x);
-	} else if (x->is_first && !h->old && old_refusal(x->head.status) && !refusal_error(body).len) {
-		old_begin(h, x);
-	} else if (!error_answered(x)) {
-		refusal_word(&x->head, body, h->options->url, &e);
-		exchange_fail(x, &e, !refusal_is_unsent(x->head.status));
-	}
-}
-
-/* --- the end of one request --- */
-
-static void broken(struct exchange *x, const struct error *e)
-{
-	bool cut = x->is_sse || x->resuming || x->kind == EXCHANGE_STREAM;
-	if (cut)
-		stream_ended(x, e);
-	else
-		exchange_fail(x, e, e->code != ERR_UNAVAILABLE && e->code != ERR_CONFIG);
-}
-
-/* One JSON document, when the request wants an answer. */
-static void answered(struct exchange *x)
-{
-	struct error e;
-	bool accepted = x->http->old && x->kind == EXCHANGE_POST;
-	if (!x->id || x->kind != EXCHANGE_POST) {
-		exchange_end(x);
-		return;
-	}
-	if (accepted)
-		return; /* the answer comes on the stream */
-	if (answer_type(x->head.content_type) == ANSWER_JSON)
-		http_messages(x->http, buf_slice(&x->body), x->id);
-	if (x->ended)
-		return;
-	if (!x->body.len)
-		err_set(&e, ERR_UPSTREAM, "the server answered HTTP %d without an answer to the request",
-			x->head.status);
-	else if (answer_type(x->head.content_type) == ANSWER_JSON)
-		err_set(&e, ERR_UPSTREAM, "the server's body of %zu bytes does not answer the request",
-			x->body.len);
-	else
-		err_set(&e, ERR_UPSTREAM,
-			"the server answered with content type \"%.80s\", which is neither application/json "
-			"nor "
-			"text/event-stream; check that url is an MCP endpoint",
-			x->head.content_type);
-	exchange_fail(x, &e, true);
-}
-
-static void over(struct exchange *x, const struct error *e)
-{
-	struct error last = *e;
-	if (x->kind == EXCHANGE_DELETE) {
-		exchange_end(x);
-		return;
-	}
-	if (x->is_sse && e->code == ERR_NONE && sse_reader_finish(&x->sse, &last) != ERR_NONE && x->ended)
-		return;
-	if (x->ended)
-		return;
-	if (e->code)
-		broken(x, e);
-	else if (!is_good(x->head.status))
-		refused(x);
-	else if (x->is_sse)
-		stream_ended(x, e);
-	else if (x->kind == EXCHANGE_STREAM)
-		stream_refused(x);
-	else
-		answered(x);
+		exchange_over(x, n->e);
 }

@@ -3,7 +3,8 @@
  * Private to the http_*.c files: one link over HTTP and its exchanges.
  *
  *   http_link      the link: its life, what is sent, which exchange waits for which
- *   http_exchange  one request and all that answers it, resumed streams included
+ *   http_exchange  one request and all that answers it
+ *   http_over      what becomes of it when nothing more comes: resumed streams, refusals
  *   http_status    what an answer's status, type and body mean; pure
  *   http_old       the transport of 2024-11-05: one stream for all answers, an address told on it
  */
@@ -99,7 +100,12 @@ void exchange_cut(struct exchange *x);
 /* Its request is told so; then it ends. */
 void exchange_fail(struct exchange *x, const struct error *why, bool sent);
 
+/* --- http_over.c --- */
+/* Nothing more comes; e says why, if not because all is there. It ends, or is sent again. */
+void exchange_over(struct exchange *x, const struct error *e);
+
 /* --- http_status.c --- */
+bool status_is_good(int status); /* RFC 9110 section 15.3 */
 enum answer_type { ANSWER_JSON, ANSWER_SSE, ANSWER_OTHER };
 enum answer_type answer_type(const char *content_type);
 /* Does the refusal of a request that bore a session id say that there is no such session (any more)? */

@@ -12,6 +12,11 @@
 
 enum { SHOWN_BYTES_MAX = 200 };
 
+bool status_is_good(int status)
+{
+	return status >= 200 && status < 300;
+}
+
 enum answer_type answer_type(const char *content_type)
 {
 	size_t n = strcspn(content_type, "; \t");

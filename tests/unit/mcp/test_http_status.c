@@ -18,6 +18,16 @@ static void answer_type__looks_at_the_type_alone(void **state)
 	assert_int_equal(answer_type(""), ANSWER_OTHER);
 }
 
+static void status__is_good_from_200_to_299(void **state)
+{
+	static const int good[] = {200, 202, 299}, bad[] = {0, 100, 199, 300, 304, 404, 500};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(good); i++)
+		assert_true(status_is_good(good[i]));
+	for (size_t i = 0; i < COUNT_OF(bad); i++)
+		assert_false(status_is_good(bad[i]));
+}
+
 static void refusal__of_a_session_is_404_or_400_with_words(void **state)
 {
 	(void)state;
@@ -115,6 +125,7 @@ static void old_resolve__stays_on_the_origin(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(status__is_good_from_200_to_299),
 		cmocka_unit_test(answer_type__looks_at_the_type_alone),
 		cmocka_unit_test(refusal__of_a_session_is_404_or_400_with_words),
 		cmocka_unit_test(refusal__is_unsent_only_when_certain),
