@@ -7,8 +7,9 @@
  * call's owner sees progress, when the status changes.
  *
  * A status notification only says earlier what the next tasks/get would say: one that comes before the answer
- * that names its task may be, and is, ignored. A lost answer is asked for again, a few times. Whoever cancels
- * has the task cancelled (tasks/cancel); if it has no name yet that is waited for, for a while.
+ * that names its task may be, and is, ignored. A lost answer is asked for again, later each time, for longer
+ * than a call may be idle by default. Whoever cancels has the task cancelled (tasks/cancel); if it has no
+ * name yet that is waited for, for a while.
  *
  * A task is a part of the request that created it, and goes with it.
  */
@@ -23,6 +24,7 @@ enum {
 	TASK_ID_BYTES_MAX = 1024, /* raw */
 	POLL_MS_MIN = 100,
 	POLL_MS_DEFAULT = 1000,
+	LOSS_MS_MIN = 500,
 	NUMBER_DIGITS_MAX = 12,
 	NAMELESS_MS_MAX = 30000, /* so long a cancelled one is waited for that has no name yet */
 	NAMELESS_MAX = 64,
@@ -141,13 +143,20 @@ void task_ask(struct protocol_task *t, const char *method, uint64_t *id,
 		task_fail(t, &e);
 }
 
+/* Later each time: a server that is away for a moment still has its tasks. */
+void task_poll_after_loss(struct protocol_task *t, int losses)
+{
+	int64_t ms = t->poll_ms > LOSS_MS_MIN ? t->poll_ms : LOSS_MS_MIN;
+	ms <<= losses - 1;
+	loop_timer_set(t->timer, ms < TASK_POLL_MS_MAX ? ms : TASK_POLL_MS_MAX);
+}
+
 bool task_asks_again(struct protocol_task *t, const struct answer *a)
 {
 	bool lost = a->error.code == ERR_LOST || a->error.code == ERR_UNAVAILABLE;
 	if (!lost || t->failures >= TASK_FAILURES_MAX)
 		return false;
-	t->failures++;
-	loop_timer_set(t->timer, t->poll_ms);
+	task_poll_after_loss(t, ++t->failures);
 	return true;
 }
 

@@ -75,7 +75,7 @@ static void update_answered(const struct answer *a, void *arg)
 		i->under_way = false;
 	}
 	if (lost && all->lost <= TASK_FAILURES_MAX) {
-		loop_timer_set(all->task->timer, all->task->poll_ms);
+		task_poll_after_loss(all->task, all->lost);
 	} else if (e.code) {
 		err_prefix(&e, "tasks/update");
 		task_abandon(all->task, &e);

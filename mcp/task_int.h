@@ -48,7 +48,7 @@ uint64_t task_owner(const struct session *s, uint64_t about, struct slice params
 
 enum {
 	TASK_POLL_MS_MAX = 30000,
-	TASK_FAILURES_MAX = 3 /* lost answers in a row */
+	TASK_FAILURES_MAX = 8 /* lost answers in a row: over 90 s */
 };
 
 /* Owned by its call. */
@@ -93,6 +93,7 @@ void task_ask(struct protocol_task *t, const char *method, uint64_t *id,
 /* The answer to a question about t. true: it was lost on the way, and tasks/get is asked again later. */
 bool task_asks_again(struct protocol_task *t, const struct answer *a);
 void task_poll_later(struct protocol_task *t);
+void task_poll_after_loss(struct protocol_task *t, int losses); /* of answers in a row: 1 and more */
 /* Raw numbers of a status; what is none leaves what was known. */
 void task_times_take(struct protocol_task *t, struct slice poll, struct slice ttl);
 void task_progress(struct protocol_task *t, struct slice status);

@@ -120,6 +120,18 @@ for (const kind of ['stdio', 'http']) {
   });
 }
 
+test('a remote server that is away for a moment while such a task runs: its task is asked about until it is back', async () => {
+  const { server, entry, asked } = await kinds.http();
+  const site = await Site.open({ tools: [entry] });
+  const id = await calling(site, 'gated');
+  await eventually(() => asked('tasks/get').length > 0, 'the task runs at the server', 20_000);
+  await server.away(1500);
+  server.open = true;
+  assert.match(await told(site, id), /gated and done/);
+  assert.equal(asked('tools/call').length, 1);
+  await site.end();
+});
+
 test('a server that dies while such a task runs: nobody knows whether the call took effect, and it is not made again', async () => {
   const peer = await kinds.stdio();
   const site = await Site.open({ tools: [peer.entry] });

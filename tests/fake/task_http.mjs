@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A remote MCP server of 2026-07-28 with the extension io.modelcontextprotocol/tasks, the same script as task_mcp.c: each call of a
-// tool becomes a task, which each tasks/get moves on by one step. It is strict about the capability in the envelope and about the
-// headers that route what is asked about a task.
+// tool becomes a task, which each tasks/get moves on by one step. Beside that `gated`, which is completed once the test sets `open`.
+// It is strict about the capability in the envelope and about the headers that route what is asked about a task.
 import http from 'node:http';
 import { once } from 'node:events';
 
 const META = 'io.modelcontextprotocol/';
-const TOOLS = ['long', 'asks', 'fails', 'expires', 'endless', 'told'];
+const TOOLS = ['long', 'asks', 'fails', 'expires', 'endless', 'told', 'gated'];
 const text = (s) => ({ content: [{ type: 'text', text: s }] });
 const completed = (s) => ({ status: 'completed', result: text(s) });
 const WHO = { method: 'elicitation/create', params: { mode: 'form', message: 'Who are you?',
@@ -19,12 +19,13 @@ class Work {
     return { taskId: this.id, status: 'working', createdAt: at, lastUpdatedAt: at, ttlMs: 60_000, pollIntervalMs: this.tool === 'told' ? 30_000 : 100, ...more };
   }
   /** What tasks/get says now; undefined: there is no such task. */
-  next() {
+  next(server) {
     if (this.tool === 'asks' && !this.updates) return this.status({ status: 'input_required', inputRequests: { who: WHO } });
     this.polls++;
     switch (this.tool) {
       case 'asks': return this.status(this.polls > 1 ? completed(`hello ${this.name}, told ${this.updates} time(s)`) : {});
       case 'long': return this.status(this.polls > 2 ? completed('long and done') : { statusMessage: `${this.polls} of 2` });
+      case 'gated': return this.status(server.open ? completed('gated and done') : {});
       case 'fails': return this.status({ status: 'failed', error: { code: -32603, message: 'rate limit exceeded' } });
       case 'expires': return this.polls > 1 ? undefined : this.status();
       default: return this.status();
@@ -45,6 +46,17 @@ export class TaskServer {
   async stop() {
     this.server.closeAllConnections();
     if (this.server.listening) { this.server.close(); await once(this.server, 'close'); }
+  }
+
+  /** Away for a moment: nobody listens at its port. */
+  async away(ms) {
+    const { port } = this.server.address();
+    this.server.closeAllConnections();
+    this.server.close();
+    await once(this.server, 'close');
+    await new Promise((done) => { setTimeout(done, ms); });
+    this.server.listen(port, '127.0.0.1');
+    await once(this.server, 'listening');
   }
 
   async #request(q, r) {
@@ -79,7 +91,7 @@ export class TaskServer {
     if (!w) return refuse(200, -32602, 'Failed to retrieve task: Task not found');
     switch (method) {
       case 'tasks/get': {
-        const status = w.next();
+        const status = w.next(this);
         return status ? answer(status) : refuse(200, -32602, 'Failed to retrieve task: Task has expired');
       }
       case 'tasks/update':

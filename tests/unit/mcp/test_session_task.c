@@ -158,9 +158,17 @@ static void task__outlives_a_lost_answer_but_not_all_of_them(void **state)
 	struct world w;
 	(void)state;
 	task_world(&w);
-	for (f.id = 4; f.id < 8; f.id++) {
+	world_pass(&w, 500);
+	for (f.id = 4; f.id < 13; f.id++) {
+		static const int64_t pauses_ms[] = {500, 1000, 2000, 4000, 8000, 16000, 30000, 30000};
 		assert_int_equal(w.ends, 0);
-		world_pass(&w, 500);
+		if (f.id > 4) {
+			buf_reset(&w.sent);
+			world_pass(&w, pauses_ms[f.id - 5] - 1);
+			sent_is(&w, "");
+			world_pass(&w, 1);
+			assert_non_null(strstr(buf_cstr(&w.sent), "tasks/get"));
+		}
 		err_set(&f.why, ERR_LOST, "cut");
 		session_failed(w.session, &f);
 	}

@@ -183,9 +183,10 @@ static void inputs__are_sent_again_when_the_answer_is_lost(void **state)
 	session_ask_answer(w.ask, ACCEPT);
 	loop_turn(w.loop, 0);
 	sent_like(&w, UPDATE("6", ACCEPTED("a")));
-	for (; f.id < 12; f.id += 2) {
+	for (; f.id < 6 + 2 * TASK_FAILURES_MAX; f.id += 2) {
 		char *line = xasprintf(WANTS("%d", "{" ELICITS("a") "}"), (int)f.id + 1);
 		session_failed(w.session, &f);
+		world_pass(&w, TASK_POLL_MS_MAX);
 		next(&w, line);
 		free(line);
 		assert_non_null(strstr(buf_cstr(&w.sent), "tasks/update"));
