@@ -109,7 +109,8 @@ struct llm_setup {
 	/* By role: indexes of providers in the order in which they are asked; count 0: all. Offline ones do
 	 * not stand in one list with others. */
 	size_t roles[LLM_ROLES][LLM_PROVIDERS_MAX], roles_count[LLM_ROLES];
-	/* Every exchange is kept there, or answered from there; borrowed. NULL: neither. */
+	/* Every exchange is kept there, or answered from there, and a call that is not there ends with
+	 * ERR_NOT_FOUND; borrowed. NULL: neither. */
 	struct llm_cassette *cassette;
 };
 

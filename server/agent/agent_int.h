@@ -269,6 +269,8 @@ void record_turn(struct record *rec, const struct llm_turn *t);
 /* Fills a model.completed object. */
 void record_model_completed(struct record *rec, const char *call, enum llm_role role, const char *step,
 			    const struct llm_turn *t);
+/* false: the run is over. It is, too, when a replay has left its recording (ERR_NOT_FOUND): what else a
+ * failed call may lead to would tell nothing. */
 bool record_model_failed(struct run *r, const char *call, enum llm_role role, const char *step,
 			 const struct error *e);
 void record_model_failover(struct run *r, const char *call, const char *provider, const char *model,

@@ -169,7 +169,11 @@ bool record_model_failed(struct run *r, const char *call, enum llm_role role, co
 	struct record rec;
 	model_head(&rec, call, role, step);
 	record_error(&rec, record_error_code(e), e->msg);
-	return record_event(r, &rec, EVENT_MODEL_FAILED);
+	if (!record_event(r, &rec, EVENT_MODEL_FAILED))
+		return false;
+	if (e->code == ERR_NOT_FOUND)
+		run_fail(r, record_error_code(e), e->msg);
+	return e->code != ERR_NOT_FOUND;
 }
 
 void record_model_retried(struct run *r, const char *call, int attempt, int64_t wait_ms,

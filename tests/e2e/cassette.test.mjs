@@ -171,7 +171,7 @@ test('a person who edits and approves in between does so again', async () => {
 });
 
 test('what is not in the recording fails at once and says where it differs; the breaker does not count it', async () => {
-  const model = await Model.start({ rules: TALK });
+  const model = await Model.start({ rules: [planned({ objective: 'say it', tools: ['fake__echo'], on_failure: 'skip' }), ...TALK.slice(1)] });
   const config = using(model, { llm: { breaker_failures: 1 } }), dir = folder();
   await recordAndReplay({ config, dir, tools: [fake('fake', 'echo')], ports: [model.port], stop: () => model.stop() });
   const r = await Server.start({ config, tools: [fake('fake', 'echo')], args: ['--replay', dir] });
@@ -183,6 +183,14 @@ test('what is not in the recording fails at once and says where it differs; the 
   // The task that is there goes through all the same, more than once: the last answer stays.
   for (let i = 0; i < 2; i++) assert.equal((await tasks(r, ['do it']))[0].status, 'completed');
   await r.stop();
+  // Nor is an answer put together without the writer, or a step skipped.
+  for (const role of ['You write the final answer', 'You are the executor']) {
+    for (const x of exchanges(dir)) if (x.request.messages[0].content.includes(role)) fs.unlinkSync(x.file);
+    const less = await Server.start({ config, tools: [fake('fake', 'echo')], args: ['--replay', dir] });
+    const [t] = await tasks(less, ['do it']);
+    assert.deepEqual([t.status, t.error?.code], ['failed', 'not-found'], t.error?.message);
+    await less.stop();
+  }
 });
 
 test('a disk that takes no more ends the recording, said once; tasks go on', async () => {
