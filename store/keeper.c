@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The keeper: copies what is new in the table, commits it in one transaction, then makes it visible. As soon
- * as a commit is done the next one takes what has come meanwhile (or after options.batch_delay_ms).
+ * as a commit is done the next one takes what has come meanwhile (or after options.batch_delay_ms). When many
+ * tasks wait for each commit, commits keep a small distance: it costs those that wait less than the syncs
+ * that it saves, and a task alone never waits.
  *
  * A full disk rolls the transaction back: the changes stay in the table, marked as unsaved, nothing new is
  * taken (STORE_NO_SPACE), and it is tried again every second. Any other failed write or sync ends it for
@@ -12,9 +14,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
 	NO_SPACE_RETRY_MS = 1000,
+	BUSY_TASKS = 5, /* in one commit: then the next begins so long after it at the earliest */
+	BUSY_DISTANCE_US = 1000,
 	REQUESTS_STEP = 256,
 	HELD_BYTES_MAX = 256 << 20, /* committed while a client keeps the log from being moved */
 };
@@ -31,7 +36,8 @@ struct batch {
 	struct keeper *keeper;
 	struct batch_task *tasks; /* options.batch_tasks_max */
 	size_t count;
-	size_t bytes; /* that were taken from the table */
+	size_t bytes;     /* that were taken from the table */
+	int64_t began_us; /* monotonic */
 	struct buf docs;
 	struct request_unsaved *requests;
 	size_t requests_count, requests_cap;
@@ -197,6 +203,15 @@ static enum err room_probe(struct batch *b)
 	return k->db->backend->request_put(k->db, &probe, &b->error);
 }
 
+/* The keeper is the one process that may wait; nobody's question is held up longer than by a commit. */
+static void distance_keep(const struct batch *b)
+{
+	int64_t left = b->began_us + BUSY_DISTANCE_US - clock_mono_us();
+	struct timespec pause = {.tv_nsec = left * 1000};
+	if (b->count >= BUSY_TASKS && left > 0)
+		nanosleep(&pause, NULL);
+}
+
 /* One transaction; when there is more, or something came meanwhile, another turn of the loop makes the next:
  * reads of others get theirs in between. */
 static void on_timer(void *keeper)
@@ -205,6 +220,7 @@ static void on_timer(void *keeper)
 	struct error e;
 	bool more = false;
 	loop_defer_cancel(k->loop, k);
+	distance_keep(k->batch);
 	if (batch_commit(k, &more, &e) == ERR_NONE && more)
 		loop_defer(k->loop, on_timer, k);
 }
@@ -219,6 +235,7 @@ static enum err batch_commit(struct keeper *k, bool *more, struct error *e)
 	if (k->broken)
 		return err_set(e, ERR_IO, "the database cannot be written any more");
 	b->count = b->bytes = b->requests_count = b->budgets_count = 0;
+	b->began_us = clock_mono_us();
 	b->code = db->begin(k->db, &b->error);
 	buf_reset(&b->docs);
 	if (b->code == ERR_NONE)

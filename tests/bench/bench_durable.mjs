@@ -32,7 +32,7 @@ const linked = async () => (await run('pkg-config', ['--libs', 'libevent', 'sqli
 // --- accepting ---
 
 /** Tasks are accepted and wait: whoever would run them is kept busy by a model that never answers. So accepting is all that is measured. */
-const accepting = (url) => ({ 'llm.api': 'chat', 'openai.base_url': url, 'agent.runs_max': 1, 'server.workers': 2, 'store.tasks_max': 200_000, 'store.size_mb': 900, 'llm.first_byte_seconds': 600, 'server.drain_seconds': 0 });
+const accepting = (url) => ({ 'llm.api': 'chat', 'openai.base_url': url, 'agent.runs_max': 1, 'server.workers': 2, 'store.tasks_max': 400_000, 'store.size_mb': 1800, 'llm.first_byte_seconds': 600, 'server.drain_seconds': 0 });
 const BODY = JSON.stringify({ prompt: 'Say hello to everybody who is in the house, and tell each of them what the weather will be tomorrow', approval: 'required', metadata: { from: 'bench' } });
 
 async function silentModel() {

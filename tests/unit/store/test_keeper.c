@@ -372,6 +372,25 @@ static void a_document__waits_behind_the_events_of_its_worker(void **state)
 	rig_close(&r);
 }
 
+/* On a clock that stands still a commit has just begun whenever it is looked at. */
+static void commits_of_many__keep_a_distance(void **state)
+{
+	struct rig r = rig_options(4, 16);
+	struct timespec from, to;
+	(void)state;
+	rig_start(&r);
+	for (int i = 0; i < 5; i++)
+		create(r.t.a);
+	rig_turn(&r);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	struct task_ref ref = create(r.t.a);
+	rig_turn(&r);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	assert_true((to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000 >= 1000);
+	assert_durable(&r, ref);
+	rig_close(&r);
+}
+
 static void an_orderly_end__commits_what_is_left(void **state)
 {
 	struct rig r = rig_options(4, 16);
@@ -398,4 +417,5 @@ RUN_TESTS(cmocka_unit_test(changes__become_durable_and_visible),
 	  cmocka_unit_test(an_overlap__is_harmless),
 	  cmocka_unit_test(a_task_that_ended_without_a_document__has_one_in_the_database),
 	  cmocka_unit_test(a_document__waits_behind_the_events_of_its_worker),
+	  cmocka_unit_test(commits_of_many__keep_a_distance),
 	  cmocka_unit_test(an_orderly_end__commits_what_is_left))
