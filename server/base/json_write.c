@@ -84,7 +84,8 @@ static bool plain_put(struct buf *out, const char *s, size_t n)
 	char *to = buf_grow(out, n + 2);
 	if (to) {
 		to[0] = '"';
-		memcpy(to + 1, s, n);
+		if (n > 0) /* no text may have no place */
+			memcpy(to + 1, s, n);
 		to[n + 1] = '"';
 		out->len += n + 2;
 	}
