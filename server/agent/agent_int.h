@@ -7,7 +7,8 @@
  * - steps.c: which steps run when, and what a failed one means
  * - planner.c: the planner's call, its repair turn, what becomes of its answer
  * - executor.c: one step: model turns until finish_step
- * - calls.c: the tool calls of one turn; keep.c: their results, as they are kept; parts.c: the binary parts
+ * - calls.c: the tool calls of one turn; call_send.c: one on its way; call_answer.c: what the model is told
+ * - keep.c: their results, as they are kept; parts.c: the binary parts
  * of them; output.c: whether they are what their tool promises; result.c: as a model sees them
  * - doubt.c: calls that were lost with a process: made again, or left to a person
  * - asks.c: what servers ask while a call of theirs runs, of a person or (sampling.c; its words:

@@ -34,26 +34,32 @@ void permit_replay(struct run *r, enum event_type type, const struct json *data)
 void calls_pump(struct exec *x);
 /* The first call of this id of the model's that was not started; NULL. */
 struct exec_call *call_unstarted(struct exec *x, const char *model_call);
-/* Records what came of a call for the model: a tool message in the conversation. full: what read_result
- * reads, NULL: the same. */
-void calls_answer(struct exec_call *c, const char *text, const char *full, bool is_error);
-/* The same of a result. */
-void calls_answer_result(struct exec_call *c, struct result_view *v);
 bool calls_all_done(const struct exec *x);
 bool calls_in_flight(const struct exec *x, bool people);
 bool calls_journaled(const struct exec *x); /* one of them is to be sent */
 /* The next time one of them is made again; INT64_MAX: never. */
 int64_t calls_again_mono_ms(const struct exec *x);
-/* What a model is told of a call without an answer. doubt: it may have taken effect all the same. */
-void calls_failure_text(const char *message, bool doubt, struct buf *out);
 /* Stops the calls in flight; their callbacks do not come. */
 void calls_cancel(struct exec *x);
+
+/* call_send.c: written as started; sent, once that is durable where it must be. */
+void call_start(struct exec_call *c, const struct json *arguments);
+void call_send(struct exec_call *c);
+/* It can be made again without harm. */
+bool call_repeatable(const struct exec_call *c);
+
+/* call_answer.c */
+/* Records what came of a call for the model: a tool message in the conversation. full: what read_result
+ * reads, NULL: the same. */
+void calls_answer(struct exec_call *c, const char *text, const char *full, bool is_error);
+/* The same of a result. */
+void calls_answer_result(struct exec_call *c, struct result_view *v);
+/* What a model is told of a call without an answer. doubt: it may have taken effect all the same. */
+void calls_failure_text(const char *message, bool doubt, struct buf *out);
 /* The members every event of a call begins with. */
 void call_head(struct record *rec, const struct exec_call *c);
 /* tool.failed, and the model is told. */
 void call_failed(struct exec_call *c, const struct error *why, bool sent);
-/* It can be made again without harm. */
-bool call_repeatable(const struct exec_call *c);
 
 /* keep.c: tool.completed, and the model is told; binary parts and a large result are written as artifacts
  * first. Takes result; end is borrowed. */

@@ -3,16 +3,12 @@
  * The tool calls of one model turn. Read-only calls go out together; as soon as one of them may change
  * something, they go one after the other. A call that cannot be made (unknown tool, arguments that break the
  * schema, a writing tool in a step that was approved as reading) is answered to the model with what is wrong.
- *
- * tool.started is written before a call is sent, once for each call however often it is sent; unless the tool
- * only reads, it is durable before. Each call gets exactly one tool.completed or tool.failed. Calls that a
- * process died with are doubt.c's.
+ * One call on its way is call_send.c's, what the model is told of it call_answer.c's.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
 #include "base/schema.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,13 +16,6 @@ static void call_pump(struct exec_call *c);
 static void call_begin(struct exec_call *c);
 static bool call_refusal(struct exec_call *c, struct json **arguments, struct error *e);
 static void call_permit(struct exec_call *c, const struct json *arguments);
-static void call_start(struct exec_call *c, const struct json *arguments);
-static void call_send(struct exec_call *c);
-static void call_progress(struct slice progress, struct slice total, struct slice message, void *arg);
-static void call_end(const struct mcp_call_end *end, void *arg);
-static void call_asked(const struct mcp_ask *ask, void *arg);
-static void call_ask_over(uint64_t number, const char *why, void *arg);
-static void call_logged(struct slice params, void *arg);
 
 /* Models may give one id twice: the first that was not started is meant. */
 struct exec_call *call_unstarted(struct exec *x, const char *model_call)
@@ -102,14 +91,6 @@ int64_t calls_again_mono_ms(const struct exec *x)
 	return at;
 }
 
-void calls_failure_text(const char *message, bool doubt, struct buf *out)
-{
-	buf_printf(out, "Error: %s", message);
-	if (doubt)
-		buf_add_str(out,
-			    ". It is not known whether the call took effect: find out before you repeat it.");
-}
-
 void calls_cancel(struct exec *x)
 {
 	for (size_t i = 0; i < x->calls_count; i++) {
@@ -124,101 +105,6 @@ void calls_cancel(struct exec *x)
 		c->keeping = NULL;
 		c->result = NULL;
 	}
-}
-
-/* What came from outside stands between marks that nobody outside can know, and what the runtime says of it
- * behind. The offline rules read nothing into it. */
-static void answer_said(const struct exec_call *c, const char *text, const char *warning, struct buf *out)
-{
-	const struct run *r = c->exec->run;
-	bool outside = c->started || (c->tool != NULL && strcmp(c->name, READ_RESULT) == 0);
-	if (outside && !agent_is_offline(r->agent, LLM_EXECUTOR))
-		buf_printf(out, "<data-%s>\n%s\n</data-%s>", r->fence, text, r->fence);
-	else
-		buf_add_str(out, text);
-	if (c->permit.edited)
-		buf_add_str(out, "\n[a person changed the arguments before the call was made]");
-	if (warning != NULL)
-		buf_printf(out, "\n[%s]", warning);
-}
-
-void calls_answer(struct exec_call *c, const char *text, const char *full, bool is_error)
-{
-	struct exec *x = c->exec;
-	struct repeats_verdict v = repeats_note(&x->repeats, c->name, c->arguments, text, is_error);
-	struct llm_message *m = &x->messages[c->message];
-	struct buf clean = BUF_INIT, said = BUF_INIT;
-	text_clean(slice_str(text), &clean);
-	answer_said(c, buf_cstr(&clean), v.warning, &said);
-	m->text = exec_keep(x, buf_cstr(&said));
-	m->is_error = is_error;
-	context_keep(x, c,
-		     full != NULL            ? full
-		     : said.len == clean.len ? m->text
-					     : buf_cstr(&clean),
-		     is_error);
-	buf_release(&clean);
-	buf_release(&said);
-	if (v.stuck != NULL)
-		x->stuck = v.stuck;
-	c->state = CALL_DONE;
-	x->run->tainted = x->run->tainted || c->untrusted;
-}
-
-void calls_answer_result(struct exec_call *c, struct result_view *v)
-{
-	const struct agent *a = c->exec->run->agent;
-	struct buf shown = BUF_INIT, full = BUF_INIT;
-	v->handle = agent_is_offline(a, LLM_EXECUTOR) ? NULL : c->id;
-	v->reader = c->server != NULL ? toolbox_reader(&c->exec->box, c->server) : NULL;
-	result_shown(v, exec_context_bytes_max(a), &shown, &full);
-	calls_answer(c, buf_cstr(&shown), full.len > 0 ? buf_cstr(&full) : NULL, v->is_error);
-	buf_release(&shown);
-	buf_release(&full);
-}
-
-void call_head(struct record *rec, const struct exec_call *c)
-{
-	const char *server = c->server, *tool = c->server_tool;
-	if (!c->started && c->tool != NULL && c->tool->server != NULL) {
-		server = c->tool->server;
-		tool = c->tool->server_tool;
-	}
-	record_begin(rec);
-	jw_kv_text(&rec->w, "call", c->id);
-	jw_kv_text(&rec->w, "step", c->exec->run->plan->steps[c->exec->step].id);
-	jw_kv_text(&rec->w, "model_call", c->model_id);
-	if (server != NULL)
-		jw_kv_text(&rec->w, "server", server);
-	jw_kv_text(&rec->w, "tool", tool != NULL ? tool : c->name);
-	if (c->untrusted)
-		jw_kv_bool(&rec->w, "untrusted", true);
-}
-
-void call_failed(struct exec_call *c, const struct error *why, bool sent)
-{
-	struct record rec;
-	int64_t ms = c->started ? clock_wall_ms() - c->started_ms : 0;
-	if (c->id[0] == '\0')
-		run_call_name(c->exec->run, c->exec, c->id);
-	sent = sent || c->was_sent;
-	call_head(&rec, c);
-	record_error(&rec, record_error_code(why), why->msg);
-	if (!c->started)
-		permit_write(c, &rec.w);
-	jw_kv_bool(&rec.w, "sent", sent);
-	jw_kv_int(&rec.w, "duration_ms", ms > 0 ? ms : 0);
-	if (!record_event(c->exec->run, &rec, EVENT_TOOL_FAILED))
-		return;
-	struct buf text = BUF_INIT;
-	calls_failure_text(why->msg, sent && !call_repeatable(c), &text);
-	calls_answer(c, buf_cstr(&text), NULL, true);
-	buf_release(&text);
-}
-
-bool call_repeatable(const struct exec_call *c)
-{
-	return c->read_only || c->idempotent;
 }
 
 /* --- helpers --- */
@@ -305,141 +191,4 @@ static bool call_refusal(struct exec_call *c, struct json **arguments, struct er
 		return err_set(e, ERR_FIELD, "the arguments must be a JSON object");
 	enum err bad = schema_check(c->tool->schema, *arguments, e);
 	return bad == ERR_FIELD && err_prefix(e, "the arguments do not fit the tool's schema");
-}
-
-static void call_start(struct exec_call *c, const struct json *arguments)
-{
-	struct exec *x = c->exec;
-	struct run *r = x->run;
-	struct record rec;
-	bool idempotent = toolbox_idempotent(&x->box, c->tool);
-	if (!budget_tool_take(r))
-		return;
-	c->untrusted = toolbox_untrusted(&x->box, c->tool);
-	run_call_name(r, x, c->id);
-	call_head(&rec, c);
-	jw_kv_json(&rec.w, "arguments", arguments);
-	jw_kv_bool(&rec.w, "read_only", c->tool->read_only);
-	jw_kv_bool(&rec.w, "idempotent", idempotent);
-	permit_write(c, &rec.w);
-	if (!record_event(r, &rec, EVENT_TOOL_STARTED))
-		return;
-	inherit_sent(c, arguments);
-	c->started = true;
-	c->read_only = c->tool->read_only;
-	c->idempotent = idempotent;
-	c->server = c->tool->server;
-	c->server_tool = c->tool->server_tool;
-	c->started_ms = clock_wall_ms();
-	c->seq = r->last_seq;
-	c->state = CALL_JOURNALED;
-	x->calls_made++;
-	x->wrote = x->wrote || !c->read_only;
-	store_count(r->agent->store, COUNTER_TOOL_CALLS, 1);
-}
-
-static void call_send(struct exec_call *c)
-{
-	struct run *r = c->exec->run;
-	char key[ID_TEXT_SIZE + CALL_ID_SIZE + 1];
-	struct buf text = BUF_INIT;
-	/* What was checked is what is sent: members that stand twice, say, stand once. */
-	struct json *arguments = json_parse(c->arguments, strlen(c->arguments), 0, NULL);
-	if (arguments != NULL)
-		json_print(arguments, &text);
-	json_free(arguments);
-	snprintf(key, sizeof key, "%s:%s", r->task_id, c->id);
-	struct mcp_call_request req = {.server = c->server != NULL ? c->server : "",
-				       .tool = c->server_tool,
-				       .arguments = buf_slice(&text),
-				       .task_id = r->task_id,
-				       .want_progress = true,
-				       .idempotency_key = key};
-	struct mcp_call_handler h = {.on_progress = call_progress,
-				     .on_end = call_end,
-				     .arg = c,
-				     .on_ask = call_asked,
-				     .on_ask_over = call_ask_over,
-				     .on_log = call_logged};
-	c->state = CALL_RUNNING;
-	c->mcp = mcp_call_start(r->agent->mcp, &req, h);
-	buf_release(&text);
-}
-
-static void call_progress(struct slice progress, struct slice total, struct slice message, void *arg)
-{
-	struct exec_call *c = arg;
-	struct record rec;
-	record_begin(&rec);
-	jw_kv_text(&rec.w, "call", c->id);
-	jw_kv_text(&rec.w, "step", c->exec->run->plan->steps[c->exec->step].id);
-	jw_kv_raw(&rec.w, "progress", progress.ptr, progress.len);
-	if (total.len > 0)
-		jw_kv_raw(&rec.w, "total", total.ptr, total.len);
-	if (message.len > 0) {
-		jw_name(&rec.w, "message");
-		jw_text_n(&rec.w, message.ptr, message.len);
-	}
-	record_live(c->exec->run, &rec, EVENT_TOOL_PROGRESS);
-}
-
-/* A process died with it, or is away: its server, the supervisor. A server that lives and does not answer in
- * time, or refuses, is another matter: the model is told. */
-static bool end_is_loss(const struct mcp_call_end *end)
-{
-	enum err code = end->error.code;
-	return code == ERR_LOST || code == ERR_IN_DOUBT || code == ERR_UNAVAILABLE;
-}
-
-static void call_end(const struct mcp_call_end *end, void *arg)
-{
-	struct exec_call *c = arg;
-	struct run *r = c->exec->run;
-	struct error why = end->error;
-	struct json *result = NULL;
-	c->mcp = NULL;
-	asks_call_over(c);
-	if (why.code == ERR_NONE) {
-		result = json_parse(end->result.ptr, end->result.len, JSON_DEPTH_MAX, &why);
-		if (result == NULL)
-			err_prefix(&why, "the tool server's answer is not valid JSON");
-	}
-	if (result != NULL)
-		result_keep(c, end, result);
-	else if (end_is_loss(end))
-		call_lost(c, &why, end->sent, call_wait_ms(c));
-	else
-		call_failed(c, &why, end->sent);
-	if (!run_over(r))
-		run_wake(r);
-}
-
-static void call_asked(const struct mcp_ask *ask, void *arg)
-{
-	asks_take(arg, ask);
-}
-
-static void call_ask_over(uint64_t number, const char *why, void *arg)
-{
-	struct exec_call *c = arg;
-	log_info("what a tool server asked is not asked any more", LF_STR("task_id", c->exec->run->task_id),
-		 LF_STR("call", c->id), LF_STR("why", why));
-	asks_over(c, number);
-}
-
-static void call_logged(struct slice params, void *arg)
-{
-	struct exec_call *c = arg;
-	struct record rec;
-	struct json *j = json_parse(params.ptr, params.len, 0, NULL);
-	record_begin(&rec);
-	jw_kv_text(&rec.w, "call", c->id);
-	jw_kv_text(&rec.w, "step", c->exec->run->plan->steps[c->exec->step].id);
-	jw_kv_text(&rec.w, "server", c->server);
-	jw_kv_text(&rec.w, "level", json_get_text(j, "level", "info"));
-	if (json_get_text(j, "logger", NULL) != NULL)
-		jw_kv_text(&rec.w, "logger", json_get_text(j, "logger", NULL));
-	jw_kv_json(&rec.w, "data", json_get(j, "data"));
-	record_live(c->exec->run, &rec, EVENT_TOOL_LOG);
-	json_free(j);
 }

@@ -395,4 +395,15 @@ static inline void world_restart(struct world *w)
 	agent_make(w);
 }
 
+/* One reading or writing step, in which the model makes these calls and then finishes. */
+#define step_with(w, effect, ...)                     \
+	do {                                          \
+		model_plan((w), STEP("s1", effect));  \
+		model_calls((w), __VA_ARGS__);        \
+		model_finish((w), "success", "done"); \
+		model_text((w), "The end.");          \
+		task_give((w), "call");               \
+		assert_ended((w), "completed", NULL); \
+	} while (0)
+
 #endif
