@@ -7,7 +7,8 @@
  *
  * What is wrong: a `resource` that is not this server or above it on the same origin, an `issuer` other than
  * the one whose metadata was asked for, addresses that may not be asked. A server without metadata of its
- * own, as before 2025-06-18, is its own issuer; then, too, the issuer's metadata must be there.
+ * own, as before 2025-06-18, is its own issuer; one that has none of an issuer either, and names none in its
+ * challenge, is taken to have the endpoints that 2025-03-26 says it has then.
  */
 #include "base/base.h"
 #include "mcp/auth_int.h"
@@ -21,6 +22,7 @@ struct discovery {
 	struct auth_net *net;
 	char *server_url;
 	bool allow_private, for_issuer; /* which of the two documents */
+	bool is_old;                    /* nothing has been heard of metadata of the resource */
 	char *places[PLACES_MAX];
 	int count, at;
 	char *issuer;
@@ -218,11 +220,24 @@ static enum err own_issuer_begin(struct discovery *d, struct error *e)
 	return rc;
 }
 
+/* MCP 2025-03-26, Authorization, "Fallbacks for Servers without Metadata Discovery". */
+static enum err endpoints_guess(struct discovery *d, struct error *e)
+{
+	struct metadata *m = &d->metadata;
+	m->authorization_endpoint = xasprintf("%s/authorize", d->issuer);
+	m->token_endpoint = xasprintf("%s/token", d->issuer);
+	m->registration_endpoint = xasprintf("%s/register", d->issuer);
+	m->pkce = m->basic = m->is_guess = true;
+	return url_check(m->token_endpoint, d->allow_private, "the server", e);
+}
+
 /* There is nothing at the last place. */
 static enum err nowhere(struct discovery *d, int status, struct error *e)
 {
 	if (!d->for_issuer)
 		return own_issuer_begin(d, e);
+	if (d->is_old)
+		return endpoints_guess(d, e);
 	return err_set(e, ERR_UPSTREAM,
 		       "the authorization server %.200s shows no metadata at any well-known place (the last "
 		       "answer was %d)",
@@ -236,6 +251,7 @@ static enum err document_read(struct discovery *d, const struct ask_answer *a, s
 		return err_set(e, ERR_UPSTREAM, "%.250s is no JSON object", d->places[d->at - 1]);
 	if (d->for_issuer)
 		return issuer_metadata_read(a->json, d->issuer, d->allow_private, &d->metadata, e);
+	d->is_old = false;
 	rc = resource_metadata_read(a->json, d->server_url, &d->metadata, e);
 	return rc ? rc : issuer_begin(d, d->metadata.issuer, e);
 }
@@ -262,7 +278,8 @@ struct discovery *discovery_start(struct auth_net *n, const char *server_url, co
 				  bool allow_private, discovery_fn *fn, void *arg)
 {
 	struct discovery *d = xcalloc(1, sizeof(*d));
-	*d = (struct discovery){.net = n, .allow_private = allow_private, .fn = fn, .arg = arg};
+	*d = (struct discovery){
+		.net = n, .allow_private = allow_private, .is_old = !hint, .fn = fn, .arg = arg};
 	d->server_url = xstrdup(server_url);
 	if (hint) {
 		place_add(d, xstrdup(hint));

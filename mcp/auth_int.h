@@ -102,6 +102,7 @@ struct metadata {
 	char *issuer, *authorization_endpoint, *token_endpoint, *registration_endpoint;
 	bool pkce, client_documents, iss_promised, offline_access;
 	bool methods_known, basic, post, none, key_jwt; /* of the token endpoint */
+	bool is_guess;                                  /* the server tells nothing of all this */
 };
 void metadata_release(struct metadata *m);
 

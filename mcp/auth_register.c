@@ -134,7 +134,14 @@ enum err registration_read(const struct ask_answer *a, const struct metadata *m,
 		*e = a->e;
 		return e->code;
 	}
-	if ((a->status != 200 && a->status != 201) || !id || !*id)
+	bool registered = (a->status == 200 || a->status == 201) && id && *id;
+	if (!registered && m->is_guess)
+		return err_set(
+			e, ERR_UNAUTHORIZED,
+			"the server asks for authorization and shows no metadata of it, nor does it register "
+			"clients (%.200s answered %d): see headers and auth of its entry in the registry",
+			m->registration_endpoint, a->status);
+	if (!registered)
 		return err_set(e, ERR_UPSTREAM,
 			       "the authorization server %.150s did not register us (%d, %.150s): register a "
 			       "client there by hand and set auth.client_id",

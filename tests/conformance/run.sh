@@ -50,4 +50,8 @@ for revision in 2025-11-25 2026-07-28; do
 		scenario $revision $name
 	done
 done
+# Servers of before there was metadata.
+for name in auth/2025-03-26-oauth-metadata-backcompat auth/2025-03-26-oauth-endpoint-fallback; do
+	scenario 2025-03-26 $name
+done
 exit $failed

@@ -80,8 +80,15 @@ static void discovery__takes_an_old_server_for_its_own_issuer(void **state)
 	assert_string_equal(issuer, r.origin);
 	auth_rig_say(&r, "/.well-known/oauth-authorization-server", 404, "");
 	discover(&r, NULL);
+	assert_int_equal(result.code, ERR_NONE); /* as 2025-03-26 has it */
+	assert_string_equal(issuer, r.origin);
+	/* One that names its metadata is not so old. */
+	auth_rig_say(&r, "/gone", 404, "");
+	char *hint = xasprintf("%s/gone", r.origin);
+	discover(&r, hint);
 	assert_int_equal(result.code, ERR_UPSTREAM);
 	assert_non_null(strstr(result.msg, "no metadata"));
+	free(hint);
 	auth_rig_free(&r);
 }
 
