@@ -34,3 +34,38 @@ test('cancel with a tool server of the task that ignores SIGTERM: the answer doe
   await s.stop();
   await model.stop();
 });
+
+test('within 100 ms, whatever hangs: a model, a tool, a child that ignores SIGTERM; and nothing is called later', async () => {
+  const model = await HeldModel.start();
+  const tools = [fake('quiet', 'echo'), { ...fake('deaf', 'stubborn'), scope: 'task' }];
+  const s = await Server.start({ tools, config: using(model, { tools: { stop_grace_ms: 500 } }) });
+  const hang = {
+    async model() {
+      const { id } = await s.submit('cancel', { approval: 'auto' });
+      await model.next('planner');
+      return id;
+    },
+    async tool(name = 'quiet') {
+      const { id } = await s.submit('cancel', { approval: 'auto' });
+      (await model.next('planner')).plan({ objective: 'wait', tools: [`${name}__sleep`], effect: 'write' });
+      (await model.next('executor')).calls([`${name}__sleep`, { ms: 600000 }]);
+      await s.event(id, (e) => e.event === 'tool.started');
+      return id;
+    },
+    child: () => hang.tool('deaf'),
+  };
+  for (const [what, begin] of Object.entries(hang)) {
+    const took = [];
+    for (let round = 0; round < 3; round++) {
+      const id = await begin(), asked = model.seen.length, began = performance.now();
+      const answer = await s.post(`/v1/tasks/${id}/cancel`);
+      took.push(performance.now() - began);
+      assert.equal(answer.body.status, 'cancelled');
+      assert.equal((await s.events(id)).filter((e) => e.event === 'tool.started').length, what === 'model' ? 0 : 1);
+      assert.equal(model.seen.length, asked, 'the model was not asked again');
+    }
+    // The best of three: the machine may be busy with other things at any one of them.
+    assert.ok(Math.min(...took) < (slow ? 1000 : 100), `${what}: ${took} ms`);
+  }
+  await s.stop();
+});
