@@ -28,4 +28,20 @@ int64_t *provider_number_at(struct conf_provider *p, const struct provider_numbe
 int64_t *provider_price_at(struct conf_prices *p, size_t i);
 void provider_begin(struct conf_provider *p); /* nothing is given yet */
 
+/* --- providers_value.c: ERR_CONFIG with the place; n NULL: nothing is given, *out stays --- */
+
+const struct conf_node *provider_member(const struct conf_node *map,
+					const char *key); /* NULL: absent, null */
+/* map is a map, and has none but these keys. */
+must_check enum err provider_keys_check(const struct conf_tree *t, const struct conf_node *map,
+					const char *what, const char *const *keys, size_t count,
+					struct error *e);
+must_check enum err provider_text_read(const struct conf_tree *t, const struct conf_node *n, const char **out,
+				       struct error *e); /* *out is freed, and owned afterwards */
+must_check enum err provider_number_read(const struct conf_tree *t, const struct conf_node *n, int64_t min,
+					 int64_t max, int64_t *out, struct error *e);
+/* One of the words of an option of `llm`, as its index. */
+must_check enum err provider_word_read(const struct conf_tree *t, const struct conf_node *n,
+				       const char *option, int64_t *out, struct error *e);
+
 #endif

@@ -47,88 +47,6 @@ static const char *const KEYS[] = {
 	"prices",
 };
 
-/* --- small checks on nodes --- */
-
-static const struct conf_node *member(const struct conf_node *map, const char *key)
-{
-	const struct conf_node *n = map ? conf_node_find(map, key) : NULL;
-	return n && !conf_node_is_null(n) ? n : NULL;
-}
-
-static enum err keys_check(const struct conf_tree *t, const struct conf_node *map, const char *what,
-			   const char *const *keys, size_t count, struct error *e)
-{
-	if (map->kind != CONF_MAP)
-		return conf_error_at(t, map->place, e, "%s must be a map, is %s", what,
-				     conf_node_kind_name(map));
-	for (const struct conf_node *n = map->first; n; n = n->next) {
-		bool known = false;
-		for (size_t i = 0; i < count && !known; i++)
-			known = !strcmp(n->key, keys[i]);
-		if (known)
-			continue;
-		conf_error_at(t, n->key_place, e, "%s has no option %.60s", what, n->key);
-		conf_suggest(e, n->key, keys, count);
-		return ERR_CONFIG;
-	}
-	return ERR_NONE;
-}
-
-static enum err text_read(const struct conf_tree *t, const struct conf_node *n, const char **out,
-			  struct error *e)
-{
-	if (!n || conf_node_is_null(n))
-		return ERR_NONE;
-	if (n->kind != CONF_SCALAR)
-		return conf_error_at(t, n->place, e, "%s must be text, is %s", n->key,
-				     conf_node_kind_name(n));
-	free((char *)(uintptr_t)*out);
-	*out = xstrdup(n->text);
-	return ERR_NONE;
-}
-
-static enum err number_read(const struct conf_tree *t, const struct conf_node *n, int64_t min, int64_t max,
-			    int64_t *out, struct error *e)
-{
-	if (!n)
-		return ERR_NONE;
-	const char *text = n->kind == CONF_SCALAR && !n->quoted ? n->text : "";
-	int64_t v = 0;
-	for (const char *p = text; *p >= '0' && *p <= '9' && v <= max; p++)
-		v = v * 10 + (*p - '0');
-	if (!*text || text[strspn(text, "0123456789")] || v < min || v > max)
-		return conf_error_at(t, n->place, e, "%s must be a whole number from %lld to %lld", n->key,
-				     (long long)min, (long long)max);
-	*out = v;
-	return ERR_NONE;
-}
-
-static enum err word_read(const struct conf_tree *t, const struct conf_node *n, const char *option,
-			  int64_t *out, struct error *e)
-{
-	const struct conf_option *o = conf_option_find("llm", 3, option);
-	const char *names[8];
-	char copies[8][24];
-	size_t count = 0;
-	if (!n)
-		return ERR_NONE;
-	for (const char *w = o->words; *w; w += strcspn(w, "|"), w += *w == '|') {
-		struct slice word = {w, strcspn(w, "|")};
-		if (n->kind == CONF_SCALAR && slice_eq_nocase(word, n->text)) {
-			*out = (int64_t)count;
-			return ERR_NONE;
-		}
-		ensure(count < COUNT_OF(names));
-		snprintf(copies[count], sizeof copies[count], "%.*s", (int)word.len, word.ptr);
-		names[count] = copies[count];
-		count++;
-	}
-	conf_error_at(t, n->place, e, "unknown %s \"%.40s\"", n->key,
-		      n->kind == CONF_SCALAR ? n->text : conf_node_kind_name(n));
-	conf_suggest(e, n->kind == CONF_SCALAR ? n->text : "", names, count);
-	return ERR_CONFIG;
-}
-
 /* --- secrets --- */
 
 static void variable_note(struct conf_providers *p, const char *name)
@@ -161,11 +79,11 @@ static enum err secret_read(struct reading *r, const struct conf_node *n, const 
 {
 	static const char *const FILE_KEYS[] = {"file"};
 	struct buf b = BUF_LIMIT(4 * CONF_SECRET_BYTES_MAX);
-	const struct conf_node *file = n->kind == CONF_MAP ? member(n, "file") : NULL;
+	const struct conf_node *file = n->kind == CONF_MAP ? provider_member(n, "file") : NULL;
 	enum err rc = ERR_NONE;
 	buf_grow(&b, 2 * CONF_SECRET_BYTES_MAX); /* so that it does not move and leave a copy behind */
 	if (n->kind == CONF_MAP)
-		rc = keys_check(r->tree, n, n->key, FILE_KEYS, COUNT_OF(FILE_KEYS), e);
+		rc = provider_keys_check(r->tree, n, n->key, FILE_KEYS, COUNT_OF(FILE_KEYS), e);
 	if (!rc && (n->kind == CONF_LIST || (n->kind == CONF_MAP && (!file || file->kind != CONF_SCALAR))))
 		rc = conf_error_at(r->tree, n->place, e, "%s must be a text, or {file: path}", n->key);
 	if (!rc && !file)
@@ -241,9 +159,10 @@ static enum err prices_read(const struct reading *r, const struct conf_node *map
 			    struct error *e)
 {
 	enum err rc =
-		map ? keys_check(r->tree, map, "prices", provider_price_names, PROVIDER_PRICES, e) : ERR_NONE;
+		map ? provider_keys_check(r->tree, map, "prices", provider_price_names, PROVIDER_PRICES, e)
+		    : ERR_NONE;
 	for (size_t i = 0; i < PROVIDER_PRICES && !rc; i++) {
-		const struct conf_node *n = member(map, provider_price_names[i]);
+		const struct conf_node *n = provider_member(map, provider_price_names[i]);
 		if (n && (n->kind != CONF_SCALAR || n->quoted ||
 			  !conf_decimal_parse(n->text, PRICE_DIGITS, provider_price_at(&p->prices, i))))
 			rc = conf_error_at(
@@ -265,14 +184,14 @@ static enum err numbers_read(const struct reading *r, const struct conf_node *en
 {
 	static const char *const TIMEOUT_KEYS[] = {"connect_seconds", "first_byte_seconds", "idle_seconds",
 						   "call_seconds"};
-	const struct conf_node *timeouts = member(entry, "timeouts");
-	enum err rc =
-		timeouts ? keys_check(r->tree, timeouts, "timeouts", TIMEOUT_KEYS, COUNT_OF(TIMEOUT_KEYS), e)
-			 : ERR_NONE;
+	const struct conf_node *timeouts = provider_member(entry, "timeouts");
+	enum err rc = timeouts ? provider_keys_check(r->tree, timeouts, "timeouts", TIMEOUT_KEYS,
+						     COUNT_OF(TIMEOUT_KEYS), e)
+			       : ERR_NONE;
 	for (size_t i = 0; i < PROVIDER_NUMBERS && !rc; i++) {
 		const struct provider_number *n = &provider_numbers[i];
-		rc = number_read(r->tree, member(n->timeout ? timeouts : entry, n->key), n->min, n->max,
-				 provider_number_at(p, n), e);
+		rc = provider_number_read(r->tree, provider_member(n->timeout ? timeouts : entry, n->key),
+					  n->min, n->max, provider_number_at(p, n), e);
 	}
 	return rc;
 }
@@ -281,7 +200,7 @@ static enum err base_url_check(const struct reading *r, const struct conf_node *
 			       const struct conf_provider *p, struct error *e)
 {
 	const struct conf_option *o = conf_option_find("openai", 6, "base_url");
-	const struct conf_node *n = member(entry, "base_url");
+	const struct conf_node *n = provider_member(entry, "base_url");
 	struct conf probe = {0};
 	enum err rc = n && *p->base_url ? conf_option_assign(&probe, o, p->base_url, true, e) : ERR_NONE;
 	conf_option_release(&probe, o);
@@ -292,40 +211,42 @@ static enum err base_url_check(const struct reading *r, const struct conf_node *
 static enum err provider_read(struct reading *r, const struct conf_node *entry, struct error *e)
 {
 	struct conf_providers *all = &r->conf->providers;
-	enum err rc = keys_check(r->tree, entry, "an entry of llm.providers", KEYS, COUNT_OF(KEYS), e);
+	enum err rc =
+		provider_keys_check(r->tree, entry, "an entry of llm.providers", KEYS, COUNT_OF(KEYS), e);
 	if (!rc)
-		rc = name_check(r, entry, member(entry, "name"), e);
+		rc = name_check(r, entry, provider_member(entry, "name"), e);
 	if (!rc && all->count == CONF_PROVIDERS_MAX)
 		rc = conf_error_at(r->tree, entry->place, e, "more than %d providers", CONF_PROVIDERS_MAX);
 	if (rc)
 		return rc;
 	struct conf_provider *p = &all->list[all->count++];
 	provider_begin(p);
-	const struct conf_node *key = member(entry, "key");
+	const struct conf_node *key = provider_member(entry, "key");
 	int64_t api = CONF_LLM_CHAT;
-	rc = text_read(r->tree, member(entry, "name"), &p->name, e);
+	rc = provider_text_read(r->tree, provider_member(entry, "name"), &p->name, e);
 	if (!rc)
-		rc = word_read(r->tree, member(entry, "api"), "api", &api, e);
+		rc = provider_word_read(r->tree, provider_member(entry, "api"), "api", &api, e);
 	if (!rc && api == CONF_LLM_AUTO)
 		rc = conf_error_at(r->tree, entry->place, e, "the api of provider %s cannot be auto",
 				   p->name);
 	p->api = (enum conf_llm_api)api;
 	/* "" is a value of some, as of proxy. */
 	for (size_t i = 0; i < PROVIDER_TEXTS && !rc; i++)
-		rc = text_read(r->tree, conf_node_find(entry, provider_texts[i]), provider_text_at(p, i), e);
+		rc = provider_text_read(r->tree, conf_node_find(entry, provider_texts[i]),
+					provider_text_at(p, i), e);
 	if (!rc)
 		rc = base_url_check(r, entry, p, e);
 	if (!rc && key)
 		rc = secret_read(r, key, &p->key, e);
 	if (!rc)
-		rc = headers_read(r, member(entry, "headers"), p, e);
+		rc = headers_read(r, provider_member(entry, "headers"), p, e);
 	for (size_t i = 0; i < PROVIDER_WORDS && !rc; i++)
-		rc = word_read(r->tree, member(entry, provider_words[i]), provider_words[i],
-			       provider_word_at(p, i), e);
+		rc = provider_word_read(r->tree, provider_member(entry, provider_words[i]), provider_words[i],
+					provider_word_at(p, i), e);
 	if (!rc)
 		rc = numbers_read(r, entry, p, e);
 	if (!rc)
-		rc = prices_read(r, member(entry, "prices"), p, e);
+		rc = prices_read(r, provider_member(entry, "prices"), p, e);
 	if (!rc && p->api != CONF_LLM_OFFLINE && !p->model)
 		rc = conf_error_at(r->tree, entry->place, e, "provider %s needs a model", p->name);
 	return rc;
@@ -368,9 +289,10 @@ static enum err role_add(const struct reading *r, size_t role, const struct conf
 
 static enum err roles_read(const struct reading *r, const struct conf_node *map, struct error *e)
 {
-	enum err rc = map ? keys_check(r->tree, map, "llm.roles", provider_roles, CONF_ROLES, e) : ERR_NONE;
+	enum err rc = map ? provider_keys_check(r->tree, map, "llm.roles", provider_roles, CONF_ROLES, e)
+			  : ERR_NONE;
 	for (size_t role = 0; role < CONF_ROLES && !rc; role++) {
-		const struct conf_node *n = member(map, provider_roles[role]);
+		const struct conf_node *n = provider_member(map, provider_roles[role]);
 		if (n && n->kind == CONF_LIST && !n->first)
 			rc = conf_error_at(r->tree, n->place, e, "%s must name a provider",
 					   provider_roles[role]);
@@ -387,7 +309,8 @@ enum err conf_providers_read(struct conf *c, const struct conf_tree *t, const st
 			     conf_env_fn *env, void *env_arg, struct error *e)
 {
 	struct reading r = {c, t, env, env_arg};
-	const struct conf_node *list = member(section, "providers"), *roles = member(section, "roles");
+	const struct conf_node *list = provider_member(section, "providers"),
+			       *roles = provider_member(section, "roles");
 	if (!list && roles)
 		return conf_error_at(t, roles->key_place, e, "llm.roles needs llm.providers");
 	if (!list)
