@@ -7,7 +7,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { once } from 'node:events';
 import { Replay } from '../fake/replay_server.mjs';
-import { Server, command, fake, onTestEnd, tempDir, test } from './lib/server.mjs';
+import { Server, command, eventually, fake, onTestEnd, tempDir, test } from './lib/server.mjs';
 import { Model, calls, finished, plan, planned, turns, using, written } from './lib/model.mjs';
 
 const KEY = 'sk-cassette-0f3b9c55d1';
@@ -191,6 +191,28 @@ test('what is not in the recording fails at once and says where it differs; the 
     assert.deepEqual([t.status, t.error?.code], ['failed', 'not-found'], t.error?.message);
     await less.stop();
   }
+});
+
+test('workers that die in the middle of a recording and of its replay leave both whole', async () => {
+  const model = await Model.start({ rules: [planned({ objective: 'wait', tools: ['fake__sleep'] }), turns('s1', calls('fake__sleep', { ms: 700 }), finished('waited')), written('It was waited [s1].')] });
+  const config = using(model, { server: { workers: 1 } }), dir = folder(), tools = [fake('fake', 'echo')];
+  const killed = async (option) => {
+    const s = await Server.start({ config, tools, args: [option, dir] });
+    const { id } = await s.submit('wait', { approval: 'auto' });
+    await s.event(id, (e) => e.event === 'tool.started');
+    if (option === '--record') await eventually(() => exchanges(dir).length >= 2, 'what was answered is on the disk');
+    const [{ pid }] = s.processes().workers;
+    process.kill(pid, 'SIGKILL');
+    const doc = await s.until(id, 'completed', 'failed');
+    const told = story(await s.events(id));
+    await s.stop();
+    assert.equal(doc.status, 'completed', doc.error?.message);
+    return [doc.result, told];
+  };
+  const first = await killed('--record');
+  assert.equal(exchanges(dir).length, 4);
+  await model.stop();
+  assert.deepEqual(await killed('--replay'), first);
 });
 
 test('a disk that takes no more ends the recording, said once; tasks go on', async () => {
