@@ -22,20 +22,19 @@ static const char HEAD[] = "cassette.json";
 
 /* --- the head --- */
 
-static enum err head_make(struct llm_cassette *k, struct error *e)
+static enum err head_make(const struct llm_cassette *k, struct error *e)
 {
-	uint64_t random[2];
 	char text[96], name[32];
-	random_bytes(random, sizeof random);
-	snprintf(k->marks, sizeof k->marks, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
-	int n = snprintf(text, sizeof text, "{\"version\":%d,\"marks\":\"%s\"}\n", HEAD_VERSION, k->marks);
+	int n = snprintf(text, sizeof text, "{\"version\":%d,\"marks\":\"%016" PRIx64 "%016" PRIx64 "\"}\n",
+			 HEAD_VERSION, random_u64(), random_u64());
 	snprintf(name, sizeof name, ".%ld-head.tmp", (long)getpid());
 	int fd = openat(k->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_set_errno(e, errno, "%s: cannot be written to", k->options.dir);
 	enum err code = fd_write_all(fd, text, (size_t)n, e);
 	fd_close(&fd);
-	if (code == ERR_NONE && linkat(k->dir_fd, name, k->dir_fd, HEAD, 0) != 0)
+	/* Another service that begins to record here, too, may have been faster. */
+	if (code == ERR_NONE && linkat(k->dir_fd, name, k->dir_fd, HEAD, 0) != 0 && errno != EEXIST)
 		code = err_set_errno(e, errno, "%s/%s: cannot be made", k->options.dir, HEAD);
 	else if (code != ERR_NONE)
 		err_prefix(e, "%s/%s", k->options.dir, HEAD);
@@ -75,16 +74,17 @@ enum err cassette_dir_open(struct llm_cassette *k, struct error *e)
 		return err_set_errno(e, errno, "%s: cannot open the folder of the recording", dir);
 	if (!k->replays && faccessat(k->dir_fd, ".", W_OK | X_OK, AT_EACCESS) != 0)
 		return err_set_errno(e, errno, "%s: cannot be written to", dir);
+	bool there = faccessat(k->dir_fd, HEAD, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!there && k->replays)
+		return err_set(e, ERR_CONFIG,
+			       "%s: there is no %s in it: no recording was made there with --record", dir,
+			       HEAD);
+	if (!there && head_make(k, e) != ERR_NONE)
+		return e->code;
 	char *path = xasprintf("%s/%s", dir, HEAD);
-	if (faccessat(k->dir_fd, HEAD, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		head_read(k, path, e);
-	else if (!k->replays)
-		head_make(k, e);
-	else
-		err_set(e, ERR_CONFIG, "%s: there is no %s in it: no recording was made there with --record",
-			dir, HEAD);
+	enum err code = head_read(k, path, e);
 	free(path);
-	return e->code;
+	return code;
 }
 
 /* --- the exchanges --- */

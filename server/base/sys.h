@@ -16,7 +16,7 @@ must_check enum err fd_set_nonblock(int fd, struct error *e);
 void fd_close(int *fd);
 /* A pair of connected, non-blocking, close-on-exec AF_UNIX SOCK_STREAM sockets. */
 must_check enum err fd_socketpair(int pair[2], struct error *e);
-/* Blocking write of everything (boot path and command line only). */
+/* Blocking write of everything (boot path, command line, and threads that do nothing else). */
 must_check enum err fd_write_all(int fd, const void *p, size_t n, struct error *e);
 /* Reads a whole regular file of at most `max` bytes into *out (boot path and command line only). */
 must_check enum err file_read(const char *path, size_t max, struct buf *out, struct error *e);
