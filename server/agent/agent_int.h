@@ -6,7 +6,7 @@
  * - run.c: one task from lease to release: planning, steps, answer; where every decision is taken
  * - steps.c: which steps run when, and what a failed one means
  * - planner.c: the planner's call, its repair turn, what becomes of its answer
- * - executor.c: one step: model turns until finish_step
+ * - executor.c: one step: model turns until finish_step; exec_turn.c: one of them
  * - calls.c: the tool calls of one turn; call_send.c: one on its way; call_answer.c: what the model is told
  * - keep.c: their results, as they are kept; parts.c: the binary parts
  * of them; output.c: whether they are what their tool promises; result.c: as a model sees them
@@ -156,17 +156,22 @@ const char *exec_keep(struct exec *x, const char *text); /* a copy in the step's
 /* Adds an assistant turn; its calls become the calls to be carried out, and where none is, the user's message
  * that asks for one follows. Texts are copied. */
 void exec_add_turn(struct exec *x, const struct llm_turn *turn);
+const char *exec_step_id(const struct exec *x);
 /* turn: model.completed of the turn that decides it, in one change with the end; NULL: it was written before,
  * or there is none. */
+void exec_step_completed(struct exec *x, struct record *turn, const char *result);
 void exec_step_failed(struct exec *x, struct record *turn, const char *code, const char *message);
 void exec_step_finish(struct exec *x, struct record *turn); /* completed, of a step that is finishing */
-struct llm_handler exec_model_handler(struct exec *x);      /* of a model call of the step */
 /* A failure of this attempt is followed by another one. */
 bool exec_may_retry(const struct exec *x);
 /* How much is shown to the model: bytes of one result, number of tools. The offline rules are shown
  * everything. */
 size_t exec_context_bytes_max(const struct agent *a);
 size_t exec_tools_offered_max(const struct agent *a, enum llm_role r);
+
+/* exec_turn.c */
+void exec_turn_start(struct exec *x);
+struct llm_handler exec_model_handler(struct exec *x); /* of a model call of the step */
 
 /* finish.c */
 /* A success with this result rests on something: it says what, or a call of the step has answered. */
