@@ -103,7 +103,10 @@ size_t chat_peek(struct llm_decode *d, const char *event, struct slice s)
 {
 	static const struct slice names[] = {SLICE_LIT("choices"), SLICE_LIT("usage"),  SLICE_LIT("error"),
 					     SLICE_LIT("message"), SLICE_LIT("detail"), SLICE_LIT("model")};
+	static const char calls[] = "\"tool_calls\":[";
 	struct slice v[COUNT_OF(names)], delta;
+	if (memmem(s.ptr, s.len, calls, sizeof(calls) - 1) != NULL)
+		return 0; /* or a text that speaks of them: either may be read at length */
 	size_t n = json_peek_object(s, names, COUNT_OF(names), v);
 	bool plain = n > 0 && json_peek_is_null(v[1]) && json_peek_is_null(v[2]) && v[3].len == 0 &&
 		     v[4].len == 0 && strcmp(event, "message") == 0;

@@ -121,8 +121,7 @@ static enum err value_take(struct llm_decode *d, const char *event, struct slice
 		*s = skip(*s, n);
 		return ERR_NONE;
 	}
-	n = llm_value_len(*s);
-	struct json *j = n > 0 ? json_parse(s->ptr, n, DEPTH_MAX, NULL) : NULL;
+	struct json *j = json_parse_front(s->ptr, s->len, DEPTH_MAX, &n, NULL);
 	if (j == NULL) {
 		struct slice bad = *s;
 		*s = skip(*s, s->len);

@@ -181,7 +181,7 @@ void finish_refusal(const struct exec *x,
 /* The turn is a finish_step whose success is checked before it counts. */
 bool finish_waits(const struct exec *x, const struct llm_turn *turn);
 /* Whether this is such a one, or one that makes the answers of the other calls of its turn the result. */
-bool finish_rides(const struct exec_call *c);
+bool finish_rides(struct exec_call *c);
 /* Decides about it when they have answered: the step is finishing, or the model is told why not. */
 void finish_ride(struct exec_call *c);
 void finish_result(const struct exec *x, struct buf *out); /* of a step that is finishing */

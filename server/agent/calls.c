@@ -189,6 +189,6 @@ static bool call_refusal(struct exec_call *c, struct json **arguments, struct er
 		return err_prefix(e, "the arguments are not valid JSON");
 	if (!json_is(*arguments, JSON_OBJECT))
 		return err_set(e, ERR_FIELD, "the arguments must be a JSON object");
-	enum err bad = schema_check(c->tool->schema, *arguments, e);
+	enum err bad = schema_check_compiled(c->tool->schema, *arguments, e);
 	return bad == ERR_FIELD && err_prefix(e, "the arguments do not fit the tool's schema");
 }

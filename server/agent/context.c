@@ -15,17 +15,23 @@ enum { RESULTS_WHOLE = 3, ELIDED_BYTES_MIN = 512, PERCENT = 100, CORRECTION_MAX 
 
 static size_t elided_make(struct exec *x, struct llm_message *out, size_t whole);
 
+/* Bytes of the eight at p that are not ASCII. */
+static size_t others(const char *p)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+	return (size_t)((v >> 7 & 0x0101010101010101u) * 0x0101010101010101u >> 56);
+}
+
 /* Tokens are not counted but guessed: four bytes each, of other scripts than Latin two and a half. */
 size_t context_tokens(const char *text)
 {
-	size_t ascii = 0, other = 0;
-	for (const char *p = text; p != NULL && *p != '\0'; p++) {
-		if (((unsigned char)*p & 0x80) == 0)
-			ascii++;
-		else
-			other++;
-	}
-	return ascii / 4 + other * 2 / 5 + 1;
+	size_t n = text != NULL ? strlen(text) : 0, other = 0, i = 0;
+	for (; i + 8 <= n; i += 8)
+		other += others(text + i);
+	for (; i < n; i++)
+		other += (unsigned char)text[i] >> 7;
+	return (n - other) / 4 + other * 2 / 5 + 1;
 }
 
 /* The model's server has counted what was shown: where that is more than was guessed, further guesses are

@@ -62,13 +62,11 @@ bool finish_waits(const struct exec *x, const struct llm_turn *turn)
 	       strcmp(turn->calls[0].name, FINISH_STEP) == 0 && success_is_shown(x, turn->calls[0].arguments);
 }
 
-bool finish_rides(const struct exec_call *c)
+static bool rides_read(const struct exec_call *c)
 {
 	const struct exec *x = c->exec;
 	struct buf result = BUF_INIT;
 	size_t finishes = 0;
-	if (strcmp(c->name, FINISH_STEP) != 0)
-		return false;
 	if (x->calls_count == 1)
 		return success_is_shown(x, c->arguments);
 	for (size_t i = 0; i < x->calls_count; i++)
@@ -76,6 +74,16 @@ bool finish_rides(const struct exec_call *c)
 	bool rides = finishes == 1 && success_read(c->arguments, &result) && is_blank(buf_cstr(&result));
 	buf_release(&result);
 	return rides;
+}
+
+/* Asked in each turn of the loop; the arguments say the same each time. */
+bool finish_rides(struct exec_call *c)
+{
+	if (strcmp(c->name, FINISH_STEP) != 0)
+		return false;
+	if (c->finish == FINISH_UNREAD)
+		c->finish = rides_read(c) ? FINISH_RIDES : FINISH_STANDS;
+	return c->finish == FINISH_RIDES;
 }
 
 void finish_ride(struct exec_call *c)

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { DESCRIPTION_SHOWN_MAX = 200, REVISION_RESULT_BYTES_MAX = 1000 };
+enum { DESCRIPTION_SHOWN_MAX = 200, REVISION_RESULT_BYTES_MAX = 1000, DATE_BYTES = 10 };
 
 static void budget_line(const struct run *r, struct buf *out);
 static void revision_sections(struct run *r, struct buf *out);
@@ -21,33 +21,35 @@ void prompt_planner_system(const struct run *r, struct buf *out)
 {
 	char now[CLOCK_TEXT_SIZE];
 	clock_format(clock_wall_ms(), now);
-	buf_printf(
+	buf_add_str(out,
+		    "You are the planner of an agent runtime. You turn a goal into a plan of steps that an "
+		    "executor will carry out with tools. Answer with one JSON object only.\n"
+		    "Rules:\n"
+		    "- Use the fewest steps that reach the goal, at most ");
+	buf_add_i64(out, r->agent->options.steps_max);
+	buf_add_str(
 		out,
-		"You are the planner of an agent runtime. You turn a goal into a plan of steps that an "
-		"executor will carry "
-		"out with tools. Answer with one JSON object only.\n"
-		"Rules:\n"
-		"- Use the fewest steps that reach the goal, at most %d. A step has one observable outcome.\n"
+		". A step has one observable outcome.\n"
 		"- Use only the tools listed; name them in tool_hints exactly as listed. Do not invent "
 		"tools.\n"
-		"- depends_on only where a step needs another's result; say which in inputs with from_step.\n"
+		"- depends_on only where a step needs another's result; say which in inputs with "
+		"from_step.\n"
 		"- side_effects: \"none\" without tools, \"read\" when the step only looks, \"write\" when "
 		"it changes anything.\n"
 		"- on_failure: \"abort\" normally; \"skip\" when the rest does not need the step; \"retry\" "
 		"to try it twice; \"replan\" when you want to be asked for another way.\n"
-		"- If information is missing that no tool can find, put the questions in questions and leave "
-		"steps empty.\n"
+		"- If information is missing that no tool can find, put the questions in questions and "
+		"leave steps empty.\n"
 		"- If nothing needs to be done, leave steps empty and put the answer in final_output.\n"
-		"- A step takes one model call at least and %d at most, with at most %d tool calls.\n"
 		"- Ids are \"s1\", \"s2\", ... in order.\n"
-		"Today is %.10s.\n"
-		"The object: {\"goal\", \"assumptions\": [], \"questions\": [], \"steps\": [{\"id\", "
-		"\"title\", \"objective\", "
-		"\"depends_on\": [], \"tool_hints\": [], \"inputs\": [{\"name\", \"from_step\", "
-		"\"literal\"}], "
-		"\"expected_output\", \"success_criteria\", \"side_effects\", \"on_failure\"}], "
-		"\"final_output\"}\n",
-		r->agent->options.steps_max, r->agent->options.turns_max, r->agent->options.calls_max, now);
+		"Today is ");
+	buf_add(out, now, DATE_BYTES);
+	buf_add_str(out,
+		    ".\n"
+		    "The object: {\"goal\", \"assumptions\": [], \"questions\": [], \"steps\": [{\"id\", "
+		    "\"title\", \"objective\", \"depends_on\": [], \"tool_hints\": [], \"inputs\": "
+		    "[{\"name\", \"from_step\", \"literal\"}], \"expected_output\", \"success_criteria\", "
+		    "\"side_effects\", \"on_failure\"}], \"final_output\"}\n");
 }
 
 void prompt_planner_user(struct run *r, const struct toolbox *t, struct buf *out)
@@ -91,19 +93,19 @@ void prompt_executor_system(struct buf *out)
 void prompt_executor_user(const struct run *r, size_t step, struct buf *out)
 {
 	const struct plan_step *s = &r->plan->steps[step];
-	buf_printf(out, "Goal of the whole plan:\n%s\n\nPlan:\n", r->prompt);
+	buf_put(out, "Goal of the whole plan:\n", r->prompt, "\n\nPlan:\n");
 	for (size_t i = 0; i < r->plan->steps_count; i++)
 		step_line(r, i, out);
 	if (s->depends_count > 0)
 		buf_add_str(out, "\nResults of the steps this one builds on (data):\n");
 	for (size_t i = 0; i < s->depends_count; i++)
 		result_block(r, s->depends_on[i], r->agent->options.tool_context_bytes_max, out);
-	buf_printf(out, "\nYour step: %s %s\nObjective: %s\n", s->id, s->title, s->objective);
+	buf_put(out, "\nYour step: ", s->id, " ", s->title, "\nObjective: ", s->objective, "\n");
 	inputs_lines(s, out);
 	if (*s->expected_output != '\0')
-		buf_printf(out, "Expected output: %s\n", s->expected_output);
+		buf_put(out, "Expected output: ", s->expected_output, "\n");
 	if (*s->success_criteria != '\0')
-		buf_printf(out, "Success criteria: %s\n", s->success_criteria);
+		buf_put(out, "Success criteria: ", s->success_criteria, "\n");
 	if (s->effect != STEP_EFFECT_WRITE)
 		buf_add_str(out, "This step may only read: tools that change anything are refused.\n");
 }
@@ -128,7 +130,7 @@ void prompt_writer_system(const struct run *r, struct buf *out)
 
 void prompt_writer_user(const struct run *r, struct buf *out)
 {
-	buf_printf(out, "Goal:\n%s\n", r->prompt);
+	buf_put(out, "Goal:\n", r->prompt, "\n");
 	if (*r->plan->final_output != '\0')
 		buf_printf(out, "\nThe answer should be: %s\n", r->plan->final_output);
 	buf_add_str(out, "\nStep results (data):\n");
@@ -140,18 +142,18 @@ void prompt_tool_line(const struct llm_tool *t, struct buf *out)
 {
 	const struct json *required = json_get(t->schema, "required");
 	const char *separator = "";
-	buf_printf(out, "- %s(", t->name);
+	buf_put(out, "- ", t->name, "(");
 	for (const struct json *p = json_first(json_get(t->schema, "properties")); p != NULL;
 	     p = json_next(p)) {
 		bool must = false;
 		for (const struct json *q = json_first(required); q != NULL && !must; q = json_next(q))
 			must = json_text(q) != NULL && strcmp(json_text(q), json_name(p)) == 0;
-		buf_printf(out, "%s%s%s", separator, json_name(p), must ? "*" : "");
+		buf_put(out, separator, json_name(p), must ? "*" : "");
 		separator = ", ";
 	}
 	const char *text = t->description != NULL ? t->description : "";
 	size_t cut = utf8_cut(text, strlen(text), DESCRIPTION_SHOWN_MAX);
-	buf_printf(out, ")%s: ", t->read_only ? "" : " [may change things]");
+	buf_put(out, ")", t->read_only ? "" : " [may change things]", ": ");
 	for (size_t i = 0; i < cut; i++)
 		buf_add_char(out, text[i] == '\n' ? ' ' : text[i]);
 	buf_add_str(out, cut < strlen(text) ? "...\n" : "\n");
@@ -204,8 +206,8 @@ static void revision_sections(struct run *r, struct buf *out)
 static void step_line(const struct run *r, size_t i, struct buf *out)
 {
 	static const char *const words[] = {"pending", "running", "completed", "failed", "skipped"};
-	buf_printf(out, "- %s [%s] %s\n", r->plan->steps[i].id, words[r->steps[i].status],
-		   r->plan->steps[i].title);
+	buf_put(out, "- ", r->plan->steps[i].id, " [", words[r->steps[i].status], "] ",
+		r->plan->steps[i].title, "\n");
 }
 
 static void inputs_lines(const struct plan_step *s, struct buf *out)
@@ -227,10 +229,11 @@ static void result_block(const struct run *r, size_t i, size_t bytes_max, struct
 	if (s->status == STEP_COMPLETED) {
 		const char *text = s->result != NULL ? s->result : "";
 		size_t cut = utf8_cut(text, strlen(text), bytes_max);
-		buf_printf(out, "<result-%s step=\"%s\">\n%.*s", r->fence, id, (int)cut, text);
+		buf_put(out, "<result-", r->fence, " step=\"", id, "\">\n");
+		buf_add(out, text, cut);
 		if (cut < strlen(text))
 			buf_printf(out, "\n[cut: %zu more bytes]", strlen(text) - cut);
-		buf_printf(out, "\n</result-%s>\n", r->fence);
+		buf_put(out, "\n</result-", r->fence, ">\n");
 	} else if (s->status == STEP_FAILED) {
 		buf_printf(out, "<failed-%s step=\"%s\">%s</failed-%s>\n", r->fence, id,
 			   s->error != NULL ? s->error : "", r->fence);

@@ -70,6 +70,7 @@ struct exec_call {
 	const struct llm_tool *tool; /* NULL: not offered */
 	size_t message;              /* of the conversation: its answer */
 	enum call_state state;
+	enum { FINISH_UNREAD, FINISH_STANDS, FINISH_RIDES } finish; /* finish.c: what a finish_step says */
 	/* Once it was started, as tool.started says: */
 	bool started, read_only, idempotent;
 	const char *server, *server_tool; /* of the toolbox's catalogue, or in the step's arena */

@@ -54,8 +54,9 @@ void json_tree_mix(struct cJSON *n);
 void json_tree_free(struct cJSON *root); /* NULL is fine */
 
 /* --- json_scan.c --- */
-/* Reads the whole text into a tree, the caller's to free. NULL: e says what and where. */
-struct cJSON *json_scan(const char *text, size_t len, int depth_max, struct error *e);
+/* Reads the text into a tree, the caller's to free. NULL: e says what and where. used NULL: something behind
+ * the document is an error. */
+struct cJSON *json_scan(const char *text, size_t len, int depth_max, size_t *used, struct error *e);
 
 /* --- json.c --- */
 /* The digits of an integer that a double cannot hold; NULL for any other value. Borrowed. */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { BUF_FIRST_BYTES = 256 };
+enum { BUF_FIRST_BYTES = 256, PRINT_BYTES_MIN = 128 };
 
 struct slice slice_str(const char *s)
 {
@@ -153,12 +153,23 @@ bool buf_add_i64(struct buf *b, int64_t v)
 	return buf_add_char(b, '-') && buf_add_u64(b, -(uint64_t)v);
 }
 
+bool buf_add_all(struct buf *b, const char *const *strings)
+{
+	bool ok = true;
+
+	for (; *strings; strings++)
+		ok = buf_add_str(b, *strings);
+	return ok;
+}
+
 /* Into the room that is there, and once more where that was too little. */
 bool buf_printf(struct buf *b, const char *fmt, ...)
 {
-	size_t room = b->cap - b->len;
 	va_list ap;
 
+	if (b->cap - b->len < PRINT_BYTES_MIN)
+		buf_enlarge(b, b->len + PRINT_BYTES_MIN);
+	size_t room = b->cap - b->len;
 	va_start(ap, fmt);
 	int n = vsnprintf(b->data ? b->data + b->len : NULL, room, fmt, ap);
 	va_end(ap);

@@ -49,6 +49,10 @@ bool buf_add_slice(struct buf *b, struct slice s);
 bool buf_add_u64(struct buf *b, uint64_t v);
 bool buf_add_i64(struct buf *b, int64_t v);
 bool buf_printf(struct buf *b, const char *fmt, ...) printf_like(2);
+/* Several strings, one behind the other; none may be NULL. For text that is written often: printf takes ten
+ * times as long. */
+#define buf_put(b, ...) buf_add_all((b), (const char *const[]){__VA_ARGS__, NULL})
+bool buf_add_all(struct buf *b, const char *const *strings);
 /* Drops n bytes at the front (memmove). */
 void buf_consume(struct buf *b, size_t n);
 struct slice buf_slice(const struct buf *b);

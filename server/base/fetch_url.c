@@ -57,14 +57,12 @@ bool url_is_loopback(const char *url)
 	return numeric;
 }
 
-/* Visible ASCII without what ends or splits the parts: those are left to libcurl. */
-static bool is_plain(struct slice s)
+/* Of the characters that may stand in a URL (RFC 3986 section 2), and none that would end the path. */
+static bool is_plain(const char *url)
 {
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.ptr[i] <= ' ' || s.ptr[i] > '~' || strchr("#@\\\"<>^`{|}", s.ptr[i]) != NULL)
-			return false;
-	}
-	return true;
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				      "-._~:/?[]@!$&'()*+,;=%";
+	return url[strspn(url, letters)] == '\0';
 }
 
 /* "8080" of host:8080; 80 when there is none, 0 when it is no port. */
@@ -116,6 +114,6 @@ bool url_literal(const char *url, struct fetch_target *out)
 	struct parts p = url_split(url);
 	bool has_user = p.host.ptr != p.scheme.ptr + p.scheme.len;
 	*out = (struct fetch_target){.host = p.host, .path = {p.path.ptr, strlen(p.path.ptr)}};
-	return slice_eq_nocase(p.scheme, "http://") && !has_user && is_plain(p.host) && is_plain(out->path) &&
+	return slice_eq_nocase(p.scheme, "http://") && !has_user && is_plain(url) &&
 	       host_read(p.host, out);
 }

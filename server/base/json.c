@@ -47,7 +47,14 @@ static const struct json *view(const cJSON *n)
 
 struct json *json_parse(const char *text, size_t len, int depth_max, struct error *e)
 {
-	return (struct json *)(void *)json_scan(text, len, depth_max ? depth_max : JSON_DEPTH_DEFAULT, e);
+	depth_max = depth_max ? depth_max : JSON_DEPTH_DEFAULT;
+	return (struct json *)(void *)json_scan(text, len, depth_max, NULL, e);
+}
+
+struct json *json_parse_front(const char *text, size_t len, int depth_max, size_t *used, struct error *e)
+{
+	depth_max = depth_max ? depth_max : JSON_DEPTH_DEFAULT;
+	return (struct json *)(void *)json_scan(text, len, depth_max, used, e);
 }
 
 void json_free(struct json *j)

@@ -23,6 +23,9 @@ enum { JSON_DEPTH_DEFAULT = 64, JSON_DEPTH_MAX = 512 };
 /* Parses exactly one document. depth_max 0 means JSON_DEPTH_DEFAULT. On failure NULL, and e says what and at
  * which line and column (code ERR_JSON). The caller frees the tree with json_free. */
 struct json *json_parse(const char *text, size_t len, int depth_max, struct error *e);
+/* The same of the document that the text begins with, whatever follows it; *used: its bytes and the white
+ * space around them. */
+struct json *json_parse_front(const char *text, size_t len, int depth_max, size_t *used, struct error *e);
 void json_free(struct json *j); /* NULL is fine */
 
 enum json_type json_type(const struct json *j);

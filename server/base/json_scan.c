@@ -258,7 +258,7 @@ static enum err token_take(struct scan *s)
 	return ERR_INTERNAL;
 }
 
-static enum err document_take(struct scan *s)
+static enum err document_take(struct scan *s, bool may_go_on)
 {
 	if (s->cur.len >= 3 && memcmp(s->cur.text, "\xEF\xBB\xBF", 3) == 0)
 		return json_fail_at(&s->cur, 0,
@@ -273,11 +273,12 @@ static enum err document_take(struct scan *s)
 			return err;
 	} while (s->depth > 0 || s->expect != EXPECT_AFTER);
 	json_space_skip(&s->cur);
-	return s->cur.pos == s->cur.len ? ERR_NONE
-					: json_fail_expected(&s->cur, "nothing more after the document");
+	return s->cur.pos == s->cur.len || may_go_on
+		       ? ERR_NONE
+		       : json_fail_expected(&s->cur, "nothing more after the document");
 }
 
-cJSON *json_scan(const char *text, size_t len, int depth_max, struct error *e)
+cJSON *json_scan(const char *text, size_t len, int depth_max, size_t *used, struct error *e)
 {
 	struct scan s; /* the stack of open containers is written before it is read: not cleared */
 
@@ -291,9 +292,13 @@ cJSON *json_scan(const char *text, size_t len, int depth_max, struct error *e)
 	s.name_at = 0;
 	s.unescaped = BUF_INIT;
 	s.pool = json_pool_new();
-	enum err err = !s.pool ? fail_memory(&s) : len > INT_MAX ? fail_length(&s) : document_take(&s);
+	enum err err = !s.pool         ? fail_memory(&s)
+		       : len > INT_MAX ? fail_length(&s)
+				       : document_take(&s, used != NULL);
 	buf_release(&s.unescaped);
 	if (err && s.pool)
 		json_pool_free(s.pool);
+	if (used)
+		*used = s.cur.pos;
 	return err ? NULL : s.root;
 }

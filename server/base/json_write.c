@@ -19,6 +19,21 @@ enum {
 	PIECE_PUT_BYTES_MAX = 6 * PIECE_BYTES + 8, /* the last character may reach beyond the piece */
 };
 
+/* n more bytes, which the caller fills: buf_grow and the step behind it, nearly always without a call. */
+static inline char *room_take(struct buf *b, size_t n)
+{
+	size_t max = b->max ? b->max : BUF_MAX_DEFAULT;
+	char *to = b->data ? b->data + b->len : NULL;
+
+	if (n >= b->cap - b->len || b->len > max || n > max - b->len || b->overflow)
+		to = buf_grow(b, n);
+	if (to) {
+		b->len += n;
+		to[n] = '\0';
+	}
+	return to;
+}
+
 /* The escape of one ASCII character that text may not hold as it is; returns its bytes. */
 static size_t escape_put(unsigned char c, char out[6])
 {
@@ -81,13 +96,12 @@ static bool plain_put(struct buf *out, const char *s, size_t n)
 {
 	if (n > BUF_MAX_DEFAULT || text_plain_run(s, n) != n)
 		return false;
-	char *to = buf_grow(out, n + 2);
+	char *to = room_take(out, n + 2);
 	if (to) {
 		to[0] = '"';
 		if (n > 0) /* no text may have no place */
 			memcpy(to + 1, s, n);
 		to[n + 1] = '"';
-		out->len += n + 2;
 	}
 	return true;
 }
@@ -161,15 +175,14 @@ void jw_array_end(struct jw *w)
 void jw_name(struct jw *w, const char *name)
 {
 	size_t n = strlen(name);
-	char *to = buf_grow(w->out, n + 3 + w->comma);
+	char *to = room_take(w->out, n + 3 + w->comma);
 
 	if (to) {
-		w->out->len += n + 3 + w->comma;
 		if (w->comma)
 			*to++ = ',';
-		to[0] = '"';
-		memcpy(to + 1, name, n);
-		memcpy(to + 1 + n, "\":", 2);
+		*to++ = '"';
+		memcpy(to, name, n);
+		memcpy(to + n, "\":", 2);
 	}
 	w->comma = false;
 }

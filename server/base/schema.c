@@ -208,6 +208,22 @@ static bool references_fit(struct schema_check *c, const struct json *schema, co
 	return true;
 }
 
+/* A bit for each first letter of a keyword that is there; most schemas have few of them. */
+enum { AT_REFERENCE = 1u << 26 };
+#define AT(letter) (1u << ((letter) - 'a'))
+static uint32_t keywords(const struct json *schema)
+{
+	uint32_t at = 0;
+	for (const struct json *m = json_first(schema); m; m = json_next(m)) {
+		char first = *json_name(m);
+		if (first >= 'a' && first <= 'z')
+			at |= AT(first);
+		else if (first == '$')
+			at |= AT_REFERENCE;
+	}
+	return at;
+}
+
 bool schema_fits(struct schema_check *c, const struct json *schema, const struct json *v, int depth)
 {
 	if (!schema_visit(c, depth))
@@ -215,11 +231,14 @@ bool schema_fits(struct schema_check *c, const struct json *schema, const struct
 	if (json_is(schema, JSON_BOOL))
 		return json_truth(schema) || schema_fail(c, "is not allowed here");
 	depth++;
-	if (!references_fit(c, schema, v, depth))
+	uint32_t at = keywords(schema);
+	if ((at & AT_REFERENCE) && !references_fit(c, schema, v, depth))
 		return false;
-	if (c->ref_alone && json_get(schema, "$ref"))
+	if (c->ref_alone && (at & AT_REFERENCE) && json_get(schema, "$ref"))
 		return true;
-	if (!type_fits(c, json_get(schema, "type"), v) || !value_fits(c, schema, v))
+	if (!type_fits(c, json_get(schema, "type"), v))
+		return false;
+	if ((at & (AT('c') | AT('e'))) && !value_fits(c, schema, v)) /* const, enum */
 		return false;
 	bool ok = true;
 	switch (json_type(v)) {
@@ -230,7 +249,10 @@ bool schema_fits(struct schema_check *c, const struct json *schema, const struct
 	case JSON_NULL:
 	case JSON_BOOL: break;
 	}
-	return ok && combined_fits(c, schema, v, depth) && schema_rest_fits(c, schema, v, depth);
+	/* allOf, anyOf; if; not; oneOf */
+	bool combines = at & (AT('a') | AT('i') | AT('n') | AT('o'));
+	return ok && (!combines || combined_fits(c, schema, v, depth)) &&
+	       (!(at & AT('u')) || schema_rest_fits(c, schema, v, depth)); /* unevaluated... */
 }
 
 enum err schema_check(const struct json *schema, const struct json *value, struct error *e)

@@ -247,9 +247,29 @@ static void json_parse__survives_damage(void **state)
 	}
 }
 
+static void json_parse_front__stops_behind_the_document(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		size_t used;
+	} rows[] = {{"{\"a\":1} {", 8}, {" [1]\n\n[2]", 6}, {"1 2", 2}, {"{}", 2}, {"null,", 4}};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		size_t used = 0;
+		struct json *j = json_parse_front(rows[i].text, strlen(rows[i].text), 0, &used, NULL);
+		assert_non_null(j);
+		assert_int_equal(used, rows[i].used);
+		json_free(j);
+	}
+	size_t used;
+	assert_null(json_parse_front("{\"a\":1", 6, 0, &used, NULL));
+	assert_null(json_parse_front("}", 1, 0, &used, NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(json_parse_front__stops_behind_the_document),
 		cmocka_unit_test(json_parse__accepts_what_the_rfc_allows),
 		cmocka_unit_test(json_parse__refuses_and_says_where),
 		cmocka_unit_test(json_parse__refuses_raw_nul),
