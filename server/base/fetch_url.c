@@ -114,6 +114,5 @@ bool url_literal(const char *url, struct fetch_target *out)
 	struct parts p = url_split(url);
 	bool has_user = p.host.ptr != p.scheme.ptr + p.scheme.len;
 	*out = (struct fetch_target){.host = p.host, .path = {p.path.ptr, strlen(p.path.ptr)}};
-	return slice_eq_nocase(p.scheme, "http://") && !has_user && is_plain(url) &&
-	       host_read(p.host, out);
+	return slice_eq_nocase(p.scheme, "http://") && !has_user && is_plain(url) && host_read(p.host, out);
 }

@@ -214,6 +214,8 @@ enum { AT_REFERENCE = 1u << 26 };
 static uint32_t keywords(const struct json *schema)
 {
 	uint32_t at = 0;
+	if (!json_is(schema, JSON_OBJECT))
+		return 0; /* a reference may lead anywhere */
 	for (const struct json *m = json_first(schema); m; m = json_next(m)) {
 		char first = *json_name(m);
 		if (first >= 'a' && first <= 'z')
