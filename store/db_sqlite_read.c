@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "store/db_sqlite_int.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static const char list_text[] = "SELECT key, id FROM task WHERE state = ?1 AND id < ?2 ORDER BY id DESC";
@@ -101,7 +102,9 @@ static enum err row_events_add(struct buf *out, size_t from, size_t bytes_max, s
 	struct event_view v;
 	for (const char *at = body.ptr; body.len > 0; at = body.ptr) {
 		if (!event_next(&body, &v))
-			return damaged(e, "an event of a task");
+			return err_set(e, ERR_INTERNAL,
+				       "event %" PRIu64 " cannot be read; run `agent-runtime verify`",
+				       *last_seq + 1);
 		struct slice event = {at, (size_t)(body.ptr - at)};
 		*more = out->len == from || out->len - from + event.len <= bytes_max;
 		if (!*more)

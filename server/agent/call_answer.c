@@ -23,7 +23,7 @@ static void answer_said(const struct exec_call *c, const char *text, const char 
 	const struct run *r = c->exec->run;
 	bool outside = c->started || (c->tool != NULL && strcmp(c->name, READ_RESULT) == 0);
 	if (outside && !agent_is_offline(r->agent, LLM_EXECUTOR))
-		buf_printf(out, "<data-%s>\n%s\n</data-%s>", r->fence, text, r->fence);
+		buf_put(out, "<data-", r->fence, ">\n", text, "\n</data-", r->fence, ">");
 	else
 		buf_add_str(out, text);
 	if (c->permit.edited)
