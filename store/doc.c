@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A task's document and the state it is folded into. Rendering copies ready-made pieces and is fast enough to
- * be done on each event; parsing a document back is for a participant that changes a task it has not changed
- * before.
+ * A task's document and the state it is folded into. Rendering copies ready-made pieces, the plan in one, and
+ * is fast enough to be done on each event; parsing a document back is for a participant that changes a task
+ * it has not changed before.
  */
 #include "base/base.h"
 #include "store/doc.h"
@@ -15,8 +15,7 @@
 static const double NANO = 1e9, MONEY_MAX = 9e18;
 
 static void steps_free(struct doc_step *steps, size_t n);
-static void steps_render(const struct task_doc *d, struct jw *w);
-static void usage_render(const struct task_doc *d, struct jw *w);
+static void part_add(const struct task_doc *d, struct buf *text, enum doc_part part, struct jw *w);
 static void time_render(struct jw *w, const char *name, int64_t ms);
 
 struct task_doc *doc_new(void)
@@ -45,6 +44,8 @@ void doc_free(struct task_doc *d)
 	free(d->result);
 	free(d->error);
 	free(d->pending);
+	for (size_t i = 0; i < DOC_PARTS; i++)
+		buf_release(&d->parts[i]);
 	free(d);
 }
 
@@ -204,29 +205,14 @@ static void optional(struct jw *w, const char *name, const char *json)
 		raw(w, name, json);
 }
 
-void doc_render(const struct task_doc *d, struct buf *out)
+void doc_render(struct task_doc *d, struct buf *out)
 {
 	struct jw w = JW(out);
 	jw_object(&w);
 	raw(&w, "id", d->id);
 	jw_kv_text(&w, "status", task_state_text(d->state));
-	raw(&w, "prompt", d->prompt);
-	raw(&w, "approval", d->approval);
-	jw_name(&w, "plan");
-	if (d->plan == NULL)
-		jw_null(&w);
-	else
-		steps_render(d, &w);
-	raw(&w, "result", d->result);
-	raw(&w, "error", d->error);
-	raw(&w, "pending", d->pending);
-	usage_render(d, &w);
-	raw(&w, "metadata", d->metadata);
-	optional(&w, "output_schema", d->output_schema);
-	optional(&w, "parent", d->parent);
-	optional(&w, "tenant", d->tenant);
-	optional(&w, "budget", d->budget);
-	optional(&w, "budget_exhausted", d->budget_exhausted);
+	for (enum doc_part i = 0; i < DOC_PARTS; i++)
+		part_add(d, &d->parts[i], i, &w);
 	jw_name(&w, "last_seq");
 	jw_uint(&w, d->last_seq);
 	time_render(&w, "created_at", d->created_ms);
@@ -248,8 +234,36 @@ static void steps_free(struct doc_step *steps, size_t n)
 	free(steps);
 }
 
-static void steps_render(const struct task_doc *d, struct jw *w)
+static void asked_render(const struct task_doc *d, struct jw *w)
 {
+	raw(w, "prompt", d->prompt);
+	raw(w, "approval", d->approval);
+}
+
+static void given_render(const struct task_doc *d, struct jw *w)
+{
+	raw(w, "metadata", d->metadata);
+	optional(w, "output_schema", d->output_schema);
+	optional(w, "parent", d->parent);
+	optional(w, "tenant", d->tenant);
+	optional(w, "budget", d->budget);
+	optional(w, "budget_exhausted", d->budget_exhausted);
+}
+
+static void outcome_render(const struct task_doc *d, struct jw *w)
+{
+	raw(w, "result", d->result);
+	raw(w, "error", d->error);
+	raw(w, "pending", d->pending);
+}
+
+static void plan_render(const struct task_doc *d, struct jw *w)
+{
+	jw_name(w, "plan");
+	if (d->plan == NULL) {
+		jw_null(w);
+		return;
+	}
 	jw_object(w);
 	buf_add_str(w->out, d->plan);
 	w->comma = *d->plan != '\0';
@@ -286,9 +300,30 @@ static void usage_render(const struct task_doc *d, struct jw *w)
 	jw_object_end(w);
 }
 
+static void part_add(const struct task_doc *d, struct buf *text, enum doc_part part, struct jw *w)
+{
+	static void (*const renders[])(const struct task_doc *d, struct jw *w) = {
+		[DOC_ASKED] = asked_render, [DOC_PLAN] = plan_render,   [DOC_OUTCOME] = outcome_render,
+		[DOC_USAGE] = usage_render, [DOC_GIVEN] = given_render,
+	};
+	struct jw members = JW(text);
+	if (text->len == 0)
+		renders[part](d, &members);
+	buf_add_char(w->out, ',');
+	buf_add_slice(w->out, buf_slice(text));
+	if (!text->overflow)
+		return;
+	w->out->overflow = true;
+	buf_reset(text);
+}
+
 static void time_render(struct jw *w, const char *name, int64_t ms)
 {
 	char text[CLOCK_TEXT_SIZE];
 	clock_format(ms, text);
-	jw_kv_text(w, name, text);
+	jw_name(w, name);
+	buf_add_char(w->out, '"');
+	buf_add_str(w->out, text);
+	buf_add_char(w->out, '"');
+	w->comma = true;
 }

@@ -17,6 +17,9 @@ struct doc_step {
 	char *result, *error;
 };
 
+/* Members that stand together in the document and change by the same few events. */
+enum doc_part { DOC_ASKED, DOC_PLAN, DOC_OUTCOME, DOC_USAGE, DOC_GIVEN, DOC_PARTS };
+
 struct task_doc {
 	enum task_state state;
 	char *id, *prompt, *approval, *metadata;
@@ -34,6 +37,7 @@ struct task_doc {
 	bool estimated;
 	uint64_t last_seq;
 	int64_t created_ms, updated_ms;
+	struct buf parts[DOC_PARTS]; /* as they were rendered last; empty: to be rendered again */
 };
 
 /* Compact JSON of a member, "null" when it is absent. Caller frees. */

@@ -43,6 +43,24 @@ static bool event_folds(enum event_type t)
 	}
 }
 
+/* What an event of this type may change of the document has to be rendered again. */
+static void parts_drop(struct task_doc *d, enum event_type t)
+{
+	bool all = t == EVENT_TASK_CREATED, state = t == EVENT_TASK_STATE;
+	bool counted = t == EVENT_MODEL_STARTED || t == EVENT_MODEL_COMPLETED || t == EVENT_TOOL_STARTED;
+	bool told = t == EVENT_TASK_RESULT || t == EVENT_TASK_PENDING, spent = t == EVENT_BUDGET_EXHAUSTED;
+	bool dropped[DOC_PARTS] = {
+		[DOC_ASKED] = all,
+		[DOC_PLAN] = event_folds(t) && !counted && !told && !spent,
+		[DOC_OUTCOME] = all || state || told,
+		[DOC_USAGE] = all || counted,
+		[DOC_GIVEN] = all || spent,
+	};
+	for (size_t i = 0; i < DOC_PARTS; i++)
+		if (dropped[i])
+			buf_reset(&d->parts[i]);
+}
+
 enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_type type, struct slice data,
 		   struct error *e)
 {
@@ -51,6 +69,7 @@ enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_t
 	d->updated_ms = at_ms;
 	d->model_calls += type == EVENT_MODEL_STARTED;
 	d->tool_calls += type == EVENT_TOOL_STARTED;
+	parts_drop(d, type);
 	if (!event_folds(type) || (type == EVENT_MODEL_COMPLETED && fold_model_peek(d, data)))
 		return ERR_NONE;
 	struct error why = {0};

@@ -382,13 +382,13 @@ void doc_free(struct task_doc *d);
 /* data: the event's JSON object text (with or without seq and at). */
 enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_type type, struct slice data,
 		   struct error *e);
-void doc_render(const struct task_doc *d, struct buf *out);
+void doc_render(struct task_doc *d, struct buf *out);
 enum task_state doc_state(const struct task_doc *d);
 /* Applies all events of `sse`; *seq is the last one applied before. */
 enum err doc_fold(struct task_doc *d, struct slice sse, uint64_t *seq, struct error *e);
 
 /* --- cache.c --- */
-bool cache_has(const struct store *s, struct task_ref ref, uint64_t last_seq);
+bool cache_has(struct store *s, struct task_ref ref, uint64_t last_seq);
 struct task_doc *cache_take(struct store *s, struct task_ref ref, uint64_t last_seq); /* NULL */
 /* Takes doc, whose text has so many bytes. */
 void cache_put(struct store *s, struct task_ref ref, uint64_t last_seq, struct task_doc *doc, size_t bytes);
