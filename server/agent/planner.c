@@ -140,6 +140,8 @@ static void planner_end(const struct llm_turn *turn, const struct error *e, void
 	struct plan *p = r->plan != NULL
 				 ? replan_parse(r, text, catalog, &why)
 				 : plan_parse(text, catalog, (size_t)r->agent->options.steps_max, &why);
+	if (p == NULL && turn->stop == LLM_STOP_LENGTH)
+		err_prefix(&why, "your answer was cut off for its length, be shorter");
 	if (p == NULL && answer_refused(r, turn, &completed, &why)) {
 		mcp_catalog_drop(catalog);
 		return;

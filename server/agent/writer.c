@@ -17,8 +17,8 @@ static void writer_retry(int attempt, int64_t wait_ms, const struct error *why, 
 static void writer_failover(const char *provider, const char *model, const struct error *why, void *arg);
 static bool writer_may_repeat(bool paid, void *arg);
 static void writer_end(const struct llm_turn *turn, const struct error *e, void *arg);
-static void json_take(struct run *r, const char *text, struct record *completed);
-static void text_take(struct run *r, const char *text, struct record *completed);
+static void json_take(struct run *r, const struct llm_turn *turn, struct record *completed);
+static void text_take(struct run *r, const struct llm_turn *turn, struct record *completed);
 static size_t results_collect(const struct run *r, struct llm_result_of *out, struct buf *failed);
 
 void writer_start(struct run *r)
@@ -129,9 +129,9 @@ static void writer_end(const struct llm_turn *turn, const struct error *e, void 
 			run_fail(r, "refused",
 				 turn->refusal != NULL ? turn->refusal : "the model wrote an empty answer");
 	} else if (r->output_schema != NULL) {
-		json_take(r, turn->text, &completed);
+		json_take(r, turn, &completed);
 	} else {
-		text_take(r, turn->text, &completed);
+		text_take(r, turn, &completed);
 	}
 }
 
@@ -161,18 +161,27 @@ static void task_end(struct run *r, struct record *completed, struct slice resul
 		run_drop(r, false);
 }
 
-static void json_take(struct run *r, const char *text, struct record *completed)
+/* Why an answer is not whole; "": it is. */
+static const char *cut_words(const struct llm_turn *turn)
+{
+	return turn->stop == LLM_STOP_LENGTH ? "it was cut off at the most output that a model call may have"
+	       : turn->stop == LLM_STOP_FILTER ? "a content filter of the model server cut it off"
+					       : "";
+}
+
+static void json_take(struct run *r, const struct llm_turn *turn, struct record *completed)
 {
 	struct error e = {0};
-	struct json *value = answer_json(text, r->output_schema, &e);
+	struct json *value = answer_json(turn->text, r->output_schema, &e);
 	struct buf out = BUF_INIT;
-	char *why = xasprintf("the answer does not follow the output schema: %s%s%s", e.field,
-			      e.field[0] ? ": " : "", e.msg);
+	const char *cut = cut_words(turn);
+	char *why = xasprintf("the answer does not follow the output schema: %s%s%s%s%s", cut,
+			      *cut ? "; " : "", e.field, e.field[0] ? ": " : "", e.msg);
 	if (value != NULL && json_print(value, &out)) {
 		task_end(r, completed, buf_slice(&out));
 	} else {
 		buf_printf(&out, "%s. Answer with the corrected JSON value only.", why);
-		if (!answer_refused(r, text, buf_cstr(&out), completed) &&
+		if (!answer_refused(r, turn->text, buf_cstr(&out), completed) &&
 		    record_event(r, completed, EVENT_MODEL_COMPLETED))
 			run_fail(r, "output-invalid", why);
 	}
@@ -181,8 +190,9 @@ static void json_take(struct run *r, const char *text, struct record *completed)
 	buf_release(&out);
 }
 
-static void text_take(struct run *r, const char *text, struct record *completed)
+static void text_take(struct run *r, const struct llm_turn *turn, struct record *completed)
 {
+	const char *text = turn->text, *cut = cut_words(turn);
 	struct buf unknown = BUF_INIT, whole = BUF_INIT, result = BUF_INIT;
 	struct jw w = JW(&result);
 	if (!agent_is_offline(r->agent, LLM_WRITER))
@@ -200,6 +210,8 @@ static void text_take(struct run *r, const char *text, struct record *completed)
 	if (unknown.len > 0)
 		buf_printf(&whole, "\n\nNote: there is no step %s; what is said of it rests on nothing.",
 			   buf_cstr(&unknown));
+	if (*cut != '\0')
+		buf_printf(&whole, "\n\nNote: this answer is not whole: %s.", cut);
 	if (!agent_is_offline(r->agent, LLM_WRITER))
 		answer_notes(r, text, &whole);
 	budget_note(r, &whole);

@@ -233,3 +233,15 @@ test('what is beyond the bounds of an answer is refused and says which', async (
   // The service is none the worse for it.
   await completes({});
 });
+
+// --- structured output ---
+test('a server without JSON schemas: asked without, then for an object, then for nothing of the kind; a plan within prose is found', async () => {
+  const s = await Server.start({ tools: [fake('fake', 'echo')], config: { server: { workers: 1 }, openai: { api_key: 'sk-odd', base_url: replay.url }, llm: { api: 'chat', model: 'odd' } } });
+  const refused = { status: 400, type: 'application/json', body: json({ error: { message: "'response_format' of type 'json_schema' is not supported", type: 'invalid_request_error', param: 'response_format' } }) };
+  const prose = chunk({ content: `Sure! Here is the plan:\n\`\`\`json\n${PLAN}\n\`\`\`\nShall I?` }) + chunk({}, 'stop') + DONE;
+  const formats = (r) => r.told('planner').map((b) => b.response_format?.type);
+  assert.deepEqual(formats(await completes({ planner: [refused, prose] }, s)), ['json_schema', undefined]);
+  assert.deepEqual(formats(await completes({ planner: [refused, prose] }, s)), ['json_object', undefined]);
+  assert.deepEqual(formats(await completes({ planner: [prose] }, s)), [undefined]);
+  await s.stop();
+});

@@ -62,6 +62,21 @@ static void planner__a_bad_plan_is_put_right_once(void **state)
 }
 
 /* What remains may write, and says so, because nobody has said that it does not. */
+static void planner__is_told_that_its_plan_was_cut_off(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w, NULL, false);
+	model_message(&w, "{\"role\":\"assistant\",\"content\":\"{\\\"goal\\\":\\\"a long\"}", "length");
+	model_plan(&w, STEP("s1", "none"));
+	model_finish(&w, "success", "done");
+	model_text(&w, "The end [s1].");
+	task_give(&w, "plan");
+	assert_ended(&w, "completed", NULL);
+	assert_says(model_shown(&w, 1), "your answer was cut off for its length, be shorter");
+	world_close(&w);
+}
+
 static void planner__a_model_that_cannot_plan_leaves_one_step(void **state)
 {
 	struct world w;
@@ -147,6 +162,7 @@ int main(void)
 		cmocka_unit_test(planner__asks_for_approval),
 		cmocka_unit_test(planner__a_rejected_plan_is_made_anew_with_the_feedback),
 		cmocka_unit_test(planner__a_bad_plan_is_put_right_once),
+		cmocka_unit_test(planner__is_told_that_its_plan_was_cut_off),
 		cmocka_unit_test(planner__a_model_that_cannot_plan_leaves_one_step),
 		cmocka_unit_test(planner__a_plan_without_steps_is_the_answer),
 		cmocka_unit_test(planner__a_model_that_fails_ends_the_task),

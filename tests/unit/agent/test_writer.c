@@ -96,6 +96,28 @@ static void writer__citations_of_no_step_are_put_right_once(void **state)
 	}
 }
 
+/* An answer that was cut off says so: by its bound, by a filter. */
+static void writer__an_answer_that_is_cut_says_so(void **state)
+{
+	static const char *const reasons[][2] = {{"length", "at the most output that a model call may have."},
+						 {"content_filter", "a content filter of the model server"}};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(reasons); i++) {
+		struct world w;
+		world_open(&w, NULL, false);
+		model_plan(&w, STEP("s1", "none"));
+		model_finish(&w, "success", "forty-two");
+		model_message(&w, "{\"role\":\"assistant\",\"content\":\"It is [s1] for\"}", reasons[i][0]);
+		task_give(&w, "what is it");
+		struct json *doc = task_end(&w);
+		assert_says(json_get_text(doc, "result", ""),
+			    "It is [s1] for\n\nNote: this answer is not whole: ");
+		assert_says(json_get_text(doc, "result", ""), reasons[i][1]);
+		json_free(doc);
+		world_close(&w);
+	}
+}
+
 static const char number_schema[] =
 	"{\"type\":\"object\",\"required\":[\"n\"],\"additionalProperties\":false,"
 	"\"properties\":{\"n\":{\"type\":\"integer\"}}}";
@@ -212,6 +234,7 @@ int main(void)
 		cmocka_unit_test(writer__offline_writes_text_only),
 		cmocka_unit_test(writer__a_model_that_cannot_be_asked_leaves_what_was_found),
 		cmocka_unit_test(writer__no_model_no_json),
+		cmocka_unit_test(writer__an_answer_that_is_cut_says_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
