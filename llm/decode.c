@@ -114,6 +114,19 @@ static enum err no_json(const struct llm_decode *d, const char *event, struct sl
 		       excerpt.message);
 }
 
+/* What is no JSON, because characters were cut in two, is taken with the whole ones. */
+static enum err halves_take(struct llm_decode *d, const char *event, struct slice bad, struct error *e)
+{
+	struct buf whole = BUF_LIMIT(2 * LLM_TURN_BYTES_MAX);
+	enum err rc;
+	if (llm_halves_join(&d->half, bad, &whole))
+		rc = event_take(&(struct sse_event){.event = event, .data = buf_slice(&whole)}, d, e);
+	else
+		rc = no_json(d, event, bad, e);
+	buf_release(&whole);
+	return rc;
+}
+
 static enum err value_take(struct llm_decode *d, const char *event, struct slice *s, struct error *e)
 {
 	size_t n = d->wire->peek != NULL ? d->wire->peek(d, event, *s) : 0;
@@ -125,7 +138,7 @@ static enum err value_take(struct llm_decode *d, const char *event, struct slice
 	if (j == NULL) {
 		struct slice bad = *s;
 		*s = skip(*s, s->len);
-		return no_json(d, event, bad, e);
+		return halves_take(d, event, bad, e);
 	}
 	*s = skip(*s, n);
 	enum err rc = d->wire->take(d, event, j, e);

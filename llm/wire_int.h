@@ -231,7 +231,8 @@ struct llm_decode {
 	struct sse_reader sse;
 	struct buf body; /* form JSON: the whole; else the first bytes, for a message */
 	enum llm_form form;
-	int bom; /* bytes of a byte order mark seen so far */
+	int bom;       /* bytes of a byte order mark seen so far */
+	unsigned half; /* of a character that was cut, kept back (halves.c); 0: none */
 	bool faulted, done, has_usage;
 	bool has_answer; /* something of an answer of this wire was there */
 	bool flushing;   /* at the end: what breaks off there is the cut, not bad JSON */
@@ -254,6 +255,12 @@ enum err llm_decode_check(const struct llm_decode *d, struct error *e);
 /* Length of the JSON object or array that `s` begins with, 0 when it does not end within `s`. Looks at
  * nesting only. */
 size_t llm_value_len(struct slice s);
+
+/* --- halves.c --- */
+
+/* Appends JSON text with whole characters only; *half is what is kept back from one text to the next. false:
+ * there was nothing to do. */
+bool llm_halves_join(unsigned *half, struct slice s, struct buf *out);
 
 /* --- encode.c: what encoders share --- */
 

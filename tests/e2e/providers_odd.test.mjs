@@ -161,6 +161,12 @@ test('characters split over reads', async () => {
   assert.equal(r.doc.result, 'Zwölf 😀 [s1].');
 });
 
+test('characters cut in two by UTF-16 units, an escape in each event', async () => {
+  const piece = (escaped) => chunk({ content: '@' }).replace('@', escaped);
+  const r = await run({ writer: [piece('Zw\\ud83d') + piece('\\ude00lf [s1].') + chunk({}, 'stop') + DONE] });
+  assert.equal(r.doc.result, 'Zw😀lf [s1].');
+});
+
 test('the end without a finish_reason is a cut: before any text tried again, after it the end of the task', async () => {
   const r = await completes({ planner: [chunk({ role: 'assistant' }), planned] });
   assert.equal(r.of('model.retried').length, 1);
