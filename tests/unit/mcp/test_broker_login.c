@@ -135,12 +135,35 @@ static void login__goes_on_when_its_worker_is_gone(void **state)
 	end(&r);
 }
 
+static void login__ends_when_the_row_becomes_another(void **state)
+{
+	struct auth_rig r;
+	struct mcp_auth_common none = {0};
+	char right[1024];
+	(void)state;
+	struct auth *a = waiting(&r);
+	snprintf(right, sizeof(right), "%s", auth_rig_value(r.login_url, "state"));
+	struct mcp_login good = {.code = "c", .state = right, .iss = r.origin};
+	answers = 0;
+	loop_io_set(r.io, 0); /* the token does not come */
+	mcp_client_login(client, &good, answered, &r);
+	while (a->step == STEP_LOGIN)
+		loop_turn(r.loop, 100);
+	struct mcp_server_options other = row; /* without a fingerprint: like no other */
+	struct mcp_rows rows = {.rows = &other, .count = 1};
+	mcp_broker_reload(broker, &rows, &none);
+	auth_rig_wait(&r, &answers, 1);
+	assert_int_equal(answer.code, ERR_GONE);
+	end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(login__reaches_the_server_that_waits),
 		cmocka_unit_test(login__tells_why_it_failed),
 		cmocka_unit_test(login__goes_on_when_its_worker_is_gone),
+		cmocka_unit_test(login__ends_when_the_row_becomes_another),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
