@@ -2,9 +2,9 @@
 /*
  * Names and prints the catalogue in the supervisor. A tool is exposed as server__tool in the letters that
  * model APIs take. The name depends on the tools of its server only, never on which other server is there, or
- * was first, so a plan made yesterday still finds its tools and nobody else's: what is cut, or would be
- * called like another, ends in a part of a digest of its true name. So does every tool of a server in whose
- * id the joint seems to stand: b of x__a and a__b of x would be called the same. Pure.
+ * was first, so a plan made yesterday still finds its tools and nobody else's: what is cut, of another
+ * script, or would be called like another, ends in a part of a digest of its true name. So does every tool of
+ * a server in whose id the joint seems to stand: b of x__a and a__b of x would be called the same. Pure.
  */
 #include "base/base.h"
 #include "mcp/mcp_int.h"
@@ -42,9 +42,13 @@ bool server_id_seems_joined(const char *id)
 	return strstr(id, "__") || (n && id[n - 1] == '_');
 }
 
-static bool name_is_cut(const struct catalog_source *s)
+/* Of what is cut, or of another script than ours, too little is left to tell it by. */
+static bool name_is_lost(const struct catalog_source *s)
 {
-	return strlen(s->server) + 2 + strlen(s->tool->name) > MCP_TOOL_NAME_MAX;
+	bool foreign = false;
+	for (const char *p = s->tool->name; *p; p++)
+		foreign = foreign || (unsigned char)*p >= 0x80;
+	return foreign || strlen(s->server) + 2 + strlen(s->tool->name) > MCP_TOOL_NAME_MAX;
 }
 
 /* `round` makes a further name should even the suffixed one be taken. */
@@ -106,7 +110,7 @@ void catalog_name(struct catalog_source *sources, size_t count)
 		return;
 	qsort(sources, count, sizeof(*sources), source_order);
 	for (size_t i = 0; i < count; i++) {
-		if (name_is_cut(&sources[i]) || server_id_seems_joined(sources[i].server))
+		if (name_is_lost(&sources[i]) || server_id_seems_joined(sources[i].server))
 			name_suffix(&sources[i], 0);
 		else
 			name_plain(&sources[i]);

@@ -54,7 +54,9 @@ static void catalog_name__joins_and_cleans(void **state)
 	catalog_name(s, n);
 	assert_string_equal(exposed_of(s, n, "files", "read-it_2"), "files__read-it_2");
 	assert_string_equal(exposed_of(s, n, "my.files", "read/all"), "my_files__read_all");
-	assert_string_equal(exposed_of(s, n, "a", "\xc3\xa9"), "a____");
+	const char *foreign = exposed_of(s, n, "a", "\xc3\xa9");
+	assert_int_equal(strncmp(foreign, "a_____", 6), 0);
+	assert_int_equal(strlen(foreign), 5 + 9); /* a part of a digest, whatever else the server has */
 	schemas_release(t, n);
 }
 
