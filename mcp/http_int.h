@@ -111,7 +111,7 @@ enum answer_type answer_type(const char *content_type);
 /* Does the refusal of a request that bore a session id say that there is no such session (any more)? */
 bool refusal_is_expiry(int status, struct slice body);
 /* Can the server certainly not have acted on a request that it refused so? */
-bool refusal_is_unsent(int status);
+bool refusal_is_unsent(const struct fetch_head *head);
 /* In words; body is what came, as text for people. */
 enum err refusal_word(const struct fetch_head *head, struct slice body, const char *url, struct error *e);
 /* Visible ASCII only and not empty: can be sent back. */

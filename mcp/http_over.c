@@ -120,7 +120,7 @@ static void refused(struct exchange *x)
 		old_begin(h, x);
 	} else if (!error_answered(x)) {
 		refusal_word(&x->head, body, h->options->url, &e);
-		exchange_fail(x, &e, !refusal_is_unsent(x->head.status));
+		exchange_fail(x, &e, !refusal_is_unsent(&x->head));
 	}
 }
 

@@ -42,11 +42,13 @@ bool refusal_is_expiry(int status, struct slice body)
 	return strcasestr(text, "session") != NULL;
 }
 
-bool refusal_is_unsent(int status)
+bool refusal_is_unsent(const struct fetch_head *head)
 {
-	/* 408 and 409 may come after the work has begun, as may whatever a proxy answers with 5xx. */
+	int status = head->status;
+	/* 408 and 409 may come after the work has begun, as may whatever a proxy answers with 5xx: 503, too,
+	 * is what some say when the server behind them went away. Who says when to come again sheds load. */
 	return (status >= 300 && status < 500 && status != 408 && status != 409) || status == 501 ||
-	       status == 503 || status == 505;
+	       status == 505 || (status == 503 && head->retry_after[0]);
 }
 
 struct slice refusal_error(struct slice body)
@@ -91,11 +93,11 @@ enum err refusal_word(const struct fetch_head *head, struct slice body, const ch
 			"its entry in the registry",
 			at, head->status, text[0] ? ": " : "", text);
 	} else {
-		bool unsent = refusal_is_unsent(head->status);
+		bool unsent = refusal_is_unsent(head), later = head->status == 503 || head->status == 429;
 		rc = err_set(e,
-			     head->status == 503 || head->status == 429 ? ERR_UNAVAILABLE
-			     : unsent                                   ? ERR_UPSTREAM
-									: ERR_LOST,
+			     !unsent ? ERR_LOST
+			     : later ? ERR_UNAVAILABLE
+				     : ERR_UPSTREAM,
 			     "the server at %s answered HTTP %d%s%s", at, head->status, text[0] ? ": " : "",
 			     text);
 	}

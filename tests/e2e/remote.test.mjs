@@ -124,7 +124,7 @@ for (const [mode, what] of [['junk', /does not answer/], ['page', /content type 
     await o.finish();
   });
 
-for (const mode of ['status-500', 'cut-dead'])
+for (const mode of ['status-500', 'status-503', 'cut-dead'])
   test(`${mode} to a call that may have effects: in doubt, and not sent again`, async () => {
     const peer = await OddServer.start(mode);
     onTestEnd(() => peer.stop());

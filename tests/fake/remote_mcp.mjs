@@ -90,7 +90,8 @@ export class OddServer {
       }
       case 'silent': return;
       case 'cut-dead': return q.socket.destroy();
-      case 'status-500': return r.writeHead(500, { 'content-type': 'text/plain' }).end('it broke');
+      case 'status-500':
+      case 'status-503': return r.writeHead(Number(this.mode.slice(7)), { 'content-type': 'text/plain' }).end('it broke');
       default: return json(readIt(id));
     }
   }

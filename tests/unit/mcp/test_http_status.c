@@ -41,12 +41,14 @@ static void refusal__of_a_session_is_404_or_400_with_words(void **state)
 static void refusal__is_unsent_only_when_certain(void **state)
 {
 	(void)state;
-	static const int certain[] = {301, 400, 401, 403, 404, 405, 406, 413, 415, 429, 501, 503};
-	static const int unknown[] = {408, 409, 500, 502, 504};
+	static const int certain[] = {301, 400, 401, 403, 404, 405, 406, 413, 415, 429, 501};
+	static const int unknown[] = {408, 409, 500, 502, 503, 504};
+	struct fetch_head busy = {.status = 503, .retry_after = "1"};
 	for (size_t i = 0; i < COUNT_OF(certain); i++)
-		assert_true(refusal_is_unsent(certain[i]));
+		assert_true(refusal_is_unsent(&(struct fetch_head){.status = certain[i]}));
 	for (size_t i = 0; i < COUNT_OF(unknown); i++)
-		assert_false(refusal_is_unsent(unknown[i]));
+		assert_false(refusal_is_unsent(&(struct fetch_head){.status = unknown[i]}));
+	assert_true(refusal_is_unsent(&busy));
 }
 
 static void refusal_word__says_where_and_hides_secrets_of_addresses(void **state)
@@ -63,7 +65,7 @@ static void refusal_word__says_where_and_hides_secrets_of_addresses(void **state
 	h.status = 400;
 	assert_int_equal(refusal_word(&h, slice_str("a\nb"), "http://h", &e), ERR_UPSTREAM);
 	assert_string_equal(e.msg, "the server at http://h answered HTTP 400: a b");
-	h.status = 503;
+	h = (struct fetch_head){.status = 503, .retry_after = "1"};
 	assert_int_equal(refusal_word(&h, slice_str(""), "http://h", &e), ERR_UNAVAILABLE);
 	h.status = 401;
 	assert_int_equal(refusal_word(&h, slice_str(""), "http://h", &e), ERR_UNAUTHORIZED);
