@@ -147,3 +147,25 @@ test('requests_per_minute is of all workers together; who is over it waits and d
   assert.deepEqual([states.filter((x) => x === 'completed').length, states.filter((x) => x === 'planning').length], [5, 7]);
   await s.kill();
 });
+
+test('no model for the answer: what the steps found is the result; steps that write are checked first', async () => {
+  const main = await HeldModel.start();
+  const broken = await Failing.start(401);
+  const s = await Server.start({ config: listed([provider('main', main.url), provider('broken', broken.url)], { roles: { planner: 'main', executor: 'main', writer: 'broken' } }, { agent: { check_writes: 'on' } }) });
+  const { id } = await s.submit('do it', { approval: 'auto' });
+  const steps = [{ id: 's1', objective: 'change it', side_effects: 'write', success_criteria: 'it is changed' }];
+  (await main.next('planner')).text(JSON.stringify({ goal: 'g', steps }));
+  (await main.next('executor')).finish('changed it');
+  const check = await main.next((call) => /You check whether/.test(call.body.messages[0].content));
+  assert.match(check.body.messages[1].content, /Success criteria: it is changed[\s\S]*changed it/);
+  assert.equal(check.body.tools, undefined);
+  check.text('{"met": true, "why": "it says so"}');
+  const doc = await s.until(id, 'completed', 'failed');
+  assert.equal(doc.status, 'completed', doc.error?.message);
+  assert.match(doc.result, /^The model that writes the answer could not be asked \(.*API key.*\), so that no answer was written\./);
+  assert.match(doc.result, /\[s1\] change it: changed it\n\n1 of 1 steps were finished\.$/);
+  const events = await s.events(id);
+  assertDense(events);
+  assert.equal(events.find((e) => e.event === 'step.completed').data.checked, true);
+  await s.stop();
+});
