@@ -185,6 +185,13 @@ test('tools and servers', async () => {
   assert.equal(one.state, 'ready');
   assert.equal(one.enabled, true);
   assert.ok('last_error' in one && 'stderr_tail' in one, JSON.stringify(one));
+  // Neither more nor less than the description of the interface says.
+  const { schemas } = (await s.json('/openapi.json')).body.components;
+  for (const [what, list] of [['Tool', tools.body.tools], ['Server', servers.body.servers]])
+    for (const item of list) {
+      for (const name of Object.keys(item)) assert.ok(schemas[what].properties[name], `${what} has no ${name}`);
+      for (const name of schemas[what].required) assert.ok(name in item, `a ${what} lacks ${name}`);
+    }
 });
 
 test('livez, readyz, root, docs, openapi', async () => {
