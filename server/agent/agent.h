@@ -52,9 +52,10 @@ struct agent_options {
 	int answer_percent;         /* of a budget, kept for the final answer */
 	int64_t call_output_tokens; /* most of one call, where a budget counts and nothing else says */
 	int tools_offered_max;      /* tools shown to the planner and to a step */
-	int64_t tools_wait_ms;      /* for tool servers that are still starting; then without them */
-	int64_t task_ms_max;        /* working time of one task */
-	int64_t repeat_wait_ms;     /* before a call is made again that was lost with a process; grows */
+	const char *tools_pinned; /* always among them: exposed names between commas or blanks; NULL: none */
+	int64_t tools_wait_ms;    /* for tool servers that are still starting; then without them */
+	int64_t task_ms_max;      /* working time of one task */
+	int64_t repeat_wait_ms;   /* before a call is made again that was lost with a process; grows */
 	size_t tool_result_bytes_max;  /* kept in the journal */
 	int tool_result_parts_max;     /* binary parts of one result that become artifacts */
 	size_t tool_context_bytes_max; /* shown to the model */

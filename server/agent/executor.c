@@ -21,6 +21,7 @@ struct exec *exec_new(struct run *r, size_t step)
 				    .queries_count = 2,
 				    .hints = s->hints,
 				    .hints_count = s->hints_count,
+				    .pinned = r->agent->options.tools_pinned,
 				    .max = exec_tools_offered_max(r->agent, LLM_EXECUTOR),
 				    .own = true,
 				    .reads = !agent_is_offline(r->agent, LLM_EXECUTOR),

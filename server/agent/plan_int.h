@@ -125,9 +125,10 @@ struct toolbox_want {
 	size_t queries_count;
 	const char *const *hints; /* exposed names that are shown in any case */
 	size_t hints_count;
-	size_t max; /* all tools when there are no more than this */
-	bool own;   /* the runtime's own tools, too: those of an executor */
-	bool reads; /* read_result among them */
+	const char *pinned; /* likewise, between commas or blanks; NULL: none */
+	size_t max;         /* all tools when there are no more than this */
+	bool own;           /* the runtime's own tools, too: those of an executor */
+	bool reads;         /* read_result among them */
 	bool plain; /* none that the runtime makes of resources: the offline rules do not know what they are
 		       for */
 };

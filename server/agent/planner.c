@@ -26,6 +26,7 @@ void planner_start(struct run *r)
 	struct agent *a = r->agent;
 	struct toolbox_want want = {.queries = {r->prompt},
 				    .queries_count = 1,
+				    .pinned = a->options.tools_pinned,
 				    .max = exec_tools_offered_max(a, LLM_PLANNER),
 				    .plain = agent_is_offline(a, LLM_PLANNER)};
 	if (r->unanswered) {

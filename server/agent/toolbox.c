@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which tools a model is shown: the hinted ones, then those that fit the words of the queries best, sorted by
- * name so that providers can cache the prompt. The runtime's own tools stand behind them, and what a model
- * finds with find_tools comes last: nothing that was said before changes its place.
+ * Which tools a model is shown: the hinted and the pinned ones, then those that fit the words of the queries
+ * best, sorted by name so that providers can cache the prompt. The runtime's own tools stand behind them, and
+ * what a model finds with find_tools comes last: nothing that was said before changes its place.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"
@@ -47,6 +47,7 @@ enum { OWN_FIND_TOOLS, OWN_READ_RESULT, OWN_FINISH_STEP };
 static struct json *own_schemas[COUNT_OF(own_tools)];
 
 static void pick_hints(const struct mcp_catalog *c, const struct toolbox_want *w, bool *picked);
+static void pick_pinned(const struct mcp_catalog *c, const char *pinned, bool *picked);
 static void pick_ranked(struct tool_index *x, const struct toolbox_want *w, bool *picked);
 static void pick_rest(const struct mcp_catalog *c, size_t max, bool *picked);
 static void add_own(struct toolbox *t, size_t which);
@@ -73,6 +74,7 @@ void toolbox_init(struct toolbox *t, struct tool_index *x, const struct toolbox_
 		memset(picked, true, c->count);
 	} else {
 		pick_hints(c, w, picked);
+		pick_pinned(c, w->pinned != NULL ? w->pinned : "", picked);
 		pick_ranked(x, w, picked);
 		pick_rest(c, w->max, picked);
 	}
@@ -170,6 +172,21 @@ static void pick_hints(const struct mcp_catalog *c, const struct toolbox_want *w
 		const struct mcp_tool *t = mcp_catalog_find(c, w->hints[i]);
 		if (t != NULL)
 			picked[t - c->tools] = true;
+	}
+}
+
+/* A name that no server offers now is none. */
+static void pick_pinned(const struct mcp_catalog *c, const char *pinned, bool *picked)
+{
+	static const char between[] = ", \t";
+	for (const char *p = pinned + strspn(pinned, between); *p != '\0'; p += strspn(p, between)) {
+		size_t n = strcspn(p, between);
+		char *name = xstrndup(p, n);
+		const struct mcp_tool *t = mcp_catalog_find(c, name);
+		if (t != NULL)
+			picked[t - c->tools] = true;
+		free(name);
+		p += n;
 	}
 }
 

@@ -134,6 +134,7 @@ void wire_agent(const struct conf *c, struct agent_options *o)
 				    .replans_max = (int)c->agent.max_replans,
 				    .context_tokens_max = (int)c->agent.context_tokens,
 				    .tools_offered_max = (int)c->agent.tools_offered_max,
+				    .tools_pinned = c->agent.tools_pinned,
 				    .answer_percent = (int)c->budgets.answer_percent,
 				    .call_output_tokens = c->budgets.call_output_tokens,
 				    .tools_wait_ms = c->agent.tools_wait_seconds * SECOND_MS,

@@ -84,6 +84,25 @@ static void toolbox__tools_of_resources_are_not_for_the_offline_rules(void **sta
 	toolbox_release(&t);
 }
 
+static void toolbox__pinned_ones_are_always_there(void **state)
+{
+	struct held_catalog c = catalog_make(TOOLS);
+	struct tool_index *x = tool_index_new(&c.catalog);
+	struct toolbox_want want = {.queries = {"the weather of Oslo"},
+				    .queries_count = 1,
+				    .pinned = " fs__tool29,fs__gone, ,fs__tool23 ",
+				    .max = 3};
+	struct toolbox t;
+	(void)state;
+	toolbox_init(&t, x, &want);
+	assert_int_equal(t.count, 3);
+	assert_non_null(toolbox_find(&t, "fs__tool29"));
+	assert_non_null(toolbox_find(&t, "fs__tool23"));
+	assert_non_null(toolbox_find(&t, "fs__tool17"));
+	toolbox_release(&t);
+	tool_index_free(x);
+}
+
 static void toolbox__picks_hints_then_what_fits_then_the_rest(void **state)
 {
 	struct held_catalog c = catalog_make(TOOLS);
@@ -163,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(toolbox__shows_all_when_they_are_few),
 		cmocka_unit_test(toolbox__tools_of_resources_are_not_for_the_offline_rules),
+		cmocka_unit_test(toolbox__pinned_ones_are_always_there),
 		cmocka_unit_test(toolbox__picks_hints_then_what_fits_then_the_rest),
 		cmocka_unit_test(toolbox__takes_the_best_of_each_query),
 		cmocka_unit_test(toolbox_add__shows_what_was_found_behind_all_others),
