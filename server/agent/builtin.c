@@ -2,7 +2,7 @@
 /*
  * The tools that are the runtime's own: find_tools, read_result. They reach no server and change
  * nothing outside, so there is no tool.started: their answer is one tool.completed, which is all that a run
- * that is taken over needs. finish_step is no call: executor.c ends the step by it.
+ * that is taken over needs. finish_step is no call: exec_turn.c ends the step by it.
  */
 #include "base/base.h"
 #include "agent/agent_int.h"

@@ -2,7 +2,7 @@
 /*
  * finish_step beside other calls, without a result of its own: the step needs nothing but their answers as
  * they are, and a turn is saved. It is decided when all of them have answered; one that failed, or a model
- * that goes in circles, makes it no finish. A finish_step that stands alone is executor.c's, unless its
+ * that goes in circles, makes it no finish. A finish_step that stands alone is exec_turn.c's, unless its
  * success is to be checked first (check.c); what it rests on is looked at here: a success of which neither a
  * result nor an answered call tells is none.
  */
