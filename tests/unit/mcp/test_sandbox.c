@@ -362,6 +362,29 @@ static void address_is_loopback__of_both_families(void **state)
 	assert_false(address_is_loopback(&a, 4) || address_is_loopback(&local, sizeof local));
 }
 
+/* What is asked about is found again, and every filter has room. */
+static void seccomp_calls__are_known_by_their_numbers(void **state)
+{
+	static struct seccomp_code code;
+	const char *name = NULL;
+	int errnum = 0, place;
+	(void)state;
+	place = seccomp_call_find(SYS_ptrace, &name, &errnum);
+	assert_true(place >= 0 && place < SECCOMP_CALLS_MAX);
+	assert_string_equal(name, "ptrace");
+	assert_int_equal(errnum, EPERM);
+	assert_true(seccomp_call_find(SYS_connect, &name, &errnum) > place);
+	assert_string_equal(name, "connect");
+	assert_int_equal(errnum, EACCES);
+	assert_int_equal(seccomp_call_find(SYS_clone, &name, &errnum), -1);
+	for (int network = MCP_NETWORK_NONE; network <= MCP_NETWORK_ALL; network++) {
+		seccomp_code_make((enum mcp_network)network, true, &code);
+		assert_true(code.len > 0 && code.len <= SECCOMP_CODE_MAX);
+		seccomp_code_make((enum mcp_network)network, false, &code);
+		assert_true(code.len > 0 && code.len <= SECCOMP_CODE_MAX);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +394,7 @@ int main(void)
 		cmocka_unit_test(sandbox__limits_hold),
 		cmocka_unit_test(report__names_what_is_missing),
 		cmocka_unit_test(address_is_loopback__of_both_families),
+		cmocka_unit_test(seccomp_calls__are_known_by_their_numbers),
 	};
 	log_init("test", LOG_OFF, LOG_FORMAT_JSON);
 	return cmocka_run_group_tests(tests, setup, teardown);
