@@ -288,6 +288,9 @@ void task_unwatch(struct store *s, struct task_ref ref);
 
 /* Becomes readable when there is something to do; owned by the store. */
 int store_wake_fd(struct store *s);
+/* What this participant wakes itself for is told by fn instead of the descriptor: it sees to it that
+ * wake_take is called soon, but calls nothing of the store itself. */
+void store_wake_self_set(struct store *s, void (*fn)(void *arg), void *arg);
 enum {
 	WAKE_TASKS = 1,
 	WAKE_WORK = 2,

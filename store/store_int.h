@@ -227,6 +227,9 @@ struct store {
 	struct watch *watches;  /* by slot */
 	struct task_ref *stale; /* tasks whose slot went to another before we could be told of their end */
 	size_t stale_count, stale_cap;
+	void (*wake_self)(void *arg); /* NULL: by the descriptor */
+	void *wake_self_arg;
+	bool woken_self;    /* since wake_take, and the descriptor was not written for it */
 	uint64_t work_seen; /* map->work_seq when there was no work for us */
 	/* The oldest that wanted a worker, youngest first, as of map->work_again; more: they were not all. */
 	struct work_item work[WORK_KEPT];

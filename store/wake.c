@@ -3,7 +3,8 @@
  * Waking: a dirty bit for the task, a flag for the kind, then one write to the participant's eventfd if no
  * flag was up. Data never travels this way. Dirty bits are set before a change is published, so that whoever
  * dies before it could wake others leaves them; the news of its death makes everybody look. That news writes
- * the eventfd whatever the flags say: the dead may have raised one and not come to the write.
+ * the eventfd whatever the flags say: the dead may have raised one and not come to the write. A participant
+ * that wakes itself need not ask the kernel to.
  *
  * Work is offered to those that wait for it: first to the participant that has it at hand; who takes some and
  * sees more calls the others.
@@ -41,7 +42,12 @@ void wake_proc(struct store *s, uint32_t proc, uint32_t flags)
 	if (atomic_fetch_or(&proc_at(s, proc)->flags, flags) != 0)
 		return;
 	KILL_POINT("wake-flagged");
-	eventfd_raise(s, proc);
+	if (proc != s->proc || s->wake_self == NULL) {
+		eventfd_raise(s, proc);
+		return;
+	}
+	s->woken_self = true;
+	s->wake_self(s->wake_self_arg);
 }
 
 void wake_all(struct store *s, uint32_t flags)
@@ -138,11 +144,21 @@ int store_wake_fd(struct store *s)
 	return s->wake_fds[s->proc];
 }
 
+void store_wake_self_set(struct store *s, void (*fn)(void *arg), void *arg)
+{
+	s->wake_self = fn;
+	s->wake_self_arg = arg;
+}
+
 unsigned wake_take(struct store *s, void (*on_task)(struct task_ref ref, void *arg), void *arg)
 {
 	uint64_t sink;
-	ssize_t n = read(s->wake_fds[s->proc], &sink, sizeof sink);
-	(void)n;
+	/* If the descriptor was written as well, it stays readable. */
+	if (!s->woken_self) {
+		ssize_t n = read(s->wake_fds[s->proc], &sink, sizeof sink);
+		(void)n;
+	}
+	s->woken_self = false;
 	unsigned flags = atomic_exchange(&proc_at(s, s->proc)->flags, 0);
 	while (s->stale_count > 0)
 		on_task(s->stale[--s->stale_count], arg);

@@ -31,7 +31,7 @@ struct worker {
 	struct agent_rule *rules;
 	struct http *http;
 	struct loop_io *control, *wake;
-	struct loop_timer *drain_timer;
+	struct loop_timer *drain_timer, *self_timer;
 	bool draining, http_draining;
 };
 
@@ -44,6 +44,8 @@ static void control_ready(int fd, int ready, void *arg);
 static void descriptor_lost(struct worker *w, enum ipc_msg msg);
 static void health_check(struct worker *w);
 static void wake_ready(int fd, int ready, void *arg);
+static void self_tell(void *worker);
+static void woken_self(void *worker);
 static void task_changed(struct task_ref ref, void *arg);
 static void term_caught(int signo, void *arg);
 static void runs_over(void *arg);
@@ -119,6 +121,9 @@ static void worker_open(struct worker *w)
 	w->http = http_new(w->loop, w->heritage->listen_fd, w->store, w->archive, w->mcp, &http);
 	w->control = loop_io_new(w->loop, w->heritage->control_fd, LOOP_READ, control_ready, w);
 	w->wake = loop_io_new(w->loop, store_wake_fd(w->store), LOOP_READ, wake_ready, w);
+	/* Before what is deferred, as the descriptor is. */
+	w->self_timer = loop_timer_new(w->loop, self_tell, w);
+	store_wake_self_set(w->store, woken_self, w);
 	w->drain_timer = loop_timer_new(w->loop, streams_end, w);
 	loop_signal(w->loop, SIGTERM, term_caught, w);
 	child_signals_open();
@@ -137,6 +142,8 @@ static void worker_close(struct worker *w)
 {
 	loop_timer_free(w->drain_timer);
 	loop_io_free(w->wake);
+	store_wake_self_set(w->store, NULL, NULL);
+	loop_timer_free(w->self_timer);
 	loop_io_free(w->control);
 	http_free(w->http);
 	free(w->models);
@@ -218,6 +225,18 @@ static void wake_ready(int fd, int ready, void *arg)
 		http_on_requests(w->http);
 }
 
+static void self_tell(void *worker)
+{
+	struct worker *w = worker;
+	wake_ready(store_wake_fd(w->store), LOOP_READ, w);
+}
+
+static void woken_self(void *worker)
+{
+	struct worker *w = worker;
+	loop_timer_set(w->self_timer, 0);
+}
+
 static void task_changed(struct task_ref ref, void *arg)
 {
 	struct worker *w = arg;
@@ -253,7 +272,7 @@ static void runs_over(void *arg)
 /* What the others did last is shown first: its wake may not have been looked at yet. */
 static void streams_end_told(struct worker *w)
 {
-	wake_ready(store_wake_fd(w->store), LOOP_READ, w);
+	self_tell(w);
 	streams_end(w);
 }
 

@@ -21,6 +21,42 @@ static void wake_take__tells_watchers_of_a_task_that_made_room_at_once(void **st
 	table_close(&t);
 }
 
+static void count(void *told)
+{
+	++*(int *)told;
+}
+
+static void a_participant_that_wakes_itself__is_told_without_its_descriptor(void **state)
+{
+	struct table t = table_open(4, 2);
+	struct task_ref ref = create(t.a);
+	int told = 0;
+	(void)state;
+	assert_int_equal(task_watch(t.b, ref), ERR_NONE);
+	wake(t.b, NULL);
+	store_wake_self_set(t.b, count, &told);
+	move(t.b, ref, 0, NULL, TASK_PLANNING);
+	move(t.b, ref, EVENT_TOOL_STARTED, "{}", TASK_SAME);
+	assert_int_equal(told, 1); /* until it has looked */
+	assert_false(readable(t.b));
+	struct told seen = wake(t.b, NULL);
+	assert_true(told_has(&seen, ref));
+	/* what others write stays readable when it is told by itself first */
+	move(t.b, ref, EVENT_TOOL_STARTED, "{}", TASK_SAME);
+	store_proc_died(t.created, 0);
+	assert_true(readable(t.b));
+	wake(t.b, NULL);
+	assert_true(readable(t.b));
+	wake(t.b, NULL);
+	assert_false(readable(t.b));
+	assert_int_equal(told, 2);
+	/* and another's change comes by the descriptor */
+	move(t.a, ref, EVENT_TOOL_STARTED, "{}", TASK_SAME);
+	assert_true(readable(t.b));
+	task_unwatch(t.b, ref);
+	table_close(&t);
+}
+
 static void wake_take__tells_of_the_old_task_when_the_new_one_in_its_slot_is_watched(void **state)
 {
 	struct table t = table_open(4, 1);
@@ -180,6 +216,7 @@ static void wake_marked__reaches_the_last_of_64_participants(void **state)
 }
 
 RUN_TESTS(cmocka_unit_test(wake_take__tells_watchers_of_a_task_that_made_room_at_once),
+	  cmocka_unit_test(a_participant_that_wakes_itself__is_told_without_its_descriptor),
 	  cmocka_unit_test(wake_take__tells_of_the_old_task_when_the_new_one_in_its_slot_is_watched),
 	  cmocka_unit_test(wake_take__tells_the_holder_of_a_task_that_made_room_at_once),
 	  cmocka_unit_test(store_proc_died__wakes_whom_the_dead_left_with_a_flag_up),
