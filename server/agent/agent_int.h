@@ -16,7 +16,8 @@
  * - writer.c: the final answer; answer.c: whether it is what it must be
  * - questions.c: what the planner asks a person
  * - replan.c: when a new plan is made; plan_revise.c: of the old one and an answer
- * - plan.c: the plan as data: parse, check, digest, print; plan_schema.c: its shape; plan_edit.c: a person's
+ * - plan.c: the plan as data: parse, check, digest, print; plan_graph.c: what builds on what; plan_schema.c:
+ *   its shape; plan_edit.c: a person's
  * - inherit.c: what a task takes over from an earlier one
  * - prompt.c: the words sent to models; prompt_plain.c: what of them varies; toolbox.c: which tools are
  * offered; tool_index.c: tools by words

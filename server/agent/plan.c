@@ -8,7 +8,6 @@
 #include "base/base.h"
 #include "agent/agent_int.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,8 +21,6 @@ static enum err steps_read(struct plan *p, const struct mcp_catalog *tools, size
 			   struct error *e);
 static void step_read(struct plan *p, struct plan_step *s, const struct json *j,
 		      const struct mcp_catalog *tools, bool approved);
-static enum err depends_read(struct plan *p, const struct json *steps, struct error *e);
-static enum err order_check(const struct plan *p, struct error *e);
 static void step_print(const struct plan *p, const struct plan_step *s, struct jw *w);
 static void body_print(const struct plan *p, struct jw *w);
 
@@ -216,8 +213,7 @@ static enum err steps_read(struct plan *p, const struct mcp_catalog *tools, size
 		p->steps_count++;
 		step_read(p, s, j, tools, approved);
 	}
-	enum err bad = depends_read(p, steps, e);
-	return bad != ERR_NONE ? bad : order_check(p, e);
+	return plan_graph_read(p, steps, e);
 }
 
 static int text_index(const char *const *texts, size_t n, const char *text, int fallback)
@@ -257,89 +253,6 @@ static void step_read(struct plan *p, struct plan_step *s, const struct json *j,
 		if (t != NULL && !t->read_only && !approved)
 			s->effect = STEP_EFFECT_WRITE;
 	}
-}
-
-/* Said twice is said once. */
-static void depends_add(struct plan_step *s, size_t on)
-{
-	for (size_t k = 0; k < s->depends_count; k++)
-		if (s->depends_on[k] == on)
-			return;
-	ensure(s->depends_count < PLAN_STEPS_MAX);
-	s->depends_on[s->depends_count++] = on;
-}
-
-/* "$s1" and "${s1}" in an objective, as planners of other designs write it: that step's result is needed.
- * What names no step is text. */
-static void references_add(const struct plan *p, struct plan_step *s)
-{
-	for (const char *at = strchr(s->objective, '$'); at != NULL; at = strchr(at + 1, '$')) {
-		const char *name = at + (at[1] == '{' ? 2 : 1);
-		for (size_t i = 0; i < p->steps_count; i++) {
-			size_t n = strlen(p->steps[i].id);
-			bool named = strncmp(name, p->steps[i].id, n) == 0 && &p->steps[i] != s &&
-				     (at[1] == '{' ? name[n] == '}' : !isalnum((unsigned char)name[n]));
-			if (named)
-				depends_add(s, i);
-		}
-	}
-}
-
-static enum err depends_read(struct plan *p, const struct json *steps, struct error *e)
-{
-	size_t i = 0, on;
-	for (const struct json *j = json_first(steps); j != NULL; j = json_next(j), i++) {
-		struct plan_step *s = &p->steps[i];
-		const struct json *deps = json_get(j, "depends_on");
-		for (const struct json *d = json_first(deps); d != NULL; d = json_next(d)) {
-			if (plan_step_find(p, json_text(d), &on) == NULL)
-				return err_set_field(e, ERR_FIELD, "/steps",
-						     "step \"%s\" depends on \"%.40s\", which is no step",
-						     s->id, json_text(d) ? json_text(d) : "?");
-			depends_add(s, on);
-		}
-		/* An input from a step is a dependency, said or not. */
-		for (const struct json *in = json_first(s->inputs); in != NULL; in = json_next(in)) {
-			const char *from = json_get_text(in, "from_step", NULL);
-			if (from == NULL)
-				continue;
-			if (plan_step_find(p, from, &on) == NULL)
-				return err_set_field(
-					e, ERR_FIELD, "/steps",
-					"step \"%s\" takes input from \"%.40s\", which is no step", s->id,
-					from);
-			depends_add(s, on);
-		}
-		references_add(p, s);
-	}
-	return ERR_NONE;
-}
-
-/* Kahn's algorithm: whatever cannot be ordered is on a cycle. */
-static enum err order_check(const struct plan *p, struct error *e)
-{
-	bool done[PLAN_STEPS_MAX] = {false};
-	for (size_t ordered = 0; ordered < p->steps_count;) {
-		size_t before = ordered;
-		for (size_t i = 0; i < p->steps_count; i++) {
-			bool ready = !done[i];
-			for (size_t k = 0; ready && k < p->steps[i].depends_count; k++)
-				ready = done[p->steps[i].depends_on[k]];
-			if (ready) {
-				done[i] = true;
-				ordered++;
-			}
-		}
-		if (ordered != before)
-			continue;
-		for (size_t i = 0; i < p->steps_count; i++)
-			if (!done[i])
-				return err_set_field(
-					e, ERR_FIELD, "/steps",
-					"step \"%s\" depends on itself, directly or through others",
-					p->steps[i].id);
-	}
-	return ERR_NONE;
 }
 
 static void step_print(const struct plan *p, const struct plan_step *s, struct jw *w)

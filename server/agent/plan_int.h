@@ -76,6 +76,12 @@ void plan_print(const struct plan *p, struct buf *out);
 void plan_step_print(const struct plan *p, const struct plan_step *s, struct buf *out);
 const struct plan_step *plan_step_find(const struct plan *p, const char *id, size_t *index);
 
+/* --- plan_graph.c --- */
+
+/* Fills in what each step depends on; steps are those of `p` as JSON, in order. ERR_FIELD and a sentence the
+ * model can act on. */
+must_check enum err plan_graph_read(struct plan *p, const struct json *steps, struct error *e);
+
 /* --- plan_revise.c --- */
 
 struct plan_revision {

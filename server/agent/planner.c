@@ -21,6 +21,22 @@ static bool answer_refused(struct run *r, const struct llm_turn *turn, struct re
 static void plan_take(struct run *r, struct plan *p, struct record *completed);
 static void plan_empty(struct run *r, struct plan *p, struct record *recs);
 
+/* There is no use in a plan: the task has failed. */
+static bool planner_declines(struct run *r)
+{
+	if (r->unanswered) {
+		run_fail(r, "needs-input", "the planner's questions were not answered");
+		return true;
+	}
+	if (r->output_schema != NULL && agent_is_offline(r->agent, LLM_WRITER)) {
+		run_fail(r, "unsupported",
+			 "an output_schema needs a language model, and none is configured: the "
+			 "offline rules write text only");
+		return true;
+	}
+	return false;
+}
+
 void planner_start(struct run *r)
 {
 	struct agent *a = r->agent;
@@ -29,16 +45,8 @@ void planner_start(struct run *r)
 				    .pinned = a->options.tools_pinned,
 				    .max = exec_tools_offered_max(a, LLM_PLANNER),
 				    .plain = agent_is_offline(a, LLM_PLANNER)};
-	if (r->unanswered) {
-		run_fail(r, "needs-input", "the planner's questions were not answered");
+	if (planner_declines(r))
 		return;
-	}
-	if (r->output_schema != NULL && agent_is_offline(a, LLM_WRITER)) {
-		run_fail(r, "unsupported",
-			 "an output_schema needs a language model, and none is configured: the "
-			 "offline rules write text only");
-		return;
-	}
 	struct toolbox box;
 	struct buf system = BUF_INIT, user = BUF_INIT, repair = BUF_INIT;
 	toolbox_init(&box, agent_tool_index(a), &want);

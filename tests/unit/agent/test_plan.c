@@ -68,31 +68,6 @@ static void plan_parse__raises_the_effect_of_writing_tools(void **state)
 	plan_free(p);
 }
 
-static void plan_parse__input_from_a_step_is_a_dependency(void **state)
-{
-	(void)state;
-	struct plan *p =
-		parse_good("{\"steps\":[{\"id\":\"a\",\"objective\":\"x\"},{\"id\":\"b\",\"objective\":\"y\","
-			   "\"inputs\":[{\"name\":\"text\",\"from_step\":\"a\",\"literal\":null}]}]}");
-	assert_int_equal(p->steps[1].depends_count, 1);
-	assert_int_equal(p->steps[1].depends_on[0], 0);
-	plan_free(p);
-}
-
-static void plan_parse__a_reference_in_an_objective_is_a_dependency(void **state)
-{
-	(void)state;
-	struct plan *p = parse_good("{\"steps\":[{\"id\":\"s1\",\"objective\":\"list, $s1 is me\"},"
-				    "{\"id\":\"s10\",\"objective\":\"costs $5, not $s12\"},"
-				    "{\"id\":\"s2\",\"objective\":\"sum up ${s1} and $s10, then $s1\"}]}");
-	assert_int_equal(p->steps[0].depends_count, 0);
-	assert_int_equal(p->steps[1].depends_count, 0);
-	assert_int_equal(p->steps[2].depends_count, 2);
-	assert_int_equal(p->steps[2].depends_on[0], 0);
-	assert_int_equal(p->steps[2].depends_on[1], 1);
-	plan_free(p);
-}
-
 static void plan_parse__refuses_what_breaks_a_rule(void **state)
 {
 	(void)state;
@@ -185,21 +160,6 @@ static void plan_parse__looks_past_braces_that_are_no_json(void **state)
 	assert_refused("{\"steps\":[{\"id\":\"s1\",\"objective\":\"do\"},]}", "line 1");
 }
 
-static void plan_parse__a_dependency_said_twice_is_one(void **state)
-{
-	struct buf text = BUF_INIT;
-	(void)state;
-	buf_add_str(&text, "{\"steps\":[{\"id\":\"a\",\"objective\":\"o\"},{\"id\":\"b\",\"objective\":\"o\","
-			   "\"depends_on\":[");
-	for (int i = 0; i < 200; i++)
-		buf_printf(&text, "%s\"a\"", i > 0 ? "," : "");
-	buf_add_str(&text, "],\"inputs\":[{\"name\":\"x\",\"from_step\":\"a\",\"literal\":null}]}]}");
-	struct plan *p = parse_good(buf_cstr(&text));
-	assert_int_equal(p->steps[1].depends_count, 1);
-	plan_free(p);
-	buf_release(&text);
-}
-
 static void plan_parse__titles_are_short_and_never_empty(void **state)
 {
 	struct buf text = BUF_INIT;
@@ -236,15 +196,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plan_parse__finds_the_object_in_prose),
 		cmocka_unit_test(plan_parse__raises_the_effect_of_writing_tools),
-		cmocka_unit_test(plan_parse__input_from_a_step_is_a_dependency),
-		cmocka_unit_test(plan_parse__a_reference_in_an_objective_is_a_dependency),
 		cmocka_unit_test(plan_parse__refuses_what_breaks_a_rule),
 		cmocka_unit_test(plan_parse__refuses_one_step_too_many),
 		cmocka_unit_test(plan_digest__covers_what_is_approved),
 		cmocka_unit_test(plan_load__reads_what_plan_print_wrote),
 		cmocka_unit_test(plan_single_step__must_be_approved_as_writing),
 		cmocka_unit_test(plan_parse__looks_past_braces_that_are_no_json),
-		cmocka_unit_test(plan_parse__a_dependency_said_twice_is_one),
 		cmocka_unit_test(plan_parse__titles_are_short_and_never_empty),
 		cmocka_unit_test(plan_load__keeps_the_effects_that_were_approved),
 	};
