@@ -7,10 +7,10 @@
 #include <string.h>
 
 static const struct {
-	const char *text;
+	struct slice text;
 	bool live;
 } types[] = {
-#define EVENT(name, wire, live) {wire, live},
+#define EVENT(name, wire, live) {SLICE_LIT(wire), live},
 #include "store/event.def"
 #undef EVENT
 };
@@ -18,13 +18,13 @@ static const struct {
 const char *event_type_text(enum event_type t)
 {
 	ensure(t < EVENT_COUNT);
-	return types[t].text;
+	return types[t].text.ptr;
 }
 
 bool event_type_parse(struct slice text, enum event_type *out)
 {
 	for (size_t i = 0; i < COUNT_OF(types); i++) {
-		if (slice_eq_str(text, types[i].text)) {
+		if (text.len == types[i].text.len && memcmp(text.ptr, types[i].text.ptr, text.len) == 0) {
 			*out = (enum event_type)i;
 			return true;
 		}
@@ -64,7 +64,7 @@ bool event_format(struct buf *out, uint64_t seq, int64_t at_ms, enum event_type 
 	buf_add_str(out, "id: ");
 	buf_add_u64(out, seq);
 	buf_add_str(out, "\nevent: ");
-	buf_add_str(out, types[type].text);
+	buf_add_slice(out, types[type].text);
 	buf_add_str(out, "\ndata: {\"seq\":");
 	buf_add_u64(out, seq);
 	buf_add_str(out, ",\"at\":\"");
@@ -83,7 +83,7 @@ bool event_format_live(struct buf *out, enum event_type type, struct slice data)
 	if (!event_members(data, &members))
 		return false;
 	buf_add_str(out, "event: ");
-	buf_add_str(out, types[type].text);
+	buf_add_slice(out, types[type].text);
 	buf_add_str(out, "\ndata: {");
 	buf_add_slice(out, members);
 	buf_add_str(out, "}\n\n");
