@@ -44,7 +44,7 @@ must_check enum err json_token_literal(struct json_cursor *cur);
 /* --- json_node.c: memory of trees --- */
 struct cJSON;
 struct json_pool;
-struct json_pool *json_pool_new(void);                   /* NULL: no memory, here and below */
+struct json_pool *json_pool_new(size_t text_bytes);      /* NULL: no memory, here and below */
 void json_pool_free(struct json_pool *pool);             /* with all that stands in it */
 void *json_pool_alloc(struct json_pool *pool, size_t n); /* zeroed; lives as long as the pool */
 /* A node at the end of its parent's; parent NULL: the root, with which the pool will be freed. */

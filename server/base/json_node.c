@@ -16,8 +16,12 @@
 
 #include <cjson/cJSON.h>
 
+enum { BLOCK_BYTES_MIN = 512, BLOCK_BYTES_MAX = 32 << 10, BYTES_PER_BYTE = 4, PIECE_ALIGN = 8 };
+
 struct json_pool {
-	struct arena *arena; /* this struct stands in it too */
+	struct arena *arena; /* this struct stands in it too, and blocks, of which pieces are cut */
+	char *at, *end;      /* the free part of the newest block, zeroed */
+	size_t block_bytes;  /* of the next one */
 	void *root;
 	bool is_mixed; /* some pieces of the tree may come from malloc */
 };
@@ -59,7 +63,7 @@ __attribute__((constructor)) static void allocator_set(void)
 	cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = piece_malloc, .free_fn = piece_free});
 }
 
-struct json_pool *json_pool_new(void)
+struct json_pool *json_pool_new(size_t text_bytes)
 {
 	struct arena *arena = arena_new(0);
 	struct json_pool *pool = arena_alloc(arena, sizeof(*pool));
@@ -69,6 +73,9 @@ struct json_pool *json_pool_new(void)
 		return NULL;
 	}
 	pool->arena = arena;
+	pool->block_bytes = text_bytes < BLOCK_BYTES_MIN / BYTES_PER_BYTE   ? BLOCK_BYTES_MIN
+			    : text_bytes > BLOCK_BYTES_MAX / BYTES_PER_BYTE ? BLOCK_BYTES_MAX
+									    : text_bytes * BYTES_PER_BYTE;
 	return pool;
 }
 
@@ -77,10 +84,33 @@ void json_pool_free(struct json_pool *pool)
 	arena_free(pool->arena);
 }
 
+/* A piece of this many bytes in all; a new block when it is small, else memory of its own. */
+static void *piece_find(struct json_pool *pool, size_t bytes)
+{
+	if (bytes > pool->block_bytes / 2)
+		return arena_alloc(pool->arena, bytes);
+	pool->at = arena_alloc(pool->arena, pool->block_bytes);
+	if (!pool->at)
+		return pool->end = NULL;
+	pool->end = pool->at + pool->block_bytes;
+	if (pool->block_bytes < BLOCK_BYTES_MAX)
+		pool->block_bytes *= 2;
+	void *piece = pool->at;
+	pool->at += bytes;
+	return piece;
+}
+
 void *json_pool_alloc(struct json_pool *pool, size_t n)
 {
-	struct json_pool **word = arena_alloc(pool->arena, sizeof(struct json_pool *) + n);
+	struct json_pool **word = (void *)pool->at;
+	size_t bytes = (sizeof(*word) + n + PIECE_ALIGN - 1) & ~(size_t)(PIECE_ALIGN - 1);
 
+	if (n > SIZE_MAX / 2)
+		return NULL;
+	if (bytes <= (size_t)(pool->end - pool->at))
+		pool->at += bytes;
+	else
+		word = piece_find(pool, bytes);
 	if (!word)
 		return NULL;
 	*word = pool;

@@ -291,7 +291,7 @@ cJSON *json_scan(const char *text, size_t len, int depth_max, size_t *used, stru
 	s.name = NULL;
 	s.name_at = 0;
 	s.unescaped = BUF_INIT;
-	s.pool = json_pool_new();
+	s.pool = json_pool_new(len);
 	enum err err = !s.pool         ? fail_memory(&s)
 		       : len > INT_MAX ? fail_length(&s)
 				       : document_take(&s, used != NULL);

@@ -57,16 +57,17 @@ static size_t escape_put(unsigned char c, char out[6])
 /* Writes what one character of s becomes; returns its bytes there, and in *taken those here. */
 static size_t special_put(char *to, const char *s, size_t n, size_t *taken)
 {
-	size_t bytes = utf8_char_bytes(s, n);
 	unsigned char c = (unsigned char)*s;
 
-	*taken = bytes > 0 ? bytes : 1;
+	*taken = 1;
+	if (c < 0x20 || c == '"' || c == '\\')
+		return escape_put(c, to);
+	size_t bytes = utf8_char_bytes(s, n);
 	if (bytes == 0) {
 		memcpy(to, "\xEF\xBF\xBD", 3);
 		return 3;
 	}
-	if (c < 0x20 || c == '"' || c == '\\')
-		return escape_put(c, to);
+	*taken = bytes;
 	memcpy(to, s, bytes);
 	return bytes;
 }

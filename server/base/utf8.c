@@ -59,6 +59,20 @@ static size_t special_find(const char *s)
 	return marks[1] ? 8 + (size_t)__builtin_ctzll(le64toh(marks[1])) / 8 : 16;
 }
 
+/* The same for eight bytes; 8: none. A borrow between bytes can only mark too much, and only beyond a marked
+ * byte: the first mark is right. */
+static size_t special_find8(const char *s)
+{
+	const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
+	uint64_t v;
+
+	memcpy(&v, s, sizeof(v));
+	v = le64toh(v);
+	uint64_t quote = v ^ (ones * '"'), slash = v ^ (ones * '\\'), del = v ^ (ones * 0x7f);
+	uint64_t marks = ((v - ones * 0x20) | (quote - ones) | (slash - ones) | (del - ones) | v) & highs;
+	return marks ? (size_t)__builtin_ctzll(marks) / 8 : 8;
+}
+
 size_t text_plain_run(const char *s, size_t n)
 {
 	size_t i = 0;
@@ -70,6 +84,10 @@ size_t text_plain_run(const char *s, size_t n)
 	}
 	if (i < n && n >= 16) /* the last bytes again, some of which are known to be plain */
 		return n - 16 + special_find(s + n - 16);
+	if (i < n && n >= 8) {
+		size_t found = special_find8(s);
+		return found < 8 ? found : n - 8 + special_find8(s + n - 8);
+	}
 	for (; i < n; i++) {
 		signed char c = (signed char)s[i];
 		if (c < 0x20 || c == '"' || c == '\\' || c == 0x7f)

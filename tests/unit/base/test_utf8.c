@@ -101,19 +101,23 @@ static void text_distance__counts_edits_up_to_the_limit(void **state)
 }
 
 /* Every byte at every place, beside the definition one byte at a time. */
+/* Every length, every byte at every place, and a second special one behind it; in memory of that size. */
 static void text_plain_run__stops_at_the_first_that_needs_an_escape(void **state)
 {
 	(void)state;
-	for (unsigned c = 0; c < 256; c++) {
-		bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-		for (size_t at = 0; at < 19; at++) {
-			char text[20];
-			memset(text, 'a', sizeof(text));
-			text[at] = (char)c;
-			assert_int_equal(text_plain_run(text, 19), plain ? 19 : at);
-			text[18] = '"'; /* what comes behind the first changes nothing */
-			assert_int_equal(text_plain_run(text, 19), plain || at == 18 ? 18 : at);
+	for (size_t n = 0; n <= 40; n++) {
+		char *text = malloc(n + 1);
+		for (size_t at = 0; at < n; at++) {
+			for (int c = 1; c < 256; c++) {
+				bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+				memset(text, 'a', n);
+				text[at] = (char)c;
+				assert_int_equal(text_plain_run(text, n), plain ? n : at);
+				text[n - 1] = '\n';
+				assert_int_equal(text_plain_run(text, n), plain || at == n - 1 ? n - 1 : at);
+			}
 		}
+		free(text);
 	}
 	assert_int_equal(text_plain_run("", 0), 0);
 }
