@@ -3,9 +3,11 @@
 #ifndef BASE_BASE_INT_H
 #define BASE_BASE_INT_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/loop.h"
@@ -19,6 +21,22 @@ bool log_is_on_terminal(void);
 size_t utf8_char_bytes(const char *s, size_t n);
 /* Bytes at the front of s that are printable ASCII other than '"' and '\\': what JSON text holds as it is. */
 size_t text_plain_run(const char *s, size_t n);
+/* Sixteen bytes at once; the compiler has vector instructions for it on every machine we build for. */
+typedef signed char bytes16 __attribute__((vector_size(16)));
+
+/* Index of the first byte that needs attention: below 0x20, '"', '\\', 0x7f or above. 16: none. */
+static inline size_t text_special16(const char *s)
+{
+	bytes16 v;
+	uint64_t marks[2];
+
+	memcpy(&v, s, sizeof(v));
+	bytes16 special = (v < 0x20) | (v == '"') | (v == '\\') | (v == 0x7f); /* above 0x7f is negative */
+	memcpy(marks, &special, sizeof(marks));
+	if (marks[0])
+		return (size_t)__builtin_ctzll(le64toh(marks[0])) / 8;
+	return marks[1] ? 8 + (size_t)__builtin_ctzll(le64toh(marks[1])) / 8 : 16;
+}
 /* Writes one code point (no surrogate, at most 0x10FFFF) and returns its bytes, 1 to 4. */
 size_t utf8_put(uint32_t cp, char out[4]);
 

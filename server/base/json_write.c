@@ -16,7 +16,7 @@
 
 enum {
 	PIECE_BYTES = 512,
-	PIECE_PUT_BYTES_MAX = 6 * PIECE_BYTES + 8, /* the last character may reach beyond the piece */
+	PIECE_PUT_BYTES_MAX = 6 * PIECE_BYTES + 16, /* the last character may reach beyond the piece */
 };
 
 /* n more bytes, which the caller fills: buf_grow and the step behind it, nearly always without a call. */
@@ -79,11 +79,17 @@ static size_t piece_put(char *to, const char *s, size_t n, size_t *taken)
 	size_t at = 0, end = n < PIECE_BYTES ? n : PIECE_BYTES;
 
 	while (at < end) {
-		size_t run = text_plain_run(s + at, end - at), used = 0;
-		memcpy(to, s + at, run);
+		size_t run, used = 0;
+		if (end - at >= 16) {
+			memcpy(to, s + at, 16); /* what is special among them is written over */
+			run = text_special16(s + at);
+		} else {
+			run = text_plain_run(s + at, end - at);
+			memcpy(to, s + at, run);
+		}
 		to += run;
 		at += run;
-		if (at < end) {
+		if (at < end && run < 16) {
 			to += special_put(to, s + at, n - at, &used);
 			at += used;
 		}

@@ -42,25 +42,8 @@ size_t utf8_char_bytes(const char *s, size_t n)
 	return n >= 4 && is_tail(p[3]) ? 4 : 0;
 }
 
-/* Sixteen bytes at once; the compiler has vector instructions for it on every machine we build for. */
-typedef signed char bytes16 __attribute__((vector_size(16)));
-
-/* Index of the first byte that needs attention: below 0x20, '"', '\\', 0x7f or above. 16: none. */
-static size_t special_find(const char *s)
-{
-	bytes16 v;
-	uint64_t marks[2];
-
-	memcpy(&v, s, sizeof(v));
-	bytes16 special = (v < 0x20) | (v == '"') | (v == '\\') | (v == 0x7f); /* above 0x7f is negative */
-	memcpy(marks, &special, sizeof(marks));
-	if (marks[0])
-		return (size_t)__builtin_ctzll(le64toh(marks[0])) / 8;
-	return marks[1] ? 8 + (size_t)__builtin_ctzll(le64toh(marks[1])) / 8 : 16;
-}
-
-/* The same for eight bytes; 8: none. A borrow between bytes can only mark too much, and only beyond a marked
- * byte: the first mark is right. */
+/* As text_special16 for eight bytes; 8: none. A borrow between bytes can only mark too much, and only beyond
+ * a marked byte: the first mark is right. */
 static size_t special_find8(const char *s)
 {
 	const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
@@ -78,12 +61,12 @@ size_t text_plain_run(const char *s, size_t n)
 	size_t i = 0;
 
 	for (; i + 16 <= n; i += 16) {
-		size_t found = special_find(s + i);
+		size_t found = text_special16(s + i);
 		if (found < 16)
 			return i + found;
 	}
 	if (i < n && n >= 16) /* the last bytes again, some of which are known to be plain */
-		return n - 16 + special_find(s + n - 16);
+		return n - 16 + text_special16(s + n - 16);
 	if (i < n && n >= 8) {
 		size_t found = special_find8(s);
 		return found < 8 ? found : n - 8 + special_find8(s + n - 8);
