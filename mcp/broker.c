@@ -199,6 +199,7 @@ void mcp_broker_add_worker(struct mcp_broker *b, int fd)
 		b->workers->prev = w;
 	b->workers = w;
 	w->channel = ipc_open(b->loop, fd, b->options.frame_bytes_max, b->options.queue_bytes_max, h);
+	ipc_gather(w->channel);
 }
 
 /* --- life --- */

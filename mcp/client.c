@@ -280,6 +280,7 @@ void mcp_client_connect(struct mcp_client *c, int fd)
 	}
 	c->catalog_stays = c->catalog->count > 0;
 	c->channel = ipc_open(c->loop, fd, c->options.frame_bytes_max, c->options.queue_bytes_max, h);
+	ipc_gather(c->channel);
 	pack_u32(&hello, HELLO_VERSION);
 	pack_u32(&hello, (uint32_t)getpid());
 	if (ipc_send(c->channel, IPC_HELLO, 0, buf_slice(&hello), -1, &e) != ERR_NONE)

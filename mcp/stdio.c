@@ -43,8 +43,9 @@ struct stdio {
 	size_t sent;
 	struct loop_timer *timer; /* next rung of the ladder, or the wait for an exit code */
 	enum stop_stage stage;
-	bool lost;  /* on_lost was told, or needs not be: the caller stops us */
-	bool freed; /* memory goes at the bottom of the loop */
+	bool gathered; /* what is queued goes at the end of this turn */
+	bool lost;     /* on_lost was told, or needs not be: the caller stops us */
+	bool freed;    /* memory goes at the bottom of the loop */
 };
 
 static void io_close(struct loop_io **io, int *fd)
@@ -111,6 +112,15 @@ static void in_ready(int fd, int ready, void *arg)
 	queue_flush(arg);
 }
 
+/* The turn is over: what it had to say goes with one write. */
+static void gathered_send(void *arg)
+{
+	struct stdio *s = arg;
+	s->gathered = false;
+	if (s->in)
+		queue_flush(s);
+}
+
 static enum err stdio_send(struct link *l, const struct link_message *m, struct error *e)
 {
 	struct slice message = m->text;
@@ -128,7 +138,10 @@ static enum err stdio_send(struct link *l, const struct link_message *m, struct 
 		half_closed(s);
 		return err_set(e, ERR_MEMORY, "no memory to queue a message of %zu bytes", message.len);
 	}
-	queue_flush(s);
+	if (!s->gathered) {
+		s->gathered = true;
+		loop_late(s->loop, gathered_send, s);
+	}
 	return ERR_NONE;
 }
 
@@ -274,6 +287,8 @@ static void stdio_stop(struct link *l)
 	if (s->stage != STOP_NONE)
 		return;
 	s->lost = true;
+	if (s->gathered && s->in)
+		queue_flush(s); /* what was said before the end */
 	ladder_step(s);
 }
 
@@ -339,6 +354,7 @@ static void stdio_free(struct link *l)
 	io_close(&s->status, &s->child.status);
 	confinement_free(s->child.confinement);
 	loop_timer_free(s->timer);
+	loop_defer_cancel(s->loop, s);
 	loop_defer(s->loop, memory_free, s);
 }
 

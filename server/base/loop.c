@@ -3,10 +3,10 @@
  * The event loop: libevent waits for descriptors and signals, timers and deferrals are ours.
  *
  * A turn is: wait (not at all when work is left over), run what descriptors and signals brought, run the
- * timers that are due, run what was deferred up to then. Timers are ours because they must follow
- * clock_mono_us, which tests set; libevent only gets one time-out, for the earliest of them, and none when
- * nothing is armed: an idle process sleeps. The loop is not thread-safe and is woken from outside through
- * descriptors only.
+ * timers that are due, run what was deferred up to then, and last what is to be handed over together. Timers
+ * are ours because they must follow clock_mono_us, which tests set; libevent only gets one time-out, for the
+ * earliest of them, and none when nothing is armed: an idle process sleeps. The loop is not thread-safe and
+ * is woken from outside through descriptors only.
  *
  * Every callback may free the io or timer it was called for, or any other, or defer more: nothing here
  * touches an object after its callback was called. A timer or deferral made by a callback of the same phase
@@ -29,6 +29,11 @@ struct deferral {
 	void *arg;
 };
 
+struct deferrals {
+	struct deferral *at;
+	size_t count, cap;
+};
+
 struct loop_signal {
 	struct event event;
 	loop_signal_fn *fn;
@@ -49,8 +54,7 @@ struct loop {
 	struct event wake; /* ends the wait; its time-out is the earliest timer's */
 	struct timer_heap timers;
 	uint64_t timer_seq;
-	struct deferral *deferred;
-	size_t deferred_count, deferred_cap;
+	struct deferrals deferred, late;
 	struct loop_signal *signals;
 	size_t objects; /* ios and timers that exist */
 	bool stopping;
@@ -88,37 +92,53 @@ struct event_base *loop_base(struct loop *l)
 
 /* --- deferrals --- */
 
+static void deferral_add(struct deferrals *d, loop_fn *fn, void *arg)
+{
+	if (d->count == d->cap) {
+		d->cap = d->cap ? d->cap * 2 : 32;
+		d->at = xrealloc(d->at, d->cap * sizeof(*d->at));
+	}
+	d->at[d->count++] = (struct deferral){fn, arg};
+}
+
 void loop_defer(struct loop *l, loop_fn *fn, void *arg)
 {
-	if (l->deferred_count == l->deferred_cap) {
-		l->deferred_cap = l->deferred_cap ? l->deferred_cap * 2 : 32;
-		l->deferred = xrealloc(l->deferred, l->deferred_cap * sizeof(*l->deferred));
+	deferral_add(&l->deferred, fn, arg);
+}
+
+void loop_late(struct loop *l, loop_fn *fn, void *arg)
+{
+	deferral_add(&l->late, fn, arg);
+}
+
+static void deferrals_cancel(struct deferrals *d, const void *arg)
+{
+	for (size_t i = 0; i < d->count; i++) {
+		if (d->at[i].arg == arg)
+			d->at[i].fn = NULL;
 	}
-	l->deferred[l->deferred_count++] = (struct deferral){fn, arg};
 }
 
 void loop_defer_cancel(struct loop *l, void *arg)
 {
-	for (size_t i = 0; i < l->deferred_count; i++) {
-		if (l->deferred[i].arg == arg)
-			l->deferred[i].fn = NULL;
-	}
+	deferrals_cancel(&l->deferred, arg);
+	deferrals_cancel(&l->late, arg);
 }
 
-static void deferred_run(struct loop *l)
+static void deferrals_run(struct deferrals *d)
 {
-	size_t due = l->deferred_count;
+	size_t due = d->count;
 
 	/* The array may move while a function runs: go by index. */
 	for (size_t i = 0; i < due; i++) {
-		struct deferral d = l->deferred[i];
-		l->deferred[i].fn = NULL;
-		if (d.fn)
-			d.fn(d.arg);
+		struct deferral one = d->at[i];
+		d->at[i].fn = NULL;
+		if (one.fn)
+			one.fn(one.arg);
 	}
-	l->deferred_count -= due;
-	if (l->deferred_count)
-		memmove(l->deferred, l->deferred + due, l->deferred_count * sizeof(*l->deferred));
+	d->count -= due;
+	if (d->count)
+		memmove(d->at, d->at + due, d->count * sizeof(*d->at));
 }
 
 /* --- timers --- */
@@ -256,7 +276,7 @@ static int64_t wait_us(const struct loop *l, int max_ms)
 	const struct loop_timer *first = timer_heap_first(&l->timers);
 	int64_t wait = max_ms < 0 ? -1 : (int64_t)max_ms * 1000;
 
-	if (l->deferred_count || l->stopping)
+	if (l->deferred.count || l->late.count || l->stopping)
 		return 0;
 	if (first) {
 		int64_t left = first->deadline_us - clock_mono_us();
@@ -279,7 +299,8 @@ void loop_turn(struct loop *l, int max_ms)
 	if (wait > 0)
 		event_del(&l->wake);
 	timers_run(l);
-	deferred_run(l);
+	deferrals_run(&l->deferred);
+	deferrals_run(&l->late);
 }
 
 void loop_run(struct loop *l)
@@ -299,9 +320,10 @@ void loop_free(struct loop *l)
 	if (!l)
 		return;
 	/* What is still deferred is mostly the freeing of things. */
-	for (int i = 0; l->deferred_count; i++) {
+	for (int i = 0; l->deferred.count || l->late.count; i++) {
 		ensure(i < LOOP_FREE_ROUNDS_MAX);
-		deferred_run(l);
+		deferrals_run(&l->deferred);
+		deferrals_run(&l->late);
 	}
 	ensure(l->objects == 0);
 	for (struct loop_signal *s = l->signals, *next; s; s = next) {
@@ -310,7 +332,8 @@ void loop_free(struct loop *l)
 		free(s);
 	}
 	timer_heap_release(&l->timers);
-	free(l->deferred);
+	free(l->deferred.at);
+	free(l->late.at);
 	event_base_free(l->base);
 	free(l);
 }

@@ -44,7 +44,10 @@ void loop_timer_free(struct loop_timer *t); /* NULL is fine */
 /* fn(arg) once, at the bottom of this turn (or of the next, when called from a deferred function), in call
  * order. */
 void loop_defer(struct loop *l, loop_fn *fn, void *arg);
-/* Removes every pending deferral with this arg (called before arg is freed). */
+/* fn(arg) once, as the last of this turn, behind what was deferred: for handing over together what a turn had
+ * to say. */
+void loop_late(struct loop *l, loop_fn *fn, void *arg);
+/* Removes every pending deferral with this arg, late ones too (called before arg is freed). */
 void loop_defer_cancel(struct loop *l, void *arg);
 
 /* Freed with the loop. */

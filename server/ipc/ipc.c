@@ -26,6 +26,7 @@
 enum { SEND_FRAMES_MAX = 32 }; /* queued frames handed to one sendmsg */
 /* A body of that size is lent (lend.c), unless so many already are or the socket is full. */
 enum { LEND_BYTES = 256 << 10, LENT_MAX = 64 };
+enum { GATHER_BYTES_MAX = 4096 }; /* of a frame that may wait for others; copying more costs more */
 
 const char *ipc_msg_name(enum ipc_msg m)
 {
@@ -67,6 +68,7 @@ static void waiting_drop_first(struct ipc_channel *c)
 
 void ipc_shut(struct ipc_channel *c)
 {
+	loop_defer_cancel(c->loop, c);
 	loop_io_free(c->io);
 	c->io = NULL;
 	fd_close(&c->fd);
@@ -87,6 +89,8 @@ void ipc_close(struct ipc_channel *c)
 	if (!c)
 		return;
 	ensure(!c->closed);
+	if (c->gathered)
+		ipc_flush(c);
 	ipc_shut(c);
 	if (c->busy)
 		c->closed = true;
@@ -150,8 +154,20 @@ void ipc_flush(struct ipc_channel *c)
 		if (w->sent == w->len)
 			waiting_drop_first(c);
 	}
-	if (!c->out_first)
-		loop_io_set(c->io, LOOP_READ);
+	loop_io_set(c->io, LOOP_READ | (c->out_first ? LOOP_WRITE : 0));
+}
+
+void ipc_gather(struct ipc_channel *c)
+{
+	c->gathers = true;
+}
+
+/* The turn is over. */
+static void gathered_send(void *arg)
+{
+	struct ipc_channel *c = arg;
+	c->gathered = false;
+	ipc_flush(c);
 }
 
 /* Queues what is left of the parts of a frame after `sent` bytes of them. */
@@ -184,8 +200,19 @@ static enum err ipc_queue(struct ipc_channel *c, const struct iovec parts[], siz
 	*c->out_last = w;
 	c->out_last = &w->next;
 	c->out_bytes += left;
-	loop_io_set(c->io, LOOP_READ | LOOP_WRITE);
 	return ERR_NONE;
+}
+
+/* A frame that waits for the end of the turn. */
+static enum err frame_gather(struct ipc_channel *c, const struct iovec parts[], size_t count, size_t total,
+			     struct error *e)
+{
+	enum err rc = ipc_queue(c, parts, count, total, 0, -1, e);
+	if (rc == ERR_NONE && !c->gathered) {
+		c->gathered = true;
+		loop_late(c->loop, gathered_send, c);
+	}
+	return rc;
 }
 
 /* parts[0] has room for the header. */
@@ -195,16 +222,24 @@ static enum err frame_send(struct ipc_channel *c, struct ipc_header h, struct io
 	size_t total = sizeof(h) + h.body_bytes;
 	ssize_t sent = 0;
 	parts[0] = (struct iovec){&h, sizeof(h)};
-	if (!c->out_first) {
+	if (c->gathers && fd < 0 && total <= GATHER_BYTES_MAX && (c->gathered || !c->out_first))
+		return frame_gather(c, parts, count, total, e);
+	if (c->gathered)
+		ipc_flush(c);
+	if (!c->out_first && !c->send_broken) {
 		sent = wire_send(c->fd, parts, count, fd);
-		if (sent < 0) {
+		if (sent < 0)
 			send_break(c);
-			return err_set_errno(e, EPIPE, "cannot send %s: the peer process is gone",
-					     ipc_msg_name(h.msg));
-		}
 	}
-	return (size_t)sent == total ? ERR_NONE
-				     : ipc_queue(c, parts, count, total - (size_t)sent, (size_t)sent, fd, e);
+	if (c->send_broken)
+		return err_set_errno(e, EPIPE, "cannot send %s: the peer process is gone",
+				     ipc_msg_name(h.msg));
+	if ((size_t)sent == total)
+		return ERR_NONE;
+	enum err rc = ipc_queue(c, parts, count, total - (size_t)sent, (size_t)sent, fd, e);
+	if (rc == ERR_NONE)
+		loop_io_set(c->io, LOOP_READ | LOOP_WRITE);
+	return rc;
 }
 
 /* false: it has to go through the socket. */
@@ -213,7 +248,9 @@ static bool frame_lend(struct ipc_channel *c, struct ipc_header h, const struct 
 {
 	uint64_t bytes = h.body_bytes;
 	struct iovec parts[] = {{0}, {&bytes, sizeof(bytes)}};
-	if (bytes < LEND_BYTES || c->out_first || c->lent_count >= LENT_MAX)
+	if (bytes >= LEND_BYTES && c->gathered)
+		ipc_flush(c);
+	if (bytes < LEND_BYTES || c->out_first || c->send_broken || c->lent_count >= LENT_MAX)
 		return false;
 	int fd = lend_make(body, count);
 	if (fd < 0)

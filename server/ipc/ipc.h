@@ -39,6 +39,9 @@ struct ipc_handler {
  * queue_bytes_max bounds what waits to be sent. */
 struct ipc_channel *ipc_open(struct loop *l, int fd, size_t frame_bytes_max, size_t queue_bytes_max,
 			     struct ipc_handler h);
+/* From now on small frames wait for the end of the turn and go together: where many calls are under way that
+ * saves a system call and a wake-up of the peer for most of them. */
+void ipc_gather(struct ipc_channel *c);
 void ipc_close(struct ipc_channel *c); /* closes fd; allowed inside a callback; NULL is fine */
 
 /* Queues one frame; body is copied; `fd` (or -1) is duplicated. ERR_FULL over the queue limit, ERR_LOST after

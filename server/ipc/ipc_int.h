@@ -50,7 +50,8 @@ struct ipc_channel {
 	size_t out_bytes;
 	size_t lent_bytes; /* of frames that the peer may not have taken yet */
 	int lent_count;
-	bool send_broken; /* a write failed: nothing more is sent; the end of file will follow */
+	bool gathers, gathered; /* ipc_gather; and what is queued goes at the end of this turn */
+	bool send_broken;       /* a write failed: nothing more is sent; the end of file will follow */
 
 	bool busy;   /* inside one of the handler's callbacks */
 	bool closed; /* ipc_close was called while busy: freed when the callback returns */

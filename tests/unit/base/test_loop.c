@@ -69,6 +69,27 @@ static void loop_defer__keeps_order_and_next_turn(void **state)
 	assert_string_equal(seen, "axbc");
 }
 
+static void say_late(void *arg)
+{
+	note(LETTER("y"));
+	loop_late(loop, note, arg);
+}
+
+static void loop_late__comes_behind_what_was_deferred(void **state)
+{
+	(void)state;
+	loop_late(loop, note, LETTER("l"));
+	loop_defer(loop, note, LETTER("a"));
+	loop_defer(loop, say_late, LETTER("m"));
+	loop_turn(loop, -1); /* would hang if it did not wake the loop */
+	assert_string_equal(seen, "aylm");
+	loop_late(loop, say_late, LETTER("n"));
+	loop_turn(loop, -1);
+	assert_string_equal(seen, "aylmy");
+	loop_turn(loop, -1);
+	assert_string_equal(seen, "aylmyn");
+}
+
 static char victim[] = "v";
 
 static void cancel_victim(void *arg)
@@ -81,6 +102,7 @@ static void loop_defer_cancel__works_within_the_batch(void **state)
 {
 	(void)state;
 	loop_defer(loop, note, victim);
+	loop_late(loop, note, victim);
 	loop_defer_cancel(loop, victim);
 	loop_defer(loop, cancel_victim, LETTER("a"));
 	loop_defer(loop, note, victim);
@@ -350,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		loop_test(loop_defer__keeps_order_and_next_turn),
+		loop_test(loop_late__comes_behind_what_was_deferred),
 		loop_test(loop_defer_cancel__works_within_the_batch),
 		loop_test(loop_defer__survives_growth_while_running),
 		loop_test(loop_free__runs_what_is_deferred),

@@ -303,6 +303,7 @@ static void call__end_when_the_servers_are_stopped(void **state)
 	(void)state;
 	rig_ready(&r, args);
 	rig_call(&r, "fake", "echo", "{}", 0, &o);
+	loop_turn(r.loop, 10); /* a call goes at the end of a turn, and its server has it in the next */
 	loop_turn(r.loop, 10);
 	rig_stop(&r);
 	rig_wait(&r, o.ends);
