@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "store/store_int.h"
 #include "store/store_db.h"
+#include "store/db_sqlite_int.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -77,6 +78,17 @@ static inline void database_check(struct database *d)
 {
 	struct error e = {0};
 	assert_well(d->b->check(d->db, database_fault, NULL, &e), &e);
+}
+
+/* What a query says. */
+static inline int64_t database_number(struct database *d, const char *query)
+{
+	sqlite3_stmt *s;
+	assert_int_equal(sqlite3_prepare_v2(db_of(d->db)->handle, query, -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	int64_t n = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	return n;
 }
 
 /* Whatever was done to it, it must be whole at the end. */

@@ -36,25 +36,16 @@ static void state_of_code__knows_no_others(void **state)
 		assert_false(state_of_code(codes[i], &s));
 }
 
-static int64_t number(struct database *d, const char *query)
-{
-	sqlite3_stmt *s;
-	assert_int_equal(sqlite3_prepare_v2(db_of(d->db)->handle, query, -1, &s, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-	int64_t n = sqlite3_column_int64(s, 0);
-	sqlite3_finalize(s);
-	return n;
-}
-
 static void schema_migrate__says_whose_and_which_version(void **state)
 {
 	struct database d = database_new();
 	struct error e = {0};
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(number(&d, "PRAGMA application_id"), 0x41525453);
-		assert_int_equal(number(&d, "PRAGMA user_version"), DB_SCHEMA_VERSION);
-		assert_int_equal(number(&d, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"), 7);
+		assert_int_equal(database_number(&d, "PRAGMA application_id"), 0x41525453);
+		assert_int_equal(database_number(&d, "PRAGMA user_version"), DB_SCHEMA_VERSION);
+		assert_int_equal(
+			database_number(&d, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"), 7);
 		/* one that is up to date is left alone */
 		assert_well(schema_migrate(db_of(d.db), DB_SCHEMA_VERSION, &e), &e);
 		database_reopen(&d);
@@ -77,8 +68,8 @@ static void schema_migrate__brings_an_older_database_up_to_date(void **state)
 					       "PRAGMA user_version = 1"),
 			 SQLITE_OK);
 	database_reopen(&d);
-	assert_int_equal(number(&d, "PRAGMA user_version"), DB_SCHEMA_VERSION);
-	assert_int_equal(number(&d, "SELECT count(*) FROM budget"), 0);
+	assert_int_equal(database_number(&d, "PRAGMA user_version"), DB_SCHEMA_VERSION);
+	assert_int_equal(database_number(&d, "SELECT count(*) FROM budget"), 0);
 	events_add(&want, &id, 1, 40);
 	assert_well(d.b->events_get(d.db, &id, 0, 1 << 20, &got, &last_seq, &e), &e);
 	assert_true(slice_eq(buf_slice(&got), buf_slice(&want)));
@@ -92,13 +83,16 @@ static void settings__are_those_of_a_database_that_loses_nothing(void **state)
 {
 	struct database d = database_new();
 	(void)state;
-	assert_int_equal(number(&d, "PRAGMA synchronous"), 2);
-	assert_int_equal(number(&d, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"),
-			 1);
+	assert_int_equal(database_number(&d, "PRAGMA synchronous"), 2);
 	assert_int_equal(
-		number(&d, "SELECT count(*) FROM pragma_locking_mode WHERE locking_mode = 'exclusive'"), 1);
-	assert_int_equal(number(&d, "PRAGMA wal_autocheckpoint"), 0);
-	assert_int_equal(number(&d, "PRAGMA mmap_size"), 0);
+		database_number(&d, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"),
+		1);
+	assert_int_equal(
+		database_number(&d,
+				"SELECT count(*) FROM pragma_locking_mode WHERE locking_mode = 'exclusive'"),
+		1);
+	assert_int_equal(database_number(&d, "PRAGMA wal_autocheckpoint"), 0);
+	assert_int_equal(database_number(&d, "PRAGMA mmap_size"), 0);
 	database_free(&d);
 }
 

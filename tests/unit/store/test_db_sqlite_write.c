@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is written is there, once, however often it is written. */
-#include "store/db_sqlite_int.h"
 #include "tests/unit/store/database.h"
 
 static void assert_task(struct database *d, uint32_t n, enum task_state state, uint64_t last_seq,
@@ -96,16 +95,6 @@ static void events_put__goes_on_behind_what_is_there(void **state)
 	database_free(&d);
 }
 
-static int64_t number(struct database *d, const char *query)
-{
-	sqlite3_stmt *s;
-	assert_int_equal(sqlite3_prepare_v2(db_of(d->db)->handle, query, -1, &s, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-	int64_t n = sqlite3_column_int64(s, 0);
-	sqlite3_finalize(s);
-	return n;
-}
-
 static void events_put__makes_rows_of_a_few(void **state)
 {
 	struct database d = database_new();
@@ -115,16 +104,17 @@ static void events_put__makes_rows_of_a_few(void **state)
 	int seq = 100;
 	(void)state;
 	task_save(&d, 1, TASK_RUNNING, 100);
-	assert_in_range(number(&d, "SELECT count(*) FROM event"), 10, 25);
-	assert_in_range(number(&d, "SELECT max(length(body)) FROM event"), ROW_BYTES / 2, ROW_BYTES);
+	assert_in_range(database_number(&d, "SELECT count(*) FROM event"), 10, 25);
+	assert_in_range(database_number(&d, "SELECT max(length(body)) FROM event"), ROW_BYTES / 2, ROW_BYTES);
 	/* small ones by their number, a large one alone */
 	begin(&d);
 	for (int i = 0; i < 2 * ROW_EVENTS_MAX; i++)
 		buf_printf(&sse, "id: %d\nevent: task.input\ndata: {}\n\n", ++seq);
 	buf_printf(&sse, "id: %d\nevent: task.input\ndata: {\"a\":\"%*s\"}\n\n", seq + 1, 2 * ROW_BYTES, "");
 	assert_well(d.b->events_put(d.db, &id, buf_slice(&sse), &e), &e);
-	assert_in_range(number(&d, "SELECT max(more) FROM event"), ROW_EVENTS_MAX / 2, ROW_EVENTS_MAX - 1);
-	assert_int_equal(number(&d, "SELECT more FROM event WHERE length(body) > 2000"), 0);
+	assert_in_range(database_number(&d, "SELECT max(more) FROM event"), ROW_EVENTS_MAX / 2,
+			ROW_EVENTS_MAX - 1);
+	assert_int_equal(database_number(&d, "SELECT more FROM event WHERE length(body) > 2000"), 0);
 	d.b->rollback(d.db);
 	buf_release(&sse);
 	database_free(&d);
