@@ -64,7 +64,7 @@ struct cJSON;
 struct json_pool;
 struct json_pool *json_pool_new(size_t text_bytes);      /* NULL: no memory, here and below */
 void json_pool_free(struct json_pool *pool);             /* with all that stands in it */
-void *json_pool_alloc(struct json_pool *pool, size_t n); /* zeroed; lives as long as the pool */
+void *json_pool_alloc(struct json_pool *pool, size_t n); /* lives as long as the pool */
 /* A node at the end of its parent's; parent NULL: the root, with which the pool will be freed. */
 struct cJSON *json_pool_node(struct json_pool *pool, struct cJSON *parent);
 /* Before a piece from malloc is hung into the tree of n. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory of JSON trees. The nodes of a parsed text, their names and their strings stand in one arena, which
- * goes with the root: a text of twenty members costs two allocations and two frees instead of sixty. Nodes
+ * Memory of JSON trees. The nodes of a parsed text, their names and their strings stand in one pool, which
+ * goes with the root: most texts cost one allocation and one free instead of three for each member. Nodes
  * that are built or copied later come from malloc, one by one, and may be hung into a parsed tree.
  *
  * cJSON's allocator is ours, so that cJSON may free either kind: a word before each piece names the pool it
@@ -16,12 +16,17 @@
 
 #include <cjson/cJSON.h>
 
-enum { BLOCK_BYTES_MIN = 512, BLOCK_BYTES_MAX = 32 << 10, BYTES_PER_BYTE = 4, PIECE_ALIGN = 8 };
+enum { BLOCK_BYTES_MIN = 512, BLOCK_BYTES_FIRST_MAX = 4096, BLOCK_BYTES_MAX = 64 << 10, PIECE_ALIGN = 8 };
 
+struct block {
+	struct block *next;
+};
+
+/* At the front of its first block. */
 struct json_pool {
-	struct arena *arena; /* this struct stands in it too, and blocks, of which pieces are cut */
-	char *at, *end;      /* the free part of the newest block, zeroed */
-	size_t block_bytes;  /* of the next one */
+	struct block *more; /* further blocks */
+	char *at, *end;     /* the free part of the block that is being filled */
+	size_t block_bytes; /* of the next one */
 	void *root;
 	bool is_mixed; /* some pieces of the tree may come from malloc */
 };
@@ -55,7 +60,7 @@ static void piece_free(void *piece)
 	if (!pool)
 		free((struct piece_head *)piece - 1);
 	else if (piece == pool->root)
-		arena_free(pool->arena);
+		json_pool_free(pool);
 }
 
 __attribute__((constructor)) static void allocator_set(void)
@@ -65,38 +70,45 @@ __attribute__((constructor)) static void allocator_set(void)
 
 struct json_pool *json_pool_new(size_t text_bytes)
 {
-	struct arena *arena = arena_new(0);
-	struct json_pool *pool = arena_alloc(arena, sizeof(*pool));
+	/* A text of short members takes six times its length as a tree, one of long strings little more. */
+	size_t bytes = text_bytes < BLOCK_BYTES_MIN / 4         ? BLOCK_BYTES_MIN
+		       : text_bytes > BLOCK_BYTES_FIRST_MAX / 4 ? BLOCK_BYTES_FIRST_MAX
+								: text_bytes * 4;
+	struct json_pool *pool = malloc(sizeof(*pool) + bytes);
 
-	if (!pool) {
-		arena_free(arena);
+	if (!pool)
 		return NULL;
-	}
-	pool->arena = arena;
-	pool->block_bytes = text_bytes < BLOCK_BYTES_MIN / BYTES_PER_BYTE   ? BLOCK_BYTES_MIN
-			    : text_bytes > BLOCK_BYTES_MAX / BYTES_PER_BYTE ? BLOCK_BYTES_MAX
-									    : text_bytes * BYTES_PER_BYTE;
+	char *free_part = (char *)(pool + 1);
+	*pool = (struct json_pool){.at = free_part, .end = free_part + bytes, .block_bytes = 2 * bytes};
 	return pool;
 }
 
 void json_pool_free(struct json_pool *pool)
 {
-	arena_free(pool->arena);
+	for (struct block *b = pool->more, *next; b; b = next) {
+		next = b->next;
+		free(b);
+	}
+	free(pool);
 }
 
-/* A piece of this many bytes in all; a new block when it is small, else memory of its own. */
+/* In a new block; a large piece has one of its own, so that the rest of the last one stays in use. */
 static void *piece_find(struct json_pool *pool, size_t bytes)
 {
-	if (bytes > pool->block_bytes / 2)
-		return arena_alloc(pool->arena, bytes);
-	pool->at = arena_alloc(pool->arena, pool->block_bytes);
-	if (!pool->at)
-		return pool->end = NULL;
-	pool->end = pool->at + pool->block_bytes;
-	if (pool->block_bytes < BLOCK_BYTES_MAX)
-		pool->block_bytes *= 2;
-	void *piece = pool->at;
-	pool->at += bytes;
+	bool is_large = bytes > pool->block_bytes / 2;
+	size_t size = is_large ? bytes : pool->block_bytes;
+	struct block *b = malloc(sizeof(*b) + size);
+
+	if (!b)
+		return NULL;
+	b->next = pool->more;
+	pool->more = b;
+	char *piece = (char *)(b + 1);
+	if (!is_large) {
+		pool->at = piece + bytes;
+		pool->end = piece + size;
+		pool->block_bytes = size < BLOCK_BYTES_MAX ? 2 * size : size;
+	}
 	return piece;
 }
 
@@ -119,10 +131,11 @@ void *json_pool_alloc(struct json_pool *pool, size_t n)
 
 cJSON *json_pool_node(struct json_pool *pool, cJSON *parent)
 {
-	cJSON *n = json_pool_alloc(pool, sizeof(*n)); /* zeroed */
+	cJSON *n = json_pool_alloc(pool, sizeof(*n));
 
 	if (!n)
 		return NULL;
+	*n = (cJSON){0};
 	if (!parent) {
 		pool->root = n;
 	} else if (!parent->child) {
@@ -148,7 +161,7 @@ void json_tree_free(cJSON *n)
 	struct json_pool *pool = n ? *pool_word(n) : NULL;
 
 	if (pool && n == pool->root && !pool->is_mixed)
-		arena_free(pool->arena);
+		json_pool_free(pool);
 	else
 		cJSON_Delete(n);
 }

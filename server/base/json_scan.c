@@ -80,8 +80,11 @@ static char *text_keep(struct scan *s, const char *from, size_t n)
 {
 	char *to = json_pool_alloc(s->pool, n + 1);
 
-	if (to && n)
+	if (!to)
+		return NULL;
+	if (n)
 		memcpy(to, from, n);
+	to[n] = '\0';
 	return to;
 }
 
