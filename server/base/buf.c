@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * struct buf and struct slice. A buffer grows by doubling up to its limit; one byte more than its content is
- * always there for the terminating NUL. Failure is sticky: after the first append that did not fit, later
- * ones do nothing, so that a caller may append twenty times and check once, and never sends text with a hole
- * in it.
+ * struct buf and struct slice. A buffer grows by doubling up to its limit, while small by more; one byte more
+ * than its content is always there for the terminating NUL. Failure is sticky: after the first append that
+ * did not fit, later ones do nothing, so that a caller may append twenty times and check once, and never
+ * sends text with a hole in it.
  */
 #include "base/base.h"
 
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { BUF_FIRST_BYTES = 256, PRINT_BYTES_MIN = 128 };
+enum { BUF_FIRST_BYTES = 256, BUF_FAST_BYTES = 4096, PRINT_BYTES_MIN = 128 };
 
 struct slice slice_str(const char *s)
 {
@@ -71,7 +71,7 @@ static bool buf_enlarge(struct buf *b, size_t need)
 	size_t cap = b->cap ? b->cap : BUF_FIRST_BYTES;
 
 	while (cap < need)
-		cap *= 2;
+		cap *= cap < BUF_FAST_BYTES ? 4 : 2;
 	char *data = realloc(b->data, cap);
 	if (!data)
 		return false;

@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/buf.h"
 
@@ -94,9 +95,9 @@ void jw_object(struct jw *w);
 void jw_object_end(struct jw *w);
 void jw_array(struct jw *w);
 void jw_array_end(struct jw *w);
-void jw_name(struct jw *w, const char *name);          /* plain ASCII names of ours */
-void jw_text(struct jw *w, const char *s);             /* NULL writes null */
-void jw_text_n(struct jw *w, const char *s, size_t n); /* escapes; invalid UTF-8 becomes U+FFFD */
+void jw_name_n(struct jw *w, const char *name, size_t n); /* plain ASCII names of ours */
+void jw_text(struct jw *w, const char *s);                /* NULL writes null */
+void jw_text_n(struct jw *w, const char *s, size_t n);    /* escapes; invalid UTF-8 becomes U+FFFD */
 void jw_int(struct jw *w, int64_t v);
 void jw_uint(struct jw *w, uint64_t v);
 void jw_double(struct jw *w, double v); /* shortest text that reads back; not finite writes null */
@@ -104,11 +105,42 @@ void jw_bool(struct jw *w, bool v);
 void jw_null(struct jw *w);
 void jw_raw(struct jw *w, const char *json, size_t n); /* ready-made JSON text; n 0 writes null */
 void jw_json(struct jw *w, const struct json *j);      /* NULL writes null */
+/* Here, so that the length of a literal name is known when it is compiled: a document has hundreds of them.
+ */
+static inline void jw_name(struct jw *w, const char *name)
+{
+	jw_name_n(w, name, strlen(name));
+}
+
 /* name and value in one: jw_kv_text(&w, "id", id) */
-void jw_kv_text(struct jw *w, const char *name, const char *s);
-void jw_kv_int(struct jw *w, const char *name, int64_t v);
-void jw_kv_bool(struct jw *w, const char *name, bool v);
-void jw_kv_raw(struct jw *w, const char *name, const char *json, size_t n);
-void jw_kv_json(struct jw *w, const char *name, const struct json *j);
+static inline void jw_kv_text(struct jw *w, const char *name, const char *s)
+{
+	jw_name(w, name);
+	jw_text(w, s);
+}
+
+static inline void jw_kv_int(struct jw *w, const char *name, int64_t v)
+{
+	jw_name(w, name);
+	jw_int(w, v);
+}
+
+static inline void jw_kv_bool(struct jw *w, const char *name, bool v)
+{
+	jw_name(w, name);
+	jw_bool(w, v);
+}
+
+static inline void jw_kv_raw(struct jw *w, const char *name, const char *json, size_t n)
+{
+	jw_name(w, name);
+	jw_raw(w, json, n);
+}
+
+static inline void jw_kv_json(struct jw *w, const char *name, const struct json *j)
+{
+	jw_name(w, name);
+	jw_json(w, j);
+}
 
 #endif

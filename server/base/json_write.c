@@ -179,9 +179,8 @@ void jw_array_end(struct jw *w)
 	w->comma = true;
 }
 
-void jw_name(struct jw *w, const char *name)
+void jw_name_n(struct jw *w, const char *name, size_t n)
 {
-	size_t n = strlen(name);
 	char *to = room_take(w->out, n + 3 + w->comma);
 
 	if (to) {
@@ -256,34 +255,4 @@ void jw_json(struct jw *w, const struct json *j)
 	}
 	value_begin(w);
 	json_print(j, w->out);
-}
-
-void jw_kv_text(struct jw *w, const char *name, const char *s)
-{
-	jw_name(w, name);
-	jw_text(w, s);
-}
-
-void jw_kv_int(struct jw *w, const char *name, int64_t v)
-{
-	jw_name(w, name);
-	jw_int(w, v);
-}
-
-void jw_kv_bool(struct jw *w, const char *name, bool v)
-{
-	jw_name(w, name);
-	jw_bool(w, v);
-}
-
-void jw_kv_raw(struct jw *w, const char *name, const char *json, size_t n)
-{
-	jw_name(w, name);
-	jw_raw(w, json, n);
-}
-
-void jw_kv_json(struct jw *w, const char *name, const struct json *j)
-{
-	jw_name(w, name);
-	jw_json(w, j);
 }
