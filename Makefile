@@ -19,7 +19,7 @@ CFLAGS_kill    := -O1 -g -DSTORE_KILL_POINTS
 CFLAGS_cover   := -O0 -g --coverage
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -Iserver -I. $(WARN) -fPIE $(CFLAGS_$(FLAVOUR)) $(CFLAGS) \
              $(shell pkg-config --cflags $(PKGS))
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(filter -fsanitize=% --coverage,$(CFLAGS_$(FLAVOUR))) $(LDFLAGS)
+ALL_LDFLAGS = -pie -fno-lto -Wl,-z,relro,-z,now $(filter -fsanitize=% --coverage,$(CFLAGS_$(FLAVOUR))) $(LDFLAGS)
 LIBS     = $(shell pkg-config --libs $(PKGS)) -lpthread -lm
 
 # Rooms, lowest first, and what each may link (ARCHITECTURE: arrows point one way only).
