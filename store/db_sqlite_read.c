@@ -103,7 +103,7 @@ static enum err row_events_add(struct buf *out, size_t from, size_t bytes_max, s
 	for (const char *at = body.ptr; body.len > 0; at = body.ptr) {
 		if (!event_next(&body, &v))
 			return err_set(e, ERR_INTERNAL,
-				       "event %" PRIu64 " cannot be read; run `agent-runtime verify`",
+				       "event %" PRIu64 " is damaged; run `agent-runtime verify`",
 				       *last_seq + 1);
 		struct slice event = {at, (size_t)(body.ptr - at)};
 		*more = out->len == from || out->len - from + event.len <= bytes_max;

@@ -115,7 +115,7 @@ static void replay__an_event_that_cannot_be_read(void **state)
 	assert_int_equal(fwrite("evenT", 1, 5, f), 5);
 	fclose(f);
 	buf_release(&file);
-	replay_says(&k, true, EXIT_NOT_COMPLETED, ": event 2 cannot be read");
+	replay_says(&k, true, EXIT_NOT_COMPLETED, ": event 2 is damaged; run `agent-runtime verify`");
 	kept_db_release(&k);
 }
 
