@@ -274,8 +274,9 @@ void plan_diff_write(const struct json *from, const struct json *to, struct jw *
 /* --- api_task_wait.c --- */
 
 /* Answers with the document when the task's state is another than now, or after wait_ms; at once when it is
- * over. */
-void api_task_wait(struct http_request *r, const struct id *id, struct task_ref ref, int64_t wait_ms);
+ * over. to_end: when it does not work any more, in place of at any change. */
+void api_task_wait(struct http_request *r, const struct id *id, struct task_ref ref, int64_t wait_ms,
+		   bool to_end);
 
 /* --- range.c: byte ranges (RFC 9110 section 14) --- */
 

@@ -78,10 +78,30 @@ void api_reply_task(struct http_request *r, const struct id *id, const struct ta
 
 /* --- the request --- */
 
+/* until=change (as without it) or until=end, beside a wait. false: answered. */
+static bool until_parse(struct http_request *r, int64_t wait_ms, bool *to_end)
+{
+	struct error e;
+	const char *text = http_query_get(r->arena, r->query, "until", &e);
+
+	*to_end = text && strcmp(text, "end") == 0;
+	if (!text && e.code == ERR_NONE)
+		return true;
+	if (!text)
+		http_reply_error(r, &e);
+	else if (!*to_end && strcmp(text, "change") != 0)
+		http_reply_errorf(r, ERR_FIELD, "until", "until must be change or end, not \"%.40s\"", text);
+	else if (wait_ms == 0)
+		http_reply_errorf(r, ERR_FIELD, "until", "until says what wait waits for: give wait too");
+	else
+		return true;
+	return false;
+}
+
 /* 0: do not wait. false: answered. */
 static bool wait_parse(struct http_request *r, int64_t *wait_ms)
 {
-	static const char *const names[] = {"wait", NULL};
+	static const char *const names[] = {"wait", "until", NULL};
 	int64_t max_ms = r->http->options.wait_ms_max;
 	struct error e;
 	char *text;
@@ -114,9 +134,9 @@ void api_task_get(struct http_request *r)
 	struct task_ref ref;
 	struct error e;
 	struct id id;
-	bool found;
+	bool found, to_end = false;
 
-	if (r->query.len > 0 && !wait_parse(r, &wait_ms))
+	if (r->query.len > 0 && (!wait_parse(r, &wait_ms) || !until_parse(r, wait_ms, &to_end)))
 		return;
 	if (api_task_id(r, &id, &e) != ERR_NONE) {
 		http_reply_error(r, &e);
@@ -124,7 +144,7 @@ void api_task_get(struct http_request *r)
 	}
 	found = task_find(r->http->store, &id, &ref);
 	if (found && wait_ms > 0)
-		api_task_wait(r, &id, ref, wait_ms);
+		api_task_wait(r, &id, ref, wait_ms, to_end);
 	else
 		api_reply_task(r, &id, found ? &ref : NULL);
 }

@@ -3,6 +3,8 @@
  * GET /v1/tasks/{id}?wait=: answers when the durable state of the task is another than when the request came,
  * when the time is over, or when the server stops; at once when the task is over, or when the client's
  * If-None-Match shows that it has not seen the present version, so that nothing is missed between two waits.
+ * With until=end it answers when the task does not work any more: it is over, or a person has to say
+ * something.
  *
  * A wait follows the task before it reads it: no change falls between. It ends exactly once, by its answer or
  * by its client leaving.
@@ -20,6 +22,7 @@ struct task_wait {
 	struct id id;
 	struct task_ref ref;
 	enum task_state seen; /* durable */
+	bool to_end;
 	struct loop_timer *timer;
 };
 
@@ -58,7 +61,7 @@ static void wait_changed(struct http_follower *f)
 	struct task_head head;
 
 	if (task_head_get(w->request->http->store, w->ref, &head) != ERR_NONE ||
-	    head.durable_state != w->seen)
+	    (w->to_end ? !task_state_works(head.durable_state) : head.durable_state != w->seen))
 		wait_answer(w);
 }
 
@@ -68,16 +71,18 @@ static void wait_drained(struct http_follower *f)
 }
 
 /* Is there nothing to wait for? */
-static bool settled(const struct http_request *r, const struct task_head *head)
+static bool settled(const struct http_request *r, const struct task_head *head, bool to_end)
 {
-	bool tagged = http_request_header(r, "If-None-Match").ptr != NULL;
+	bool tagged = !to_end && http_request_header(r, "If-None-Match").ptr != NULL;
+	bool over =
+		to_end ? !task_state_works(head->durable_state) : task_state_terminal(head->durable_state);
 
-	return head->durable_seq == 0 || task_state_terminal(head->durable_state) ||
-	       (tagged && !api_etag_matches(r, head->durable_seq)) ||
+	return head->durable_seq == 0 || over || (tagged && !api_etag_matches(r, head->durable_seq)) ||
 	       http_watchers_draining(r->http->watchers);
 }
 
-void api_task_wait(struct http_request *r, const struct id *id, struct task_ref ref, int64_t wait_ms)
+void api_task_wait(struct http_request *r, const struct id *id, struct task_ref ref, int64_t wait_ms,
+		   bool to_end)
 {
 	struct http *h = r->http;
 	struct task_wait *w = xcalloc(1, sizeof(*w));
@@ -89,12 +94,13 @@ void api_task_wait(struct http_request *r, const struct id *id, struct task_ref 
 	w->follower.on_change = wait_changed;
 	w->follower.on_drain = wait_drained;
 	if (http_follow(h->watchers, ref, &w->follower) != ERR_NONE ||
-	    task_head_get(h->store, ref, &head) != ERR_NONE || settled(r, &head)) {
+	    task_head_get(h->store, ref, &head) != ERR_NONE || settled(r, &head, to_end)) {
 		wait_free(w);
 		api_reply_task(r, id, &ref);
 		return;
 	}
 	w->seen = head.durable_state;
+	w->to_end = to_end;
 	w->timer = loop_timer_new(h->loop, wait_answer, w);
 	loop_timer_set(w->timer, wait_ms);
 	r->data = w;

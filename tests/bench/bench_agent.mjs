@@ -45,7 +45,7 @@ async function startOurs(dir, modelUrl, backend) {
     for (let task = made; ;) {
       if (task.status === 'completed' && FINAL.test(task.result)) return;
       if (!['queued', 'planning', 'running'].includes(task.status)) throw new Error(`a task ended: ${JSON.stringify(task)}`);
-      task = JSON.parse((await c.ask('GET', `/v1/tasks/${made.id}?wait=30s`)).body);
+      task = JSON.parse((await c.ask('GET', `/v1/tasks/${made.id}?wait=30s&until=end`)).body);
     }
   };
   return { pid: p.pid, port, one, stop: () => stop(p) };

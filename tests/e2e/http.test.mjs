@@ -82,6 +82,22 @@ test('get with wait: answers on change, not before; at once when the task is ove
   }
 });
 
+test('get with wait until the end: answers when a person has to say something, and when the task is over', async () => {
+  const asked = await s.submit(PROMPT);
+  assert.equal((await s.json(`/v1/tasks/${asked.id}?wait=30s&until=end`)).body.status, 'awaiting_approval');
+  const again = await s.json(`/v1/tasks/${asked.id}?wait=30s&until=end`, { headers: { 'if-none-match': '"1"' } });
+  assert.equal(again.body.status, 'awaiting_approval', 'at once, whatever the client has seen');
+  await s.post(`/v1/tasks/${asked.id}/approve`);
+  assert.equal((await s.json(`/v1/tasks/${asked.id}?wait=30s&until=end`)).body.status, 'completed');
+  const automatic = await s.submit(PROMPT, { approval: 'auto' });
+  assert.equal((await s.json(`/v1/tasks/${automatic.id}?wait=30s&until=end`)).body.status, 'completed');
+  for (const bad of ['until=end', 'wait=1s&until=', 'wait=1s&until=done', 'wait=1s&until=end&until=end']) {
+    const r = await s.json(`/v1/tasks/${asked.id}?${bad}`);
+    assert.equal(r.status, 400, bad);
+    assert.equal(r.body.field, 'until');
+  }
+});
+
 test('approve: with and without digest; stale digest and wrong state are 409 and change nothing', async () => {
   const one = await waiting();
   const stale = assertProblem(await s.post(`/v1/tasks/${one.id}/approve`, { plan_digest: 'f'.repeat(64) }), 409, 'stale-plan');

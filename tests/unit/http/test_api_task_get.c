@@ -114,6 +114,11 @@ static void task_get__refuses_parameters_that_it_has_not(void **state)
 		{"?wait=1s&wait=1s", "wait"},
 		{"?wait=%ff", "wait"},
 		{"?wait=99999999999999999999s", "wait"},
+		{"?until=end", "until"},
+		{"?wait=0s&until=end", "until"},
+		{"?wait=1s&until=", "until"},
+		{"?wait=1s&until=done", "until"},
+		{"?wait=1s&until=end&until=end", "until"},
 	};
 	struct api_task t = api_task_new();
 

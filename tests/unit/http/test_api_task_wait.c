@@ -34,6 +34,34 @@ static void task_wait__answers_when_the_state_changes(void **state)
 	answered(fd, 200, "planning");
 }
 
+static void task_wait__until_the_end_passes_over_states_that_work(void **state)
+{
+	struct api_task t = api_task_new();
+	int fd = api_client();
+
+	(void)state;
+	api_send(fd, api_line("GET", t, "?wait=30s&until=end"), NULL);
+	assert_waits(fd);
+	api_move(t, TASK_PLANNING, NULL);
+	assert_waits(fd);
+	api_move(t, TASK_AWAITING_APPROVAL, NULL);
+	answered(fd, 200, "awaiting_approval");
+	api_until_connections(0);
+	assert_int_equal(api_ask(api_line("GET", t, "?wait=30s&until=end"), NULL), 200); /* at once */
+	api_until_connections(0);
+	fd = api_client();
+	api_send(fd, api_line("GET", t, "?until=change&wait=30s"), NULL);
+	assert_waits(fd);
+	api_move(t, TASK_RUNNING, NULL);
+	answered(fd, 200, "running");
+	api_until_connections(0);
+	fd = api_client();
+	api_send(fd, api_line("GET", t, "?wait=30s&until=end"), NULL);
+	assert_waits(fd);
+	api_move(t, TASK_COMPLETED, NULL);
+	answered(fd, 200, "completed");
+}
+
 static void task_wait__answers_when_the_time_is_over(void **state)
 {
 	struct api_task t = api_task_new();
@@ -147,6 +175,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		API_TEST(task_wait__answers_when_the_state_changes),
+		API_TEST(task_wait__until_the_end_passes_over_states_that_work),
 		API_TEST(task_wait__answers_when_the_time_is_over),
 		API_TEST(task_wait__answers_at_once_when_the_task_is_over),
 		API_TEST(task_wait__answers_at_once_what_the_client_has_not_seen),
