@@ -151,26 +151,23 @@ static bool request_is_out(const struct fetch_conn *c)
 	return c->sent == c->head.len + c->x->request_len;
 }
 
-static void conn_failed(struct fetch_conn *c, enum fetch_result result, const char *detail);
-
-/* false: the connection is gone. */
-static bool conn_send(struct fetch_conn *c)
+/* Where the peer takes no more, the reading tells why: it may have answered before, that the body is too
+ * large for instance. */
+static void conn_send(struct fetch_conn *c)
 {
-	while (!request_is_out(c)) {
+	bool takes = true;
+	while (takes && !request_is_out(c)) {
 		ssize_t n = request_send(c);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno != EAGAIN) {
-			conn_failed(c, FETCH_SEND_ERROR, strerror(errno));
-			return false;
-		}
-		if (n < 0)
+		if (n < 0 && errno == EAGAIN)
 			break;
-		c->sent += (size_t)n;
+		if (n >= 0)
+			c->sent += (size_t)n;
+		takes = n >= 0 || errno == EINTR;
 	}
-	loop_io_set(c->io, LOOP_READ | (request_is_out(c) ? 0 : LOOP_WRITE));
-	return true;
+	loop_io_set(c->io, LOOP_READ | (takes && !request_is_out(c) ? LOOP_WRITE : 0));
 }
+
+static void conn_failed(struct fetch_conn *c, enum fetch_result result, const char *detail);
 
 static void on_connect_time(void *arg)
 {
@@ -239,7 +236,7 @@ static void conn_renew(struct fetch_conn *c)
 /* The connection is gone afterwards. */
 static void conn_failed(struct fetch_conn *c, enum fetch_result result, const char *detail)
 {
-	bool lost = result == FETCH_GOT_NOTHING || result == FETCH_SEND_ERROR || result == FETCH_RECV_ERROR;
+	bool lost = result == FETCH_GOT_NOTHING || result == FETCH_RECV_ERROR;
 	bool may_repeat = !c->x->once || c->sent == 0;
 	if (lost && c->was_used && !c->has_read && may_repeat)
 		conn_renew(c); /* it had been closed before it was used again */
@@ -326,8 +323,8 @@ static void conn_ready(int fd, int ready, void *arg)
 		loop_timer_free(c->connecting);
 		c->connecting = NULL;
 	}
-	if ((ready & LOOP_WRITE) && !conn_send(c))
-		return;
+	if (ready & LOOP_WRITE)
+		conn_send(c);
 	if (ready & LOOP_READ)
 		conn_read(c);
 }
@@ -388,7 +385,7 @@ bool fetch_plain_start(struct fetch_exchange *x, const struct fetch_request *r)
 	if (is_new)
 		conn_connect(c);
 	else
-		(void)conn_send(c);
+		conn_send(c);
 	return true;
 }
 
