@@ -168,6 +168,7 @@ FUZZ_ROOM_responses := llm
 FUZZ_ROOM_messages := llm
 FUZZ_ROOM_cassette := llm
 FUZZ_ROOM_mcp   := mcp
+FUZZ_ROOM_reply := base
 define FUZZ_RULES
 $$(BUILD)/tests/fuzz/replay_$1: $$(BUILD)/obj/tests/fuzz/fuzz_$1.o $$(BUILD)/obj/tests/fuzz/replay_main.o $$(call libs_of,$$(FUZZ_ROOM_$1))
 	@mkdir -p $$(@D)
