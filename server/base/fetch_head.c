@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The head of an answer, line by line: status and the few headers that matter for retries and messages. Pure.
- * It is no HTTP parser: libcurl has checked the syntax before a line comes here. Values longer than their
- * field are cut.
+ * It is no HTTP parser: whoever reads the answer has checked the syntax before a line comes here. Values
+ * longer than their field are cut.
  */
 #include "base/base.h"
 #include "base/fetch.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct slice trim(struct slice s)
@@ -28,12 +27,21 @@ static void list_add(char *list, size_t size, struct slice value)
 		snprintf(list + used, size - used, "%s%.*s", used > 0 ? ", " : "", (int)value.len, value.ptr);
 }
 
+/* The number behind the first space, of three digits (RFC 9112 section 4); 0: none. */
+static int status_read(struct slice line)
+{
+	const char *space = memchr(line.ptr, ' ', line.len), *end = line.ptr + line.len;
+	int status = 0, digits = 0;
+	for (const char *p = space; p != NULL && ++p < end && *p >= '0' && *p <= '9' && digits < 3; digits++)
+		status = status * 10 + (*p - '0');
+	return digits == 3 ? status : 0;
+}
+
 void fetch_head_line(struct fetch_head *h, struct slice line)
 {
 	/* An interim answer (1xx) comes as a head of its own before the real one. */
 	if (line.len > 5 && memcmp(line.ptr, "HTTP/", 5) == 0) {
-		const char *space = memchr(line.ptr, ' ', line.len);
-		*h = (struct fetch_head){.status = space != NULL ? atoi(space + 1) : 0};
+		*h = (struct fetch_head){.status = status_read(line)};
 		return;
 	}
 	const char *colon = memchr(line.ptr, ':', line.len);

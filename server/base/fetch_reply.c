@@ -89,15 +89,25 @@ static bool list_has(struct slice list, const char *token)
 	return false;
 }
 
+/* RFC 9110 section 5.6.2. What begins like another status line is no name either. */
+static bool is_token(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.ptr[i] <= ' ' || s.ptr[i] > '~' || strchr("()<>@,;:\\\"/[]?={}", s.ptr[i]) != NULL)
+			return false;
+	}
+	return s.len > 0;
+}
+
 static void header_take(struct fetch_reply *r, struct slice line)
 {
 	const char *colon = memchr(line.ptr, ':', line.len);
-	if (colon == NULL || colon == line.ptr) {
+	struct slice name = {line.ptr, colon != NULL ? (size_t)(colon - line.ptr) : 0};
+	if (!is_token(name)) {
 		bad(r, "a line of its head is no header");
 		return;
 	}
 	fetch_head_line(r->head, line);
-	struct slice name = {line.ptr, (size_t)(colon - line.ptr)};
 	struct slice value = trimmed((struct slice){colon + 1, line.len - name.len - 1});
 	if (slice_eq_nocase(name, "content-length")) {
 		length_take(r, value);

@@ -104,6 +104,8 @@ static void fetch_reply__says_what_is_no_answer(void **state)
 		{"\r\n" OK, "it begins with no status line of HTTP/1"},
 		{OK "no header\r\n", "a line of its head is no header"},
 		{OK ": empty\r\n", "a line of its head is no header"},
+		{OK "HTTP/1.1 404: x\r\n", "a line of its head is no header"},
+		{OK "a b: c\r\n", "a line of its head is no header"},
 		{OK "Content-Length: 1x\r\n", "its Content-Length is no number"},
 		{OK "Content-Length: -1\r\n", "its Content-Length is no number"},
 		{OK "Content-Length: 1234567890123456\r\n", "its Content-Length is no number"},
