@@ -23,11 +23,11 @@ const root = path.resolve(here, '../..');
 
 async function compile(dir, name, ...more) {
   const out = path.join(dir, name);
-  await run('cc', ['-std=c17', '-O2', '-D_GNU_SOURCE', `-I${root}/server`, `-I${root}`, '-o', out, path.join(here, `${name}.c`), ...more]);
+  await run('cc', ['-std=c17', '-O2', '-fno-lto', '-D_GNU_SOURCE', `-I${root}/server`, `-I${root}`, '-o', out, path.join(here, `${name}.c`), ...more]);
   return out;
 }
 const libraries = () => ['store', 'ipc', 'base'].map((room) => path.join(path.dirname(binary), 'lib', `${room}.a`));
-const linked = async () => (await run('pkg-config', ['--libs', 'libevent', 'sqlite3', 'libcjson', 'libcrypto'])).stdout.trim().split(/\s+/);
+const linked = async () => (await run('pkg-config', ['--libs', 'libevent', 'sqlite3', 'libcjson', 'libcrypto'])).stdout.trim().split(/\s+/).concat('-lm');
 
 // --- accepting ---
 
