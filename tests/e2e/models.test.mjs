@@ -107,7 +107,7 @@ test('a worker that dies with the probe frees it, and with its places', async ()
   await eventually(() => held.count === 2, 'the probe is out');
   assert.equal((await models(s))[0].in_flight, 1);
   for (const w of s.processes().workers) process.kill(w.pid, 'SIGKILL');
-  await eventually(() => held.count === 3, 'another probe goes out');
+  await eventually(() => held.count === 3, 'another probe goes out', 20000);
   await s.kill();
 });
 
