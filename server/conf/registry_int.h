@@ -71,6 +71,10 @@ const char *registry_keep(struct registry_read *r, struct slice text);
  */
 must_check enum err registry_text(struct registry_read *r, const struct conf_node *n,
 				  const struct conf_tool_server *s, const char **out, struct error *e);
+/* A list of absolute paths, of `of` in messages; NULL-terminated in *out, and left alone when n is NULL. */
+must_check enum err registry_paths(struct registry_read *r, const struct conf_node *n,
+				   const struct conf_tool_server *s, const char *of, size_t max,
+				   const char *const **out, struct error *e);
 must_check enum err registry_folder(struct registry_read *r, const char *path, struct error *e);
 
 /* --- registry_same.c --- */

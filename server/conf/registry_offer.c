@@ -22,39 +22,6 @@ static enum err word_read(const struct registry_read *r, const struct conf_node 
 	return ERR_CONFIG;
 }
 
-static enum err root_read(struct registry_read *r, const struct conf_node *n,
-			  const struct conf_tool_server *s, const char **out, struct error *e)
-{
-	enum err rc = registry_text(r, n, s, out, e);
-	if (rc || !s->enabled || **out == '/')
-		return rc;
-	return conf_error_at(
-		&r->tree, n->place, e,
-		"a path of roots must be absolute, is \"%.200s\" (${REGISTRY_DIR}/... is beside this file)",
-		*out);
-}
-
-static enum err roots_read(struct registry_read *r, const struct conf_node *n, struct conf_tool_server *s,
-			   struct error *e)
-{
-	size_t count = 0;
-	if (n->kind != CONF_LIST)
-		return conf_error_at(&r->tree, n->place, e, "roots must be a list of paths, is %s",
-				     conf_node_kind_name(n));
-	for (const struct conf_node *p = n->first; p; p = p->next)
-		count++;
-	if (count > CONF_ROOTS_MAX)
-		return conf_error_at(&r->tree, n->place, e, "more than %d roots", CONF_ROOTS_MAX);
-	const char **paths = xcalloc(count + 1, sizeof(*paths));
-	s->roots = paths;
-	for (const struct conf_node *p = n->first; p; p = p->next) {
-		enum err rc = root_read(r, p, s, paths++, e);
-		if (rc)
-			return rc;
-	}
-	return ERR_NONE;
-}
-
 enum err registry_offer_read(struct registry_read *r, const struct conf_node *entry,
 			     struct conf_tool_server *s, struct error *e)
 {
@@ -65,7 +32,7 @@ enum err registry_offer_read(struct registry_read *r, const struct conf_node *en
 			       *sampling = registry_member(entry, "sampling"),
 			       *level = registry_member(entry, "log_level");
 	size_t word = 0;
-	enum err rc = roots ? roots_read(r, roots, s, e) : ERR_NONE;
+	enum err rc = registry_paths(r, roots, s, "roots", CONF_ROOTS_MAX, &s->roots, e);
 	if (!rc && sampling)
 		rc = word_read(r, sampling, SAMPLING, COUNT_OF(SAMPLING), &word, e);
 	if (!rc && sampling)

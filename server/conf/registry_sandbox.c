@@ -17,43 +17,6 @@
 static const char *const KEYS[] = {"read",  "write",     "network", "cpu",      "memory",
 				   "files", "processes", "require", "file_size"};
 
-/* --- paths --- */
-
-static enum err path_read(struct registry_read *r, const struct conf_node *n,
-			  const struct conf_tool_server *s, const char **out, struct error *e)
-{
-	enum err rc = registry_text(r, n, s, out, e);
-	if (rc || !s->enabled || **out == '/')
-		return rc;
-	return conf_error_at(
-		&r->tree, n->place, e,
-		"a path of sandbox must be absolute, is \"%.200s\" (${REGISTRY_DIR}/... is beside this file)",
-		*out);
-}
-
-static enum err paths_read(struct registry_read *r, const struct conf_node *n,
-			   const struct conf_tool_server *s, const char *const **out, struct error *e)
-{
-	size_t count = 0;
-	if (!n)
-		return ERR_NONE;
-	if (n->kind != CONF_LIST)
-		return conf_error_at(&r->tree, n->place, e, "%s must be a list of paths, is %s", n->key,
-				     conf_node_kind_name(n));
-	for (const struct conf_node *p = n->first; p; p = p->next)
-		count++;
-	if (count > CONF_SANDBOX_PATHS_MAX)
-		return conf_error_at(&r->tree, n->place, e, "more than %d paths", CONF_SANDBOX_PATHS_MAX);
-	const char **paths = xcalloc(count + 1, sizeof(*paths));
-	*out = paths;
-	for (const struct conf_node *p = n->first; p; p = p->next) {
-		enum err rc = path_read(r, p, s, paths++, e);
-		if (rc)
-			return rc;
-	}
-	return ERR_NONE;
-}
-
 /* --- words and numbers --- */
 
 static enum err network_read(const struct registry_read *r, const struct conf_node *n, enum conf_network *out,
@@ -144,9 +107,11 @@ enum err registry_sandbox_read(struct registry_read *r, const struct conf_node *
 				     n->kind == CONF_SCALAR ? "other text" : conf_node_kind_name(n));
 	enum err rc = registry_keys_check(r, n, "sandbox", KEYS, COUNT_OF(KEYS), e);
 	if (!rc)
-		rc = paths_read(r, registry_member(n, "read"), s, &box->read, e);
+		rc = registry_paths(r, registry_member(n, "read"), s, "sandbox", CONF_SANDBOX_PATHS_MAX,
+				    &box->read, e);
 	if (!rc)
-		rc = paths_read(r, registry_member(n, "write"), s, &box->write, e);
+		rc = registry_paths(r, registry_member(n, "write"), s, "sandbox", CONF_SANDBOX_PATHS_MAX,
+				    &box->write, e);
 	if (!rc)
 		rc = network_read(r, registry_member(n, "network"), &box->network, e);
 	if (!rc)

@@ -143,3 +143,38 @@ enum err registry_text(struct registry_read *r, const struct conf_node *n, const
 	buf_release(&b);
 	return rc;
 }
+
+static enum err path_read(struct registry_read *r, const struct conf_node *n,
+			  const struct conf_tool_server *s, const char *of, const char **out, struct error *e)
+{
+	enum err rc = registry_text(r, n, s, out, e);
+	if (rc || !s->enabled || **out == '/')
+		return rc;
+	return conf_error_at(
+		&r->tree, n->place, e,
+		"a path of %s must be absolute, is \"%.200s\" (${REGISTRY_DIR}/... is beside this file)", of,
+		*out);
+}
+
+enum err registry_paths(struct registry_read *r, const struct conf_node *n, const struct conf_tool_server *s,
+			const char *of, size_t max, const char *const **out, struct error *e)
+{
+	size_t count = 0;
+	if (!n)
+		return ERR_NONE;
+	if (n->kind != CONF_LIST)
+		return conf_error_at(&r->tree, n->place, e, "%s must be a list of paths, is %s", n->key,
+				     conf_node_kind_name(n));
+	for (const struct conf_node *p = n->first; p; p = p->next)
+		count++;
+	if (count > max)
+		return conf_error_at(&r->tree, n->place, e, "more than %zu paths of %s", max, of);
+	const char **paths = xcalloc(count + 1, sizeof(*paths));
+	*out = paths;
+	for (const struct conf_node *p = n->first; p; p = p->next) {
+		enum err rc = path_read(r, p, s, of, paths++, e);
+		if (rc)
+			return rc;
+	}
+	return ERR_NONE;
+}

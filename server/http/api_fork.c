@@ -348,13 +348,10 @@ static void fork_end(struct api_walk *w, const struct error *why)
 	struct error e = {0};
 
 	r->on_gone = NULL;
-	if (why) {
-		e = *why;
-		if (e.code == ERR_NOT_FOUND || (e.code == ERR_GONE && !r->http->archive))
-			api_task_missing(r, &e);
-	} else {
+	if (why)
+		e = api_walk_why(w, why);
+	else
 		(void)(fork_check(f, &e) == ERR_NONE);
-	}
 	fork_release(f);
 	if (e.code != ERR_NONE)
 		http_reply_error(r, &e);

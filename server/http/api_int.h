@@ -163,7 +163,9 @@ struct api_walk {
 	uint64_t last_seq;
 	struct api_ask ask;
 };
-void api_walk_start(struct api_walk *w);  /* end may be called from within */
+void api_walk_start(struct api_walk *w); /* end may be called from within */
+/* What end was told, in the words of the task that is asked for. */
+struct error api_walk_why(const struct api_walk *w, const struct error *why);
 void api_walk_cancel(struct api_walk *w); /* nothing when it was never begun or has ended */
 
 /* --- replay.c: a task as it was after one of its events --- */

@@ -164,11 +164,8 @@ static void history_end(struct api_walk *w, const struct error *why)
 	struct error e = {0};
 
 	r->on_gone = NULL;
-	if (why) {
-		e = *why;
-		if (e.code == ERR_NOT_FOUND || (e.code == ERR_GONE && !r->http->archive))
-			api_task_missing(r, &e);
-	}
+	if (why)
+		e = api_walk_why(w, why);
 	/* The answer ends the request, in whose arena the history lies. */
 	struct history now = *h;
 	h->versions = NULL;

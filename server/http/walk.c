@@ -85,3 +85,11 @@ void api_walk_start(struct api_walk *w)
 		err_set(&e, ERR_GONE, "the task was finished and has made room for others");
 	w->end(w, code == ERR_NONE ? NULL : &e);
 }
+
+struct error api_walk_why(const struct api_walk *w, const struct error *why)
+{
+	struct error e = *why;
+	if (e.code == ERR_NOT_FOUND || (e.code == ERR_GONE && !w->request->http->archive))
+		api_task_missing(w->request, &e);
+	return e;
+}
