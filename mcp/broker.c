@@ -73,11 +73,22 @@ void worker_send_parts(struct worker *w, enum ipc_msg msg, uint64_t id, struct s
 		worker_cut(w, e.msg);
 }
 
+/* What is in the catalogue is all there is for the time being. */
+static bool all_told(const struct mcp_broker *b)
+{
+	for (size_t i = 0; i < b->pools_count; i++) {
+		if (!pool_is_told(b->pools[i]))
+			return false;
+	}
+	return true;
+}
+
 static void catalog_tell(struct worker *w)
 {
 	struct buf body = BUF_INIT;
 	pack_u64(&body, w->broker->version);
 	pack_u32(&body, w->broker->settled);
+	pack_u32(&body, all_told(w->broker));
 	pack_slice(&body, buf_slice(&w->broker->catalog));
 	worker_send(w, IPC_CATALOG, 0, buf_slice(&body));
 	buf_release(&body);

@@ -170,16 +170,16 @@ static void catalog_received(struct mcp_client *c, const struct ipc_frame *f)
 	struct unpack u = UNPACK(f->body);
 	struct error e = {0};
 	uint64_t version = unpack_u64(&u);
-	bool settled = unpack_u32(&u) != 0;
+	bool settled = unpack_u32(&u) != 0, all_told = unpack_u32(&u) != 0;
 	struct slice text = unpack_slice(&u);
 	const struct mcp_catalog *fresh = unpack_end(&u) ? catalog_read(text, version, &e) : NULL;
 	if (!fresh) {
 		log_error("the supervisor's catalogue cannot be read; the last one stays",
 			  LF_STR("error", e.msg));
 	} else {
-		/* A new supervisor that still starts its servers does not know their tools yet. Calls of them
-		 * wait there: to those who plan and call they are not gone. */
-		c->catalog_stays = c->catalog_stays && !settled;
+		/* A new supervisor does not know the tools of servers that have not been ready under it.
+		 * Calls of them wait there: to those who plan and call they are not gone. */
+		c->catalog_stays = c->catalog_stays && !all_told;
 		mcp_catalog_drop(c->catalog_stays ? fresh : c->catalog);
 		c->catalog = c->catalog_stays ? c->catalog : fresh;
 	}

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TELLING_STARTS_MAX = 2 }; /* after as many that failed nobody waits for its tools */
+
 static void pool_tend(void *arg);
 
 static void effects_forget(struct pool *p)
@@ -283,6 +285,19 @@ void pool_call(struct pool *p, struct tool_call *c)
 bool pool_offers_tools(const struct pool *p)
 {
 	return !p->retired && p->options->enabled;
+}
+
+bool pool_is_told(const struct pool *p)
+{
+	if (p->tools_known || !pool_offers_tools(p) || p->failures >= TELLING_STARTS_MAX ||
+	    pool_awaits_person(p))
+		return true;
+	for (size_t i = 0; i < p->count; i++) {
+		const struct server *s = p->instances[i];
+		if (s->state == SERVER_FAILED || s->halted || s->failures >= TELLING_STARTS_MAX)
+			return true;
+	}
+	return false;
 }
 
 static enum err restart_check(const struct pool *p, struct error *e)

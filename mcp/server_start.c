@@ -26,6 +26,8 @@ void server_backoff(struct server *s)
 {
 	int64_t ms = pool_backoff_ms(s->limits, s->failures);
 	pool_settle(s->pool);
+	if (!s->pool->tools_known)
+		broker_settled_changed(s->pool->broker);
 	if (s->options->scope == MCP_TASK) {
 		s->state = SERVER_STOPPED; /* its pool has the pause, and makes others */
 		pool_tend_later(s->pool);

@@ -108,13 +108,19 @@ static inline void frame_send(struct world *w, enum ipc_msg msg, uint64_t id, st
 	turns(w);
 }
 
-static inline void catalog_send(struct world *w, const char *text, bool settled)
+static inline void catalog_send_as(struct world *w, const char *text, bool settled, bool all_told)
 {
 	struct buf b = BUF_INIT;
 	pack_u64(&b, 3);
 	pack_u32(&b, settled);
+	pack_u32(&b, all_told);
 	pack_slice(&b, slice_str(text));
 	frame_send(w, IPC_CATALOG, 0, &b);
+}
+
+static inline void catalog_send(struct world *w, const char *text, bool settled)
+{
+	catalog_send_as(w, text, settled, settled);
 }
 
 static inline void done_send(struct world *w, uint64_t id, uint32_t code, const char *result)

@@ -104,6 +104,39 @@ static void start__has_its_own_time(void **state)
 	rig_free(&r);
 }
 
+static size_t tools_count(struct rig *r)
+{
+	const struct mcp_catalog *c = mcp_client_catalog(r->client);
+	size_t count = c->count;
+	mcp_catalog_drop(c);
+	return count;
+}
+
+static void start__failed_first_one_under_a_new_supervisor_takes_no_tool_away(void **state)
+{
+	struct rig r;
+	const char *good[] = {"echo", NULL}, *bad[] = {"exit-at-once", NULL};
+	(void)state;
+	rig_one(&r, good);
+	r.options.restart_ms_min = r.options.restart_ms_max = 300;
+	rig_start(&r);
+	rig_settle(&r);
+	size_t known = tools_count(&r);
+	assert_true(known > 0);
+	rig_stop(&r);
+	mcp_broker_free(r.broker);
+	r.servers[0].args = bad;
+	r.stopped = false;
+	r.broker = mcp_broker_new(r.loop, &r.options);
+	rig_connect(&r);
+	assert_int_equal(tools_count(&r), known);
+	rig_wait(&r, rig_state_is(&r, "backoff"));
+	rig_settle(&r);
+	assert_int_equal(tools_count(&r), known);
+	rig_wait(&r, tools_count(&r) == 0); /* it fails again: nobody knows when it will be back */
+	rig_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -112,6 +145,7 @@ int main(void)
 		cmocka_unit_test(start__call_of_one_that_waits_its_turn_says_so),
 		cmocka_unit_test(start__slow_one_holds_up_nobody_who_waits_for_all),
 		cmocka_unit_test(start__has_its_own_time),
+		cmocka_unit_test(start__failed_first_one_under_a_new_supervisor_takes_no_tool_away),
 	};
 	return cmocka_run_group_tests_name("broker_start", tests, NULL, NULL);
 }

@@ -83,6 +83,9 @@ static void client__keeps_its_tools_while_a_new_supervisor_starts(void **state)
 	catalog_send(&w, one, false);
 	assert_int_equal(tools_count(&w), 2);
 	assert_false(mcp_client_settled(w.client));
+	catalog_send_as(&w, one, true, false); /* of one no more is known than that its first start failed */
+	assert_int_equal(tools_count(&w), 2);
+	assert_true(mcp_client_settled(w.client));
 	catalog_send(&w, one, true); /* one is really gone */
 	assert_int_equal(tools_count(&w), 1);
 	assert_true(mcp_client_settled(w.client));
