@@ -15,10 +15,10 @@ enum { EVENT_DEPTH_MAX = JSON_DEPTH_MAX - 8 };
 static void fold_state(struct task_doc *d, const struct json *data);
 static void fold_steps_close(struct task_doc *d);
 static void fold_step(struct task_doc *d, enum event_type type, const struct json *data);
+static bool fold_peek(struct task_doc *d, enum event_type type, struct slice data);
 static void fold_usage(struct task_doc *d, const struct json *usage);
 static void fold_cost(struct task_doc *d, int64_t nano);
 static void fold_created(struct task_doc *d, const struct json *data);
-static bool fold_model_peek(struct task_doc *d, struct slice data);
 
 /* Most events are told, not folded: their text need not be parsed. */
 static bool event_folds(enum event_type t)
@@ -70,7 +70,7 @@ enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_t
 	d->model_calls += type == EVENT_MODEL_STARTED;
 	d->tool_calls += type == EVENT_TOOL_STARTED;
 	parts_drop(d, type);
-	if (!event_folds(type) || (type == EVENT_MODEL_COMPLETED && fold_model_peek(d, data)))
+	if (!event_folds(type) || fold_peek(d, type, data))
 		return ERR_NONE;
 	struct error why = {0};
 	j = json_parse(data.ptr, data.len, EVENT_DEPTH_MAX, &why);
@@ -199,20 +199,29 @@ static const char *step_status(enum event_type t)
 	}
 }
 
-static void fold_step(struct task_doc *d, enum event_type type, const struct json *data)
+/* result and error are JSON, copied; the step may be one that the plan does not have. */
+static void step_become(struct task_doc *d, struct slice id, enum event_type type, struct slice result,
+			struct slice error)
 {
-	const char *id = json_get_text(data, "step", "");
 	for (size_t i = 0; i < d->steps_count; i++) {
 		struct doc_step *s = &d->steps[i];
-		if (strcmp(s->id, id) != 0)
+		if (!slice_eq_str(id, s->id))
 			continue;
 		doc_text_set(&s->status, xstrdup(step_status(type)));
 		if (type == EVENT_STEP_COMPLETED)
-			doc_text_set(&s->result, doc_member(data, "result"));
+			doc_text_set(&s->result, slice_dup(result));
 		if (type == EVENT_STEP_FAILED || type == EVENT_STEP_COMPLETED)
-			doc_text_set(&s->error, doc_member(data, "error"));
+			doc_text_set(&s->error, slice_dup(error));
 		return;
 	}
+}
+
+static void fold_step(struct task_doc *d, enum event_type type, const struct json *data)
+{
+	char *result = doc_member(data, "result"), *error = doc_member(data, "error");
+	step_become(d, slice_str(json_get_text(data, "step", "")), type, slice_str(result), slice_str(error));
+	free(result);
+	free(error);
 }
 
 /* What a model's server says of itself: less than nothing is nothing, and the sum stops at the largest. */
@@ -242,8 +251,9 @@ static bool count_peek(struct slice value, int64_t *count)
 	return json_peek_is_null(value) || json_peek_index(value, count);
 }
 
-/* Of what may be a long answer only the usage and the cost are folded. false, and nothing folded: it has to
- * be parsed. */
+/* --- without a tree: events that come often, or may be long --- */
+
+/* Of what may be a long answer only the usage and the cost are folded. */
 static bool fold_model_peek(struct task_doc *d, struct slice data)
 {
 	static const struct slice names[] = {SLICE_LIT("usage"), SLICE_LIT("cost")};
@@ -263,4 +273,63 @@ static bool fold_model_peek(struct task_doc *d, struct slice data)
 	fold_cost(d, doc_cost_nano(cost));
 	json_free(cost);
 	return true;
+}
+
+/* A text, or nothing, as it is written by json_print: to be copied as it is. */
+static bool is_printed(struct slice value)
+{
+	if (json_peek_is_null(value))
+		return true;
+	const char *end = value.ptr + value.len, *p = value.ptr;
+	while (*value.ptr == '"' && (p = memchr(p, '\\', (size_t)(end - p))) != NULL) {
+		if (strchr("\"\\nrt", p[1]) == NULL)
+			return false;
+		p += 2;
+	}
+	return *value.ptr == '"';
+}
+
+static struct slice or_null(struct slice value)
+{
+	return value.len > 0 ? value : (struct slice)SLICE_LIT("null");
+}
+
+static bool fold_step_peek(struct task_doc *d, enum event_type type, struct slice data)
+{
+	static const struct slice names[] = {SLICE_LIT("step"), SLICE_LIT("result"), SLICE_LIT("error")};
+	struct slice v[COUNT_OF(names)];
+	if (json_peek_object(data, names, COUNT_OF(names), v) != data.len || v[0].len < 2 ||
+	    v[0].ptr[0] != '"' || memchr(v[0].ptr, '\\', v[0].len) != NULL || !is_printed(v[1]) ||
+	    !is_printed(v[2]))
+		return false;
+	step_become(d, (struct slice){v[0].ptr + 1, v[0].len - 2}, type, or_null(v[1]), or_null(v[2]));
+	return true;
+}
+
+static bool fold_result_peek(struct task_doc *d, struct slice data)
+{
+	static const struct slice names[] = {SLICE_LIT("result")};
+	struct slice v[COUNT_OF(names)];
+	if (json_peek_object(data, names, COUNT_OF(names), v) != data.len || !is_printed(v[0]))
+		return false;
+	doc_text_set(&d->result, slice_dup(or_null(v[0])));
+	return true;
+}
+
+/* false, and nothing folded: it has to be parsed. */
+static bool fold_peek(struct task_doc *d, enum event_type type, struct slice data)
+{
+	switch (type) {
+	case EVENT_MODEL_COMPLETED: return fold_model_peek(d, data);
+	case EVENT_TASK_RESULT: return fold_result_peek(d, data);
+	case EVENT_STEP_STARTED:
+	case EVENT_STEP_COMPLETED:
+	case EVENT_STEP_FAILED:
+	case EVENT_STEP_SKIPPED:
+	case EVENT_STEP_CANCELLED:
+	case EVENT_STEP_WAITING:
+	case EVENT_STEP_IN_DOUBT:
+	case EVENT_STEP_RESUMED: return fold_step_peek(d, type, data);
+	default: return false;
+	}
 }
