@@ -66,12 +66,19 @@ void buf_reset(struct buf *b)
 		b->data[0] = '\0';
 }
 
+static size_t max_of(const struct buf *b)
+{
+	return b->max ? b->max : BUF_MAX_DEFAULT;
+}
+
 static bool buf_enlarge(struct buf *b, size_t need)
 {
 	size_t cap = b->cap ? b->cap : BUF_FIRST_BYTES;
 
 	while (cap < need)
 		cap *= cap < BUF_FAST_BYTES ? 4 : 2;
+	if (cap > max_of(b) + 1)
+		cap = max_of(b) + 1;
 	char *data = realloc(b->data, cap);
 	if (!data)
 		return false;
@@ -80,19 +87,10 @@ static bool buf_enlarge(struct buf *b, size_t need)
 	return true;
 }
 
-/* Most appends find their room: those write once and do no more. */
-static bool has_room(const struct buf *b, size_t n)
-{
-	size_t max = b->max ? b->max : BUF_MAX_DEFAULT;
-
-	return n < b->cap - b->len && b->len <= max && n <= max - b->len && !b->overflow;
-}
-
 char *buf_grow(struct buf *b, size_t n)
 {
-	size_t max = b->max ? b->max : BUF_MAX_DEFAULT;
-
-	if (!has_room(b, n)) {
+	if (!buf_has_room(b, n)) {
+		size_t max = max_of(b);
 		if (b->overflow || b->len > max || n > max - b->len || !buf_enlarge(b, b->len + n + 1)) {
 			b->overflow = true;
 			return NULL;
@@ -104,34 +102,11 @@ char *buf_grow(struct buf *b, size_t n)
 	return b->data + b->len;
 }
 
-bool buf_add(struct buf *b, const void *p, size_t n)
+bool buf_add_grown(struct buf *b, const void *p, size_t n)
 {
-	if (!has_room(b, n) && !buf_grow(b, n))
+	if (!buf_grow(b, n))
 		return false;
-	if (n)
-		memcpy(b->data + b->len, p, n);
-	b->len += n;
-	b->data[b->len] = '\0';
-	return true;
-}
-
-bool buf_add_str(struct buf *b, const char *s)
-{
-	return buf_add(b, s, strlen(s));
-}
-
-bool buf_add_char(struct buf *b, char c)
-{
-	if (!has_room(b, 1) && !buf_grow(b, 1))
-		return false;
-	b->data[b->len++] = c;
-	b->data[b->len] = '\0';
-	return true;
-}
-
-bool buf_add_slice(struct buf *b, struct slice s)
-{
-	return buf_add(b, s.ptr, s.len);
+	return buf_add(b, p, n);
 }
 
 bool buf_add_u64(struct buf *b, uint64_t v)
@@ -167,14 +142,14 @@ bool buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (b->cap - b->len < PRINT_BYTES_MIN)
+	if (b->cap - b->len < PRINT_BYTES_MIN && !b->overflow)
 		buf_enlarge(b, b->len + PRINT_BYTES_MIN);
 	size_t room = b->cap - b->len;
 	va_start(ap, fmt);
 	int n = vsnprintf(b->data ? b->data + b->len : NULL, room, fmt, ap);
 	va_end(ap);
 	ensure(n >= 0);
-	if (has_room(b, (size_t)n)) {
+	if (buf_has_room(b, (size_t)n)) {
 		b->len += (size_t)n;
 		return true;
 	}

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/err.h"
 
@@ -30,7 +31,7 @@ struct buf {
 	char *data; /* NULL until the first byte; owned */
 	size_t len;
 	size_t cap;
-	size_t max;    /* 0: BUF_MAX_DEFAULT */
+	size_t max;    /* 0: BUF_MAX_DEFAULT; set before the first byte */
 	bool overflow; /* an append did not fit under max, or memory ran out; sticky until buf_reset */
 };
 #define BUF_INIT        ((struct buf){0})
@@ -41,11 +42,35 @@ void buf_release(struct buf *b);
 void buf_reset(struct buf *b); /* len 0, keeps memory */
 /* Room for n more bytes; pointer to the first of them. NULL (and overflow) when over max. */
 char *buf_grow(struct buf *b, size_t n);
+/* Most appends find their room: cap is never over max by more than the NUL. */
+static inline bool buf_has_room(const struct buf *b, size_t n)
+{
+	return n < b->cap - b->len && !b->overflow;
+}
+bool buf_add_grown(struct buf *b, const void *p, size_t n); /* for buf_add */
 /* Appends return false once overflow is set; a caller may check once at the end. */
-bool buf_add(struct buf *b, const void *p, size_t n);
-bool buf_add_str(struct buf *b, const char *s);
-bool buf_add_char(struct buf *b, char c);
-bool buf_add_slice(struct buf *b, struct slice s);
+static inline bool buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (!buf_has_room(b, n))
+		return buf_add_grown(b, p, n);
+	if (n)
+		memcpy(b->data + b->len, p, n);
+	b->len += n;
+	b->data[b->len] = '\0';
+	return true;
+}
+static inline bool buf_add_str(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
+static inline bool buf_add_char(struct buf *b, char c)
+{
+	return buf_add(b, &c, 1);
+}
+static inline bool buf_add_slice(struct buf *b, struct slice s)
+{
+	return buf_add(b, s.ptr, s.len);
+}
 bool buf_add_u64(struct buf *b, uint64_t v);
 bool buf_add_i64(struct buf *b, int64_t v);
 bool buf_printf(struct buf *b, const char *fmt, ...) printf_like(2);

@@ -22,11 +22,8 @@ enum {
 /* n more bytes, which the caller fills: buf_grow and the step behind it, nearly always without a call. */
 static inline char *room_take(struct buf *b, size_t n)
 {
-	size_t max = b->max ? b->max : BUF_MAX_DEFAULT;
-	char *to = b->data ? b->data + b->len : NULL;
+	char *to = buf_has_room(b, n) ? b->data + b->len : buf_grow(b, n);
 
-	if (n >= b->cap - b->len || b->len > max || n > max - b->len || b->overflow)
-		to = buf_grow(b, n);
 	if (to) {
 		b->len += n;
 		to[n] = '\0';
