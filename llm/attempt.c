@@ -61,9 +61,8 @@ static void format_drop(struct llm_try *c, const struct error *why)
 		 LF_STR("provider", o->name), LF_STR("error", why->msg));
 	cassette_take_drop(c->take);
 	c->take = NULL;
-	buf_release(&c->request);
-	c->request = c->unformatted;
-	c->unformatted = BUF_INIT;
+	llm_wire_unformat(c->provider->wire, &c->request);
+	c->formatted = false;
 	c->state = CALL_WAITING;
 	loop_timer_set(c->retry, 0);
 	if (c->handler.on_retry != NULL)
@@ -100,7 +99,7 @@ static void attempt_failed(struct llm_try *c, const struct llm_fault *f, const s
 	};
 	struct llm_verdict v = llm_fault_judge(f, head, why->code, rc.wall_ms);
 	llm_share_failed(c, &v, why);
-	bool unformatted = v.kind == LLM_FAULT_FORMAT && c->unformatted.len > 0 && !rc.passed_on;
+	bool unformatted = v.kind == LLM_FAULT_FORMAT && c->formatted && !rc.passed_on;
 	if (!unformatted)
 		take_keep(c);
 	bool again = llm_retry_decide(&rc, &wait_ms, &c->e) || unformatted;

@@ -13,7 +13,10 @@ enum { STRICT_KEPT_BYTES_MAX = 65536 };
 
 static bool is_json_object(const char *text)
 {
-	struct json *j = json_parse(text, strlen(text), JSON_DEPTH_MAX, NULL);
+	size_t len = strlen(text);
+	if (json_peek_object(slice_str(text), NULL, 0, NULL) == len)
+		return true;
+	struct json *j = json_parse(text, len, JSON_DEPTH_MAX, NULL);
 	bool yes = json_is(j, JSON_OBJECT);
 	json_free(j);
 	return yes;

@@ -63,10 +63,8 @@ struct llm_try {
 	struct llm_handler handler;
 	char *task_id;
 	struct buf request; /* encoded once, sent once per attempt */
-	/* The same without a response format, for a server that refuses the one asked for; empty when none is
-	 * asked for. */
-	struct buf unformatted;
-	int json_format; /* of `request` */
+	bool formatted;     /* it asks for a response format */
+	int json_format;    /* the one of its provider then */
 	size_t calls_before;
 	int attempts;
 	int64_t deadline_mono_ms; /* INT64_MAX: none */

@@ -41,7 +41,6 @@ static void call_free(struct llm_try *c)
 	loop_timer_free(c->retry);
 	llm_decode_release(&c->decode);
 	buf_release(&c->request);
-	buf_release(&c->unformatted);
 	buf_release(&c->refused);
 	free(c->task_id);
 	free(c);
@@ -187,20 +186,16 @@ static void deadline_start(struct llm_try *c)
 
 static void request_encode(struct llm_try *c, const struct llm_request *r)
 {
-	const struct llm_wire *wire = c->provider->wire;
-	struct llm_options plain = c->provider->options;
-	c->json_format = (int)plain.json_format;
-	if (wire->encode(&c->provider->options, r, &c->request, &c->e) != ERR_NONE ||
-	    r->response_schema.len == 0 || plain.json_format == LLM_FORMAT_NONE)
-		return;
-	plain.json_format = LLM_FORMAT_NONE;
-	(void)!wire->encode(&plain, r, &c->unformatted, &c->e);
+	const struct llm_options *o = &c->provider->options;
+	c->json_format = (int)o->json_format;
+	c->formatted = r->response_schema.len > 0 && o->json_format != LLM_FORMAT_NONE;
+	(void)!c->provider->wire->encode(o, r, &c->request, &c->e);
 }
 
 struct llm_try *llm_try_new(struct llm_provider *m, const struct llm_request *r, struct llm_handler h)
 {
 	ensure(h.on_end != NULL);
-	struct llm_try *c = xcalloc(1, sizeof(*c));
+	struct llm_try *c = xmalloc(sizeof(*c));
 	*c = (struct llm_try){.provider = m, .handler = h, .state = CALL_READY, .prev = m->last};
 	*(m->last != NULL ? &m->last->next : &m->first) = c;
 	m->last = c;

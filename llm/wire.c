@@ -25,6 +25,7 @@ static const struct llm_wire wires[] = {
 	 .version_path = "",
 	 .path = "/chat/completions",
 	 .key_header = "Authorization",
+	 .format = {"response_format"},
 	 .encode = chat_encode,
 	 .peek = chat_peek,
 	 .take = chat_take,
@@ -36,6 +37,7 @@ static const struct llm_wire wires[] = {
 	 .version_path = "",
 	 .path = "/responses",
 	 .key_header = "Authorization",
+	 .format = {"text"},
 	 .event_prefixes = {"response."},
 	 .encode = responses_encode,
 	 .peek = responses_peek,
@@ -48,6 +50,7 @@ static const struct llm_wire wires[] = {
 	 .version_path = "/v1",
 	 .path = "/messages",
 	 .key_header = "x-api-key",
+	 .format = {"output_config", "format"},
 	 .version_header = "anthropic-version",
 	 .version_default = "2023-06-01",
 	 .event_prefixes = {"message_", "content_block_"},
@@ -64,6 +67,20 @@ const struct llm_wire *llm_wire_of(enum llm_api api)
 			return &wires[i];
 	}
 	return NULL;
+}
+
+void llm_wire_unformat(const struct llm_wire *w, struct buf *request)
+{
+	struct json *j = json_parse(request->data, request->len, JSON_DEPTH_MAX, NULL);
+	ensure(j != NULL); /* ours */
+	struct json *outer = (struct json *)(uintptr_t)json_get(j, w->format[0]);
+	if (w->format[1] != NULL && outer != NULL)
+		json_remove(outer, w->format[1]);
+	if (w->format[1] == NULL || json_count(outer) == 0)
+		json_remove(j, w->format[0]);
+	buf_reset(request);
+	json_print(j, request);
+	json_free(j);
 }
 
 /* --- the address --- */

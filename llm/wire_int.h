@@ -180,6 +180,8 @@ struct llm_wire {
 	const char *key_header;   /* "Authorization" (a bearer token), or a header that holds the key alone */
 	const char *version_header; /* NULL: none */
 	const char *version_default;
+	const char
+		*format[2]; /* where a request asks for a response format: a member, one within it or NULL */
 	const char *event_prefixes[2]; /* names of events that are of the answer: their data must be JSON */
 	/* Appends the request's body. ERR_TOO_LARGE when it does not fit into memory's bound. */
 	enum err (*encode)(const struct llm_options *o, const struct llm_request *r, struct buf *out,
@@ -197,6 +199,8 @@ struct llm_wire {
 
 /* Most output of this answer: the lesser of what options and request say; 0: neither does. For the wires. */
 int64_t llm_output_max(const struct llm_options *o, const struct llm_request *r);
+/* Takes the response format out of an encoded request. */
+void llm_wire_unformat(const struct llm_wire *w, struct buf *request);
 /* NULL for LLM_OFFLINE, which has no wire. */
 const struct llm_wire *llm_wire_of(enum llm_api api);
 /* The address of a call: o->base_url (or the wire's own), "{model}" in it replaced by the model's name, the

@@ -187,8 +187,8 @@ static enum err state_event_add(struct store *s, const struct basis *b, const st
 	struct slice more;
 	if (!event_members(c->state_data, &more))
 		return err_set(e, ERR_JSON, "the data of task.state is not an object on one line");
-	buf_printf(&data, "{\"from\":\"%s\",\"to\":\"%s\"%s", task_state_text(b->state),
-		   task_state_text(c->to), more.len > 0 ? "," : "");
+	buf_put(&data, "{\"from\":\"", task_state_text(b->state), "\",\"to\":\"", task_state_text(c->to),
+		more.len > 0 ? "\"," : "\"");
 	buf_add_slice(&data, more);
 	buf_add_char(&data, '}');
 	enum err code = data.overflow ? err_set(e, ERR_MEMORY, "no memory for the change of a task")

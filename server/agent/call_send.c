@@ -21,13 +21,18 @@ void call_start(struct exec_call *c, const struct json *arguments)
 	struct exec *x = c->exec;
 	struct run *r = x->run;
 	struct record rec;
+	struct buf text = BUF_INIT;
 	bool idempotent = toolbox_idempotent(&x->box, c->tool);
 	if (!budget_tool_take(r))
 		return;
+	/* What was checked is what is sent: members that stand twice, say, stand once. */
+	json_print(arguments, &text);
+	c->arguments = exec_keep(x, buf_cstr(&text));
+	buf_release(&text);
 	c->untrusted = toolbox_untrusted(&x->box, c->tool);
 	run_call_name(r, x, c->id);
 	call_head(&rec, c);
-	jw_kv_json(&rec.w, "arguments", arguments);
+	jw_kv_raw(&rec.w, "arguments", c->arguments, strlen(c->arguments));
 	jw_kv_bool(&rec.w, "read_only", c->tool->read_only);
 	jw_kv_bool(&rec.w, "idempotent", idempotent);
 	permit_write(c, &rec.w);
@@ -129,16 +134,10 @@ void call_send(struct exec_call *c)
 {
 	struct run *r = c->exec->run;
 	char key[ID_TEXT_SIZE + CALL_ID_SIZE + 1];
-	struct buf text = BUF_INIT;
-	/* What was checked is what is sent: members that stand twice, say, stand once. */
-	struct json *arguments = json_parse(c->arguments, strlen(c->arguments), 0, NULL);
-	if (arguments != NULL)
-		json_print(arguments, &text);
-	json_free(arguments);
 	snprintf(key, sizeof key, "%s:%s", r->task_id, c->id);
 	struct mcp_call_request req = {.server = c->server != NULL ? c->server : "",
 				       .tool = c->server_tool,
-				       .arguments = buf_slice(&text),
+				       .arguments = slice_str(c->arguments),
 				       .task_id = r->task_id,
 				       .want_progress = true,
 				       .idempotency_key = key};
@@ -150,5 +149,4 @@ void call_send(struct exec_call *c)
 				     .on_log = call_logged};
 	c->state = CALL_RUNNING;
 	c->mcp = mcp_call_start(r->agent->mcp, &req, h);
-	buf_release(&text);
 }

@@ -76,16 +76,13 @@ void context_keep(struct exec *x, const struct exec_call *c, const char *full, b
 		x->results_cap = x->results_cap * 2 + 8;
 		x->results = xrealloc(x->results, x->results_cap * sizeof *x->results);
 	}
-	char digest[SHA256_HEX_SIZE], text[400];
 	bool shown = full == x->messages[c->message].text;
-	struct exec_result r = {.message = c->message, .bytes = strlen(full)};
-	sha256_hex(c->arguments, strlen(c->arguments), digest);
-	snprintf(r.id, sizeof r.id, "%s", c->id);
-	snprintf(text, sizeof text,
-		 "[an earlier result: %s, arguments %.12s, %s, %zu bytes; read_result with handle %s shows "
-		 "it]",
-		 c->name, digest, is_error ? "an error" : "ok", r.bytes, r.id);
-	r.line = arena_strndup(x->arena, text, strlen(text));
+	struct exec_result r = {.message = c->message,
+				.bytes = strlen(full),
+				.name = c->name,
+				.arguments = c->arguments,
+				.is_error = is_error};
+	memcpy(r.id, c->id, sizeof r.id);
 	r.full = shown ? full : arena_strndup(x->arena, full, r.bytes);
 	/* In the order of the messages: the calls of a turn are answered in any order. */
 	size_t at = x->results_count++;
@@ -104,6 +101,20 @@ const char *context_full(const struct exec *x, const char *id)
 
 /* --- helpers --- */
 
+static const char *result_line(struct exec *x, struct exec_result *r)
+{
+	char digest[SHA256_HEX_SIZE];
+	if (r->line != NULL)
+		return r->line;
+	sha256_hex(r->arguments, strlen(r->arguments), digest);
+	r->line = arena_printf(
+		x->arena,
+		"[an earlier result: %s, arguments %.12s, %s, %zu bytes; read_result with handle "
+		"%s shows it]",
+		r->name, digest, r->is_error ? "an error" : "ok", r->bytes, r->id);
+	return r->line;
+}
+
 /* The conversation with the newest `whole` results as they are. Returns its tokens. */
 static size_t elided_make(struct exec *x, struct llm_message *out, size_t whole)
 {
@@ -111,7 +122,7 @@ static size_t elided_make(struct exec *x, struct llm_message *out, size_t whole)
 	memcpy(out, x->messages, x->messages_count * sizeof *out);
 	for (size_t i = 0; i + whole < x->results_count; i++)
 		if (strlen(out[x->results[i].message].text) >= ELIDED_BYTES_MIN)
-			out[x->results[i].message].text = x->results[i].line;
+			out[x->results[i].message].text = result_line(x, &x->results[i]);
 	for (size_t i = 0; i < x->messages_count; i++) {
 		tokens += context_tokens(out[i].text);
 		for (size_t k = 0; k < out[i].calls_count; k++)

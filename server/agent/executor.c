@@ -29,7 +29,7 @@ struct exec *exec_new(struct run *r, size_t step)
 	x->run = r;
 	x->step = step;
 	x->arena = arena_new(0);
-	buf_printf(&text, "%s %s", s->title, s->objective);
+	buf_put(&text, s->title, " ", s->objective);
 	want.queries[1] = buf_cstr(&text);
 	toolbox_init(&x->box, agent_tool_index(r->agent), &want);
 	buf_reset(&text);

@@ -116,6 +116,6 @@ void finish_result(const struct exec *x, struct buf *out)
 	for (size_t i = 0; i < x->calls_count; i++) {
 		const char *text = context_full(x, x->calls[i].id);
 		if (text != NULL)
-			buf_printf(out, "%s%s", out->len > 0 ? "\n" : "", text);
+			buf_put(out, out->len > 0 ? "\n" : "", text);
 	}
 }

@@ -115,7 +115,8 @@ void run_call_name(struct run *r, const struct exec *x, char out[CALL_ID_SIZE])
 		n = (x->step + 1) * STEP_CALLS + ++r->step_calls_named[x->step];
 	else
 		n = ++r->calls_named;
-	snprintf(out, CALL_ID_SIZE, "c%llu", (unsigned long long)n);
+	out[0] = 'c';
+	u64_format(n, out + 1);
 }
 
 bool run_busy(const struct run *r, bool people)

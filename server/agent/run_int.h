@@ -66,7 +66,8 @@ struct exec_call {
 	struct exec *exec;
 	char id[CALL_ID_SIZE]; /* ours, unique within the task: "c12" */
 	const char *model_id;  /* the model's id of it */
-	const char *name, *arguments;
+	const char *name;
+	const char *arguments;       /* as the model wrote them; once it was started as they are sent */
 	const struct llm_tool *tool; /* NULL: not offered */
 	size_t message;              /* of the conversation: its answer */
 	enum call_state state;
@@ -119,8 +120,11 @@ struct exec_result {
 	size_t message; /* index of the tool message */
 	char id[CALL_ID_SIZE];
 	size_t bytes;
-	const char *full; /* in the step's arena */
-	const char *line; /* what is shown in its place when it is old */
+	/* In the step's arena: */
+	const char *full;
+	const char *name, *arguments;
+	const char *line; /* what is shown in its place when it is old; NULL: not made yet */
+	bool is_error;
 };
 
 /* A step while it runs. Owned by its run. */

@@ -109,16 +109,26 @@ bool buf_add_grown(struct buf *b, const void *p, size_t n)
 	return buf_add(b, p, n);
 }
 
-bool buf_add_u64(struct buf *b, uint64_t v)
+size_t u64_format(uint64_t v, char out[U64_TEXT_SIZE])
 {
-	char text[20];
-	char *p = text + sizeof(text);
+	char text[U64_TEXT_SIZE];
+	char *end = text + sizeof(text), *p = end;
 
+	*--p = '\0';
 	do {
 		*--p = (char)('0' + v % 10);
 		v /= 10;
 	} while (v);
-	return buf_add(b, p, (size_t)(text + sizeof(text) - p));
+	memcpy(out, p, (size_t)(end - p));
+	return (size_t)(end - p) - 1;
+}
+
+bool buf_add_u64(struct buf *b, uint64_t v)
+{
+	char text[U64_TEXT_SIZE];
+	size_t n = u64_format(v, text);
+
+	return buf_add(b, text, n);
 }
 
 bool buf_add_i64(struct buf *b, int64_t v)

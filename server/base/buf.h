@@ -71,6 +71,9 @@ static inline bool buf_add_slice(struct buf *b, struct slice s)
 {
 	return buf_add(b, s.ptr, s.len);
 }
+enum { U64_TEXT_SIZE = 21 };
+/* Decimal digits, NUL-terminated. Returns how many. */
+size_t u64_format(uint64_t v, char out[U64_TEXT_SIZE]);
 bool buf_add_u64(struct buf *b, uint64_t v);
 bool buf_add_i64(struct buf *b, int64_t v);
 bool buf_printf(struct buf *b, const char *fmt, ...) printf_like(2);

@@ -198,7 +198,7 @@ void fetch_free(struct fetch *w)
 
 struct fetch_exchange *fetch_start(struct fetch *w, const struct fetch_request *r, fetch_fn *fn, void *arg)
 {
-	struct fetch_exchange *x = xcalloc(1, sizeof(*x));
+	struct fetch_exchange *x = xmalloc(sizeof(*x));
 	*x = (struct fetch_exchange){
 		.wire = w, .fn = fn, .arg = arg, .next = w->exchanges, .link = &w->exchanges};
 	if (x->next != NULL)

@@ -116,7 +116,7 @@ static struct fetch_conn *kept_take(struct fetch_plain *w, const struct fetch_ta
 static void head_write(struct buf *b, const struct fetch_request *r, const struct fetch_target *t)
 {
 	bool slash = t->path.len == 0 || t->path.ptr[0] != '/';
-	buf_printf(b, "%s %s", r->method, slash ? "/" : "");
+	buf_put(b, r->method, slash ? " /" : " ");
 	buf_add_slice(b, t->path);
 	buf_add_str(b, " HTTP/1.1\r\nHost: ");
 	buf_add_slice(b, t->host);
@@ -129,8 +129,11 @@ static void head_write(struct buf *b, const struct fetch_request *r, const struc
 	}
 	if (!accepts)
 		buf_add_str(b, "Accept: */*\r\n");
-	if (strcmp(r->method, "GET") != 0)
-		buf_printf(b, "Content-Length: %zu\r\n", r->body.len);
+	if (strcmp(r->method, "GET") != 0) {
+		buf_add_str(b, "Content-Length: ");
+		buf_add_u64(b, r->body.len);
+		buf_add_str(b, "\r\n");
+	}
 	buf_add_str(b, "\r\n");
 }
 

@@ -124,9 +124,8 @@ size_t schema_path_add(struct schema_path *p, const char *name)
 
 size_t schema_path_add_index(struct schema_path *p, size_t i)
 {
-	char digits[24];
-	int n = snprintf(digits, sizeof(digits), "%zu", i);
-	return path_append(p, digits, (size_t)n);
+	char digits[U64_TEXT_SIZE];
+	return path_append(p, digits, u64_format(i, digits));
 }
 
 void schema_path_cut(struct schema_path *p, size_t len)

@@ -316,11 +316,12 @@ static enum err members_check(const struct json *body, const char *const *names,
 			pointer_format(json_name(m), field, sizeof(field));
 		buf_printf(&unknown, "%s\"%.64s\"", unknown.len ? ", " : "", json_name(m));
 	}
-	names_list(&known, names);
-	if (count > 0)
+	if (count > 0) {
+		names_list(&known, names);
 		code = err_set_field(e, ERR_FIELD, field, "unknown field%s %.360s; known here: %s",
 				     count > 1 ? "s" : "", buf_cstr(&unknown),
 				     known.len ? buf_cstr(&known) : "none");
+	}
 	buf_release(&unknown);
 	buf_release(&known);
 	return code;
