@@ -66,6 +66,24 @@ static void add_arguments(struct llm_call_buf *c, const struct json *arguments)
 	}
 }
 
+/* The call that the fragment belongs to, with its id and name. NULL: there are too many. */
+static struct llm_call_buf *fragment_call(struct llm_turn_buf *t, int64_t key, bool keyed, const char *id,
+					  const char *name)
+{
+	struct llm_call_buf *c = find_call(t, key, keyed, id, name);
+	if (c == NULL) {
+		c = turn_buf_new_call(t);
+		if (c == NULL)
+			return NULL;
+		c->key = key;
+	}
+	if (id[0] != '\0' && c->id.len == 0)
+		buf_add_str(&c->id, id);
+	if (name[0] != '\0' && c->name.len == 0)
+		buf_add_str(&c->name, name);
+	return c;
+}
+
 static enum err add_fragment(struct llm_turn_buf *t, const struct json *fragment, int64_t position,
 			     struct error *e)
 {
@@ -73,20 +91,11 @@ static enum err add_fragment(struct llm_turn_buf *t, const struct json *fragment
 	int64_t key = position;
 	bool keyed = json_integer(json_get(fragment, "index"), &key);
 	const struct json *function = json_get(fragment, "function");
-	const char *id = json_get_text(fragment, "id", "");
-	const char *name = json_get_text(function, "name", "");
-	struct llm_call_buf *c = find_call(t, key, keyed, id, name);
-	if (c == NULL) {
-		c = turn_buf_new_call(t);
-		if (c == NULL)
-			return err_set(e, ERR_UPSTREAM, "the model asked for more than %d tools at once",
-				       LLM_CALLS_MAX);
-		c->key = key;
-	}
-	if (id[0] != '\0' && c->id.len == 0)
-		buf_add_str(&c->id, id);
-	if (name[0] != '\0' && c->name.len == 0)
-		buf_add_str(&c->name, name);
+	struct llm_call_buf *c = fragment_call(t, key, keyed, json_get_text(fragment, "id", ""),
+					       json_get_text(function, "name", ""));
+	if (c == NULL)
+		return err_set(e, ERR_UPSTREAM, "the model asked for more than %d tools at once",
+			       LLM_CALLS_MAX);
 	add_arguments(c, json_get(function, "arguments"));
 	llm_call_keep(c, fragment, known, COUNT_OF(known));
 	return llm_call_check(c, e);
@@ -101,4 +110,22 @@ enum err chat_calls_add(struct llm_turn_buf *t, const struct json *fragments, st
 			return rc;
 	}
 	return ERR_NONE;
+}
+
+bool chat_fragments_take(struct llm_turn_buf *t, const struct chat_fragment *f, size_t count)
+{
+	size_t bytes = 0, most = 0;
+	for (size_t i = 0; i < count; i++)
+		bytes += f[i].arguments.len;
+	for (size_t i = 0; i < t->calls_count; i++)
+		most = t->calls[i].arguments.len > most ? t->calls[i].arguments.len : most;
+	if (t->calls_count + count > LLM_CALLS_MAX || most + bytes > LLM_ARGUMENTS_BYTES_MAX)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		struct llm_call_buf *c = fragment_call(t, f[i].key, f[i].keyed, f[i].id, f[i].name);
+		ensure(c != NULL);
+		if (!json_peek_is_null(f[i].arguments))
+			ensure(json_peek_text(f[i].arguments, &c->arguments));
+	}
+	return true;
 }

@@ -67,56 +67,6 @@ static enum err choice_take(struct llm_decode *d, const struct json *choice, str
 	return rc;
 }
 
-/* --- the short cut for chunks that carry a piece of text --- */
-
-/* The one choice of the chunk, and nothing beside it that means anything. */
-static bool peek_choice(struct slice choices, struct slice *delta)
-{
-	static const struct slice names[] = {SLICE_LIT("index"), SLICE_LIT("delta"),
-					     SLICE_LIT("finish_reason"), SLICE_LIT("message")};
-	struct slice v[COUNT_OF(names)];
-	if (choices.len < 2 || choices.ptr[1] != '{')
-		return false;
-	size_t n =
-		json_peek_object((struct slice){choices.ptr + 1, choices.len - 1}, names, COUNT_OF(names), v);
-	if (n == 0 || n + 2 != choices.len || v[3].len > 0 || !json_peek_is_null(v[2]))
-		return false;
-	*delta = v[1];
-	return v[0].len == 0 || slice_eq_str(v[0], "0");
-}
-
-static bool peek_delta(struct llm_turn_buf *t, struct slice delta)
-{
-	static const struct slice names[] = {SLICE_LIT("content"), SLICE_LIT("reasoning_content"),
-					     SLICE_LIT("refusal"), SLICE_LIT("tool_calls"),
-					     SLICE_LIT("reasoning")};
-	struct slice v[COUNT_OF(names)];
-	if (json_peek_object(delta, names, COUNT_OF(names), v) == 0 || !json_peek_is_null(v[2]) ||
-	    !json_peek_is_null(v[3]) || !json_peek_is_null(v[4]))
-		return false;
-	if (json_peek_is_null(v[1]))
-		return json_peek_text(v[0], &t->text);
-	return json_peek_is_null(v[0]) && json_peek_text(v[1], &t->reasoning);
-}
-
-size_t chat_peek(struct llm_decode *d, const char *event, struct slice s)
-{
-	static const struct slice names[] = {SLICE_LIT("choices"), SLICE_LIT("usage"),  SLICE_LIT("error"),
-					     SLICE_LIT("message"), SLICE_LIT("detail"), SLICE_LIT("model")};
-	static const char calls[] = "\"tool_calls\":[";
-	struct slice v[COUNT_OF(names)], delta;
-	if (memmem(s.ptr, s.len, calls, sizeof(calls) - 1) != NULL)
-		return 0; /* or a text that speaks of them: either may be read at length */
-	size_t n = json_peek_object(s, names, COUNT_OF(names), v);
-	bool plain = n > 0 && json_peek_is_null(v[1]) && json_peek_is_null(v[2]) && v[3].len == 0 &&
-		     v[4].len == 0 && strcmp(event, "message") == 0;
-	if (!plain || (v[5].len > 0 && d->turn.model.len == 0) || !peek_choice(v[0], &delta) ||
-	    !peek_delta(&d->turn, delta))
-		return 0;
-	d->has_answer = true;
-	return n;
-}
-
 /* --- any chunk --- */
 
 enum err chat_take(struct llm_decode *d, const char *event, const struct json *chunk, struct error *e)

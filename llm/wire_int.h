@@ -286,7 +286,7 @@ bool llm_wants_cache(const struct llm_options *o);
 void llm_put_system(struct buf *out, const struct llm_request *r);
 must_check enum err llm_encode_end(const struct buf *out, struct error *e);
 
-/* --- chat_encode.c, chat_decode.c, chat_calls.c: OpenAI Chat Completions --- */
+/* --- chat_encode.c, chat_decode.c, chat_peek.c, chat_calls.c: OpenAI Chat Completions --- */
 
 must_check enum err chat_encode(const struct llm_options *o, const struct llm_request *r, struct buf *out,
 				struct error *e);
@@ -296,6 +296,15 @@ enum err chat_finish(struct llm_decode *d, struct error *e);
 
 /* Tool calls put together from fragments, whatever the server thinks an index is. */
 must_check enum err chat_calls_add(struct llm_turn_buf *t, const struct json *fragments, struct error *e);
+/* A fragment without a tree. */
+struct chat_fragment {
+	bool keyed; /* it has a position of its own; else key is its place in the chunk */
+	int64_t key;
+	char id[64], name[64];  /* "": absent */
+	struct slice arguments; /* a JSON string, as it is written; null or absent: none */
+};
+/* All of them, or none: what may be over a bound is left to chat_calls_add. */
+bool chat_fragments_take(struct llm_turn_buf *t, const struct chat_fragment *f, size_t count);
 
 /* --- responses_encode.c, responses_decode.c: OpenAI Responses --- */
 

@@ -66,10 +66,31 @@ bool json_print_canonical(const struct json *j, struct buf *out);
 /* Walks over the object that `s` begins with and finds the values of `names`, as they are written; absent
  * ones are empty. Returns the object's length; 0 when anything about it is unusual: parse it then. */
 size_t json_peek_object(struct slice s, const struct slice *names, size_t count, struct slice *values);
+/* The same in one walk for members of members: `within` is looked for in a value that is an object, or a list
+ * of one object. */
+struct json_want {
+	struct slice name;
+	size_t at; /* the place of its value */
+	const struct json_want *within;
+	size_t within_count;
+};
+#define JSON_WANT(name, at)                               \
+	{                                                 \
+		{(name), sizeof(name) - 1}, (at), NULL, 0 \
+	}
+#define JSON_WANT_IN(name, at, within)                                       \
+	{                                                                    \
+		{(name), sizeof(name) - 1}, (at), (within), COUNT_OF(within) \
+	}
+/* only: the object that `s` begins with may have no other members. */
+size_t json_peek_wants(struct slice s, const struct json_want *wants, size_t count, bool only,
+		       struct slice *values, size_t values_count);
 bool json_peek_is_null(struct slice value); /* or absent */
 /* Of values found by json_peek_object. Appends a string's text; false, and nothing appended, when the value
  * is none or out's limit, which must be set, may not hold it. */
 bool json_peek_text(struct slice value, struct buf *out);
+/* Copies a short string without escapes; "" when it is null or absent. false: it is none, or does not fit. */
+bool json_peek_plain(struct slice value, char *out, size_t size);
 bool json_peek_index(struct slice value, int64_t *out); /* false: no whole number */
 
 /* --- building and changing trees (small things: arguments, schemas); values are owned by their parent --- */

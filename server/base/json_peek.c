@@ -19,6 +19,15 @@ struct cursor {
 	const char *p, *end;
 };
 
+/* What is wanted of an object: members by name, or with what is wanted within them. */
+struct seek {
+	const struct slice *names;
+	const struct json_want *wants; /* NULL: names alone */
+	size_t count;
+	struct slice *values;
+	bool only; /* there may be no other members */
+};
+
 static bool at(const struct cursor *c, char wanted)
 {
 	return c->p < c->end && *c->p == wanted;
@@ -30,25 +39,59 @@ static void space_skip(struct cursor *c)
 		c->p++;
 }
 
-/* c is at the opening quote. Escapes of one letter only. */
+static bool is_short_escape(char c)
+{
+	switch (c) {
+	case '"':
+	case '\\':
+	case '/':
+	case 'b':
+	case 'f':
+	case 'n':
+	case 'r':
+	case 't': return true;
+	default: return false;
+	}
+}
+
+/* Up to the first byte that is not plain; most strings end within their first sixteen. */
+static void plain_skip(struct cursor *c)
+{
+	while (c->end - c->p >= 16) {
+		size_t n = text_special16(c->p);
+		c->p += n;
+		if (n < 16)
+			return;
+	}
+	c->p += text_plain_run(c->p, (size_t)(c->end - c->p));
+}
+
+/* What is not plain: an escape of one letter, DEL, characters beyond ASCII. */
+static bool special_skip(struct cursor *c)
+{
+	size_t left = (size_t)(c->end - c->p), n = 1;
+	unsigned char byte = (unsigned char)*c->p;
+	if (byte == '\\')
+		n = left > 1 && is_short_escape(c->p[1]) ? 2 : 0;
+	else if (byte != 0x7f)
+		n = byte < 0x20 ? 0 : utf8_char_bytes(c->p, left);
+	c->p += n;
+	return n > 0;
+}
+
+/* c is at the opening quote. */
 static bool string_skip(struct cursor *c)
 {
-	const char *begin = ++c->p;
-	unsigned char seen = 0;
-	c->p += text_plain_run(c->p, (size_t)(c->end - c->p)); /* most strings whole */
-	while (c->p < c->end && *c->p != '"') {
-		unsigned char byte = (unsigned char)*c->p++;
-		if (byte < 0x20)
+	for (c->p++;;) {
+		plain_skip(c);
+		while (c->p < c->end && (*c->p == '\\' || (signed char)*c->p < 0x20 || *c->p == 0x7f))
+			if (!special_skip(c))
+				return false;
+		if (c->p == c->end)
 			return false;
-		seen |= byte;
-		if (byte != '\\')
-			continue;
-		if (c->p == c->end || *c->p == '\0' || strchr("\"\\/bfnrt", *c->p) == NULL)
-			return false;
-		c->p++;
+		if (*c->p == '"')
+			break;
 	}
-	if (c->p == c->end || (seen >= 0x80 && !utf8_valid(begin, (size_t)(c->p - begin))))
-		return false;
 	c->p++;
 	return true;
 }
@@ -109,8 +152,7 @@ static bool array_skip(struct cursor *c, int depth)
 	}
 }
 
-static bool object_walk(struct cursor *c, int depth, const struct slice *names, size_t count,
-			struct slice *values);
+static bool object_walk(struct cursor *c, int depth, const struct seek *k);
 
 static bool value_skip(struct cursor *c, int depth)
 {
@@ -118,7 +160,7 @@ static bool value_skip(struct cursor *c, int depth)
 		return false;
 	switch (*c->p) {
 	case '"': return string_skip(c);
-	case '{': return object_walk(c, depth - 1, NULL, 0, NULL);
+	case '{': return object_walk(c, depth - 1, NULL);
 	case '[': return array_skip(c, depth - 1);
 	case 'n': return literal_skip(c, "null", 4);
 	case 't': return literal_skip(c, "true", 4);
@@ -127,17 +169,47 @@ static bool value_skip(struct cursor *c, int depth)
 	return number_skip(c);
 }
 
-/* Index of the name that stands between begin and end; count: none of them. */
-static size_t name_find(const char *begin, const char *end, const struct slice *names, size_t count)
+/* Index of the name that stands between begin and end; k->count: nobody wants it. */
+static size_t name_find(const char *begin, const char *end, const struct seek *k)
 {
 	size_t i = 0, len = (size_t)(end - begin);
-	while (i < count && (names[i].len != len || memcmp(names[i].ptr, begin, len) != 0))
-		i++;
+	for (; i < k->count; i++) {
+		struct slice name = k->wants != NULL ? k->wants[i].name : k->names[i];
+		if (name.len == len && memcmp(name.ptr, begin, len) == 0)
+			break;
+	}
 	return i;
 }
 
-static bool member_walk(struct cursor *c, int depth, const struct slice *names, size_t count,
-			struct slice *values)
+/* An object, or the only one of a list, is looked into. */
+static bool value_walk(struct cursor *c, int depth, const struct json_want *w, struct slice *values)
+{
+	struct seek within = {.wants = w->within, .count = w->within_count, .values = values};
+	if (at(c, '{') && depth > 0)
+		return object_walk(c, depth - 1, &within);
+	if (!at(c, '[') || c->end - c->p < 2 || c->p[1] != '{' || depth < 2)
+		return value_skip(c, depth);
+	c->p++;
+	if (!object_walk(c, depth - 2, &within) || !at(c, ']'))
+		return false;
+	c->p++;
+	return true;
+}
+
+static bool wanted_walk(struct cursor *c, int depth, const struct seek *k, size_t i)
+{
+	const struct json_want *w = k->wants != NULL ? &k->wants[i] : NULL;
+	struct slice *value = &k->values[w != NULL ? w->at : i];
+	const char *begin = c->p;
+	if (value->ptr != NULL)
+		return false;
+	if (w != NULL && w->within_count > 0 ? !value_walk(c, depth, w, k->values) : !value_skip(c, depth))
+		return false;
+	*value = (struct slice){begin, (size_t)(c->p - begin)};
+	return true;
+}
+
+static bool member_walk(struct cursor *c, int depth, const struct seek *k)
 {
 	const char *name = c->p + 1;
 	if (!at(c, '"') || !string_skip(c))
@@ -150,20 +222,13 @@ static bool member_walk(struct cursor *c, int depth, const struct slice *names, 
 		return false;
 	c->p++;
 	space_skip(c);
-	const char *value = c->p;
-	if (!value_skip(c, depth))
-		return false;
-	size_t i = name_find(name, name_end, names, count);
-	if (i == count)
-		return true;
-	if (values[i].ptr != NULL)
-		return false;
-	values[i] = (struct slice){value, (size_t)(c->p - value)};
-	return true;
+	size_t i = k != NULL ? name_find(name, name_end, k) : 0;
+	if (k != NULL && i < k->count)
+		return wanted_walk(c, depth, k, i);
+	return (k == NULL || !k->only) && value_skip(c, depth);
 }
 
-static bool object_walk(struct cursor *c, int depth, const struct slice *names, size_t count,
-			struct slice *values)
+static bool object_walk(struct cursor *c, int depth, const struct seek *k)
 {
 	c->p++;
 	space_skip(c);
@@ -173,7 +238,7 @@ static bool object_walk(struct cursor *c, int depth, const struct slice *names, 
 	}
 	for (;;) {
 		space_skip(c);
-		if (!member_walk(c, depth, names, count, values))
+		if (!member_walk(c, depth, k))
 			return false;
 		space_skip(c);
 		if (at(c, '}')) {
@@ -186,16 +251,28 @@ static bool object_walk(struct cursor *c, int depth, const struct slice *names, 
 	}
 }
 
-size_t json_peek_object(struct slice s, const struct slice *names, size_t count, struct slice *values)
+static size_t peek(struct slice s, const struct seek *k, size_t values_count)
 {
-	for (size_t i = 0; i < count; i++)
-		values[i] = (struct slice){0};
+	for (size_t i = 0; i < values_count; i++)
+		k->values[i] = (struct slice){0};
 	if (s.len == 0)
 		return 0; /* of a member that is absent: no text at all */
 	struct cursor c = {s.ptr, s.ptr + s.len};
-	if (!at(&c, '{') || !object_walk(&c, PEEK_DEPTH_MAX, names, count, values))
+	if (!at(&c, '{') || !object_walk(&c, PEEK_DEPTH_MAX, k))
 		return 0;
 	return (size_t)(c.p - s.ptr);
+}
+
+size_t json_peek_object(struct slice s, const struct slice *names, size_t count, struct slice *values)
+{
+	return peek(s, &(struct seek){.names = names, .count = count, .values = values}, count);
+}
+
+size_t json_peek_wants(struct slice s, const struct json_want *wants, size_t count, bool only,
+		       struct slice *values, size_t values_count)
+{
+	return peek(s, &(struct seek){.wants = wants, .count = count, .values = values, .only = only},
+		    values_count);
 }
 
 bool json_peek_is_null(struct slice value)
@@ -219,6 +296,19 @@ bool json_peek_text(struct slice value, struct buf *out)
 			buf_add_char(out, meant[strchr(letters, escape[1]) - letters]);
 		p = escape != NULL ? escape + 2 : end;
 	}
+	return true;
+}
+
+bool json_peek_plain(struct slice value, char *out, size_t size)
+{
+	out[0] = '\0';
+	if (json_peek_is_null(value))
+		return true;
+	size_t n = value.len - 2;
+	if (value.ptr[0] != '"' || n >= size || memchr(value.ptr, '\\', value.len) != NULL)
+		return false;
+	memcpy(out, value.ptr + 1, n);
+	out[n] = '\0';
 	return true;
 }
 

@@ -94,6 +94,47 @@ static void json_peek_index__reads_whole_numbers(void **state)
 	assert_false(json_peek_is_null(SLICE_LIT("0")));
 }
 
+static void json_peek_wants__looks_within(void **state)
+{
+	static const struct json_want of_b[] = {JSON_WANT("x", 2), JSON_WANT("y", 3)};
+	static const struct json_want wants[] = {JSON_WANT("a", 0), JSON_WANT_IN("b", 1, of_b)};
+	static const struct {
+		const char *text, *b, *x, *y;
+	} rows[] = {{"{\"b\":{\"y\":[1],\"x\":2}}", "{\"y\":[1],\"x\":2}", "2", "[1]"},
+		    {"{\"b\":[{\"x\":{}}],\"a\":1}", "[{\"x\":{}}]", "{}", ""},
+		    {"{\"b\":\"x\"}", "\"x\"", "", ""},
+		    {"{\"b\":[]}", "[]", "", ""},
+		    {"{\"b\":[1,{\"x\":2}]}", "[1,{\"x\":2}]", "", ""}};
+	struct slice v[4];
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct slice s = slice_str(rows[i].text);
+		assert_int_equal(json_peek_wants(s, wants, 2, true, v, 4), s.len);
+		assert_true(slice_eq_str(v[1], rows[i].b) && slice_eq_str(v[2], rows[i].x) &&
+			    slice_eq_str(v[3], rows[i].y));
+	}
+	/* two of them, one of them broken, a member that nobody wants: left to the parser */
+	assert_int_equal(json_peek_wants(SLICE_LIT("{\"b\":[{\"x\":1},{\"x\":2}]}"), wants, 2, true, v, 4),
+			 0);
+	assert_int_equal(json_peek_wants(SLICE_LIT("{\"b\":[{\"x\":1]}"), wants, 2, true, v, 4), 0);
+	assert_int_equal(json_peek_wants(SLICE_LIT("{\"b\":{\"x\":1,\"x\":1}}"), wants, 2, true, v, 4), 0);
+	assert_int_equal(json_peek_wants(SLICE_LIT("{\"c\":1}"), wants, 2, true, v, 4), 0);
+	assert_int_equal(json_peek_wants(SLICE_LIT("{\"c\":1}"), wants, 2, false, v, 4), 7);
+}
+
+static void json_peek_plain__copies_short_strings(void **state)
+{
+	char text[4];
+	(void)state;
+	assert_true(json_peek_plain(SLICE_LIT("\"abc\""), text, sizeof text));
+	assert_string_equal(text, "abc");
+	assert_false(json_peek_plain(SLICE_LIT("\"abcd\""), text, sizeof text));
+	assert_false(json_peek_plain(SLICE_LIT("\"\\n\""), text, sizeof text));
+	assert_false(json_peek_plain(SLICE_LIT("12"), text, sizeof text));
+	assert_true(json_peek_plain(SLICE_LIT("null"), text, sizeof text) && text[0] == '\0');
+	assert_true(json_peek_plain((struct slice){0}, text, sizeof text) && text[0] == '\0');
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +142,8 @@ int main(void)
 		cmocka_unit_test(json_peek_object__leaves_the_unusual_to_the_parser),
 		cmocka_unit_test(json_peek_text__unescapes),
 		cmocka_unit_test(json_peek_index__reads_whole_numbers),
+		cmocka_unit_test(json_peek_wants__looks_within),
+		cmocka_unit_test(json_peek_plain__copies_short_strings),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,7 +121,7 @@ static inline enum err fake_db_events_put(struct db *d, const struct id *task, s
 static inline enum err fake_db_request_put(struct db *d, const struct db_request *r, struct error *e)
 {
 	struct fake_record c = {.kind = FAKE_REQUEST, .request = *r};
-	return fake_write(d, &c, NULL, e);
+	return fake_write(d, &c, "", e);
 }
 
 /* Budgets are kept by no fake: test_db_sqlite_budget.c has them. */
@@ -234,7 +234,7 @@ static inline enum err fake_task_delete(struct db *d, const struct id *id, size_
 	if (r == NULL)
 		return fake_call(d, e);
 	c.kind = r->hidden ? FAKE_DELETE : FAKE_HIDE;
-	return fake_write(d, &c, NULL, e);
+	return fake_write(d, &c, "", e);
 }
 
 static inline enum err fake_task_oldest(struct db *d, int64_t before_ms, struct id *out, struct error *e)
