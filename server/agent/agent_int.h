@@ -258,6 +258,13 @@ void event_replay(struct run *r, enum event_type type, const struct json *data);
  * be written (then it was dropped). */
 void record_begin(struct record *rec); /* writes "{" */
 bool record_event(struct run *r, struct record *rec, enum event_type type);
+/* For events that others will soon follow, and that nothing waits for: they are written, together, with the
+ * next one, or when the run has nothing more to do at once. A process that dies before has not got so far. */
+bool record_soon(struct run *r, struct record *recs, const enum event_type *types, size_t n);
+/* What record_soon holds is written now; false as above. */
+bool record_flush(struct run *r);
+/* The same for a run that ends, whatever comes of it. */
+void record_let_go(struct run *r);
 /* Several in one change, with a new state or TASK_SAME. Takes the records (released). */
 bool record_events(struct run *r, struct record *recs, const enum event_type *types, size_t n,
 		   enum task_state to, struct record *state_data);

@@ -317,6 +317,8 @@ bool asks_hush(struct run *r, const char *why)
 	struct record state;
 	if (r->state != TASK_INPUT_REQUIRED)
 		return true;
+	if (!record_flush(r))
+		return false;
 	record_begin(&state);
 	jw_kv_text(&state.w, "reason", why);
 	jw_object_end(&state.w);

@@ -48,6 +48,7 @@ static void turn_take(struct exec *x, const struct llm_turn *turn)
 	if (!checked && finish_take(x, turn))
 		return;
 	struct record rec;
+	enum event_type type = EVENT_MODEL_COMPLETED;
 	record_model_completed(&rec, x->model_call_id, LLM_EXECUTOR, exec_step_id(x), turn);
 	if (turn->refusal != NULL) {
 		exec_step_failed(x, &rec, "refused", turn->refusal);
@@ -58,7 +59,7 @@ static void turn_take(struct exec *x, const struct llm_turn *turn)
 				 "the model did not finish the step although it was told to");
 		return;
 	}
-	if (!record_event(x->run, &rec, EVENT_MODEL_COMPLETED))
+	if (!record_soon(x->run, &rec, &type, 1))
 		return;
 	exec_add_turn(x, turn);
 }

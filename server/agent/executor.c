@@ -209,7 +209,7 @@ void exec_step_completed(struct exec *x, struct record *turn, const char *result
 	jw_kv_text(&recs[1].w, "result", buf_cstr(&bounded));
 	if (x->finishing && (x->checks > 0 || x->unchecked))
 		jw_kv_bool(&recs[1].w, "checked", !x->unchecked);
-	if (record_events(r, recs + from, types + from, 2 - from, TASK_SAME, NULL)) {
+	if (record_soon(r, recs + from, types + from, 2 - from)) {
 		s->status = STEP_COMPLETED;
 		free(s->result);
 		s->result = bounded.len > 0 ? buf_take(&bounded) : xstrdup("");

@@ -308,6 +308,7 @@ static void result_completed(struct exec_call *c)
 	struct run *r = c->exec->run;
 	struct call_result *k = c->result;
 	struct json *result = result_of_event(r, k);
+	enum event_type type = EVENT_TOOL_COMPLETED;
 	struct record rec;
 	c->result = NULL;
 	completed_write(&rec, c, k, result);
@@ -316,7 +317,8 @@ static void result_completed(struct exec_call *c)
 				   .fault = k->schema_error,
 				   .whole_bytes = k->whole_tried ? (int64_t)k->whole.len : 0,
 				   .artifact = k->whole_kept ? k->whole_number : 0};
-	if (record_event(r, &rec, EVENT_TOOL_COMPLETED))
+	/* What took effect is said at once: who does not know of it would ask a person. */
+	if (c->read_only ? record_soon(r, &rec, &type, 1) : record_event(r, &rec, type))
 		calls_answer_result(c, &view);
 	json_free(result);
 	call_result_free(k);

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { RECORDS_MAX = 8 };
+enum { RECORDS_MAX = 8, HELD_TURNS_MAX = 3 };
 
 void record_begin(struct record *rec)
 {
@@ -23,6 +23,52 @@ void record_begin(struct record *rec)
 bool record_event(struct run *r, struct record *rec, enum event_type type)
 {
 	return record_events(r, rec, &type, 1, TASK_SAME, NULL);
+}
+
+static enum err change_write(struct run *r, const struct task_change *c, struct error *e)
+{
+	return task_move(r->agent->store, r->lease.ref, c, &r->last_seq, e);
+}
+
+static void held_release(struct run *r)
+{
+	while (r->held_count > 0)
+		buf_release(&r->held[--r->held_count].text);
+}
+
+static enum err held_write(struct run *r, struct error *e)
+{
+	enum err code = ERR_NONE;
+	for (size_t i = 0; i < r->held_count && code == ERR_NONE; i++) {
+		struct task_event event = {r->held[i].type, buf_slice(&r->held[i].text)};
+		code = change_write(
+			r,
+			&(struct task_change){
+				.events = &event, .events_count = 1, .to = TASK_SAME, .lease = &r->lease},
+			e);
+	}
+	held_release(r);
+	return code;
+}
+
+/* With what is held in one change; where that is refused for what it holds, what is held comes first. */
+static enum err changes_write(struct run *r, struct task_change *c, struct error *e)
+{
+	struct task_event events[RECORDS_HELD_MAX + RECORDS_MAX];
+	struct task_change all = *c;
+	if (r->held_count == 0)
+		return change_write(r, c, e);
+	for (size_t i = 0; i < r->held_count; i++)
+		events[i] = (struct task_event){r->held[i].type, buf_slice(&r->held[i].text)};
+	for (size_t i = 0; i < c->events_count; i++)
+		events[r->held_count + i] = c->events[i];
+	all.events = events;
+	all.events_count = r->held_count + c->events_count;
+	enum err code = change_write(r, &all, e);
+	if (code == ERR_FULL || code == ERR_JSON)
+		code = held_write(r, e) == ERR_NONE ? change_write(r, c, e) : e->code;
+	held_release(r);
+	return code;
 }
 
 bool record_events(struct run *r, struct record *recs, const enum event_type *types, size_t n,
@@ -40,8 +86,7 @@ bool record_events(struct run *r, struct record *recs, const enum event_type *ty
 		change.state_data = buf_slice(&state_data->text);
 	}
 	struct error e = {0};
-	uint64_t last_seq = 0;
-	enum err code = task_move(r->agent->store, r->lease.ref, &change, &last_seq, &e);
+	enum err code = changes_write(r, &change, &e);
 	for (size_t i = 0; i < n; i++)
 		buf_release(&recs[i].text);
 	if (state_data != NULL)
@@ -49,10 +94,48 @@ bool record_events(struct run *r, struct record *recs, const enum event_type *ty
 	bool terminal = to != TASK_SAME && task_state_terminal(to);
 	if (code != ERR_NONE)
 		return record_refused(r, code, &e, terminal);
-	r->last_seq = last_seq;
 	if (to != TASK_SAME)
 		r->state = to;
 	return true;
+}
+
+bool record_flush(struct run *r)
+{
+	return r->held_count == 0 || record_events(r, NULL, NULL, 0, TASK_SAME, NULL);
+}
+
+/* While the run goes on at once, the next event is near. */
+static void held_due(void *arg)
+{
+	struct run *r = arg;
+	if (r->held_count == 0)
+		return;
+	if (r->woken && ++r->held_turns < HELD_TURNS_MAX)
+		loop_late(r->agent->loop, held_due, r);
+	else
+		record_flush(r);
+}
+
+bool record_soon(struct run *r, struct record *recs, const enum event_type *types, size_t n)
+{
+	ensure(!r->dropped && n <= RECORDS_HELD_MAX);
+	if (r->held_count + n > RECORDS_HELD_MAX)
+		return record_events(r, recs, types, n, TASK_SAME, NULL);
+	if (r->held_count == 0) {
+		r->held_turns = 0;
+		loop_late(r->agent->loop, held_due, r);
+	}
+	for (size_t i = 0; i < n; i++) {
+		jw_object_end(&recs[i].w);
+		r->held[r->held_count++] = (struct held_event){types[i], recs[i].text};
+	}
+	return true;
+}
+
+void record_let_go(struct run *r)
+{
+	struct error e;
+	(void)!held_write(r, &e);
 }
 
 void record_error(struct record *rec, const char *code, const char *message)

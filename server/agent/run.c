@@ -54,6 +54,7 @@ void run_drop(struct run *r, bool release)
 	struct agent *a = r->agent;
 	if (r->dropped)
 		return;
+	record_let_go(r);
 	r->dropped = true;
 	for (struct run **p = &a->runs; *p != NULL; p = &(*p)->next) {
 		if (*p == r) {

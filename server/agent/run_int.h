@@ -18,6 +18,8 @@ struct record {
 	struct jw w;
 };
 
+enum { RECORDS_HELD_MAX = 8 };
+
 /* --- policy.c --- */
 
 struct policy_call {
@@ -216,7 +218,14 @@ struct run {
 	/* For call ids: of the run, and where it is recorded of each place in the plan. */
 	uint64_t calls_named, step_calls_named[PLAN_STEPS_MAX];
 	uint32_t artifacts_named;
-	uint64_t last_seq;      /* of the last event this run wrote */
+	uint64_t last_seq; /* of the last event this run wrote */
+	/* Events that are written with the next ones (record_soon). */
+	struct held_event {
+		enum event_type type;
+		struct buf text;
+	} held[RECORDS_HELD_MAX];
+	size_t held_count;
+	int held_turns;         /* of the loop, since the first of them */
 	uint64_t durable_seq;   /* as far as it was looked at */
 	bool watched;           /* task_watch: woken when more is durable */
 	struct llm_call *model; /* planner's or writer's */

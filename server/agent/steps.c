@@ -243,7 +243,7 @@ static void step_start(struct run *r, size_t i)
 		jw_kv_text(&recs[1].w, "step", p->id);
 		record_error(&recs[1], "tools-gone", TOOLS_GONE);
 	}
-	if (!record_events(r, recs, types, gone ? 2 : 1, TASK_SAME, NULL))
+	if (!record_soon(r, recs, types, gone ? 2 : 1))
 		return;
 	s->attempts++;
 	s->status = gone ? STEP_FAILED : STEP_RUNNING;
