@@ -83,12 +83,23 @@ static bool all_told(const struct mcp_broker *b)
 	return true;
 }
 
+/* Some server has, or may have, instances of single tasks, which end with them. */
+static bool tasks_matter(const struct mcp_broker *b)
+{
+	for (size_t i = 0; i < b->pools_count; i++) {
+		if (pool_has_tasks(b->pools[i]))
+			return true;
+	}
+	return false;
+}
+
 static void catalog_tell(struct worker *w)
 {
 	struct buf body = BUF_INIT;
 	pack_u64(&body, w->broker->version);
 	pack_u32(&body, w->broker->settled);
 	pack_u32(&body, all_told(w->broker));
+	pack_u32(&body, tasks_matter(w->broker));
 	pack_slice(&body, buf_slice(&w->broker->catalog));
 	worker_send(w, IPC_CATALOG, 0, buf_slice(&body));
 	buf_release(&body);

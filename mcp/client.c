@@ -171,6 +171,7 @@ static void catalog_received(struct mcp_client *c, const struct ipc_frame *f)
 	struct error e = {0};
 	uint64_t version = unpack_u64(&u);
 	bool settled = unpack_u32(&u) != 0, all_told = unpack_u32(&u) != 0;
+	bool tasks_matter = unpack_u32(&u) != 0;
 	struct slice text = unpack_slice(&u);
 	const struct mcp_catalog *fresh = unpack_end(&u) ? catalog_read(text, version, &e) : NULL;
 	if (!fresh) {
@@ -182,6 +183,7 @@ static void catalog_received(struct mcp_client *c, const struct ipc_frame *f)
 		c->catalog_stays = c->catalog_stays && !all_told;
 		mcp_catalog_drop(c->catalog_stays ? fresh : c->catalog);
 		c->catalog = c->catalog_stays ? c->catalog : fresh;
+		c->tasks_matter = tasks_matter;
 	}
 	c->settled = settled;
 	if (c->on_change)
@@ -206,7 +208,7 @@ void mcp_client_on_change(struct mcp_client *c, loop_fn *fn, void *arg)
 
 /* --- the ends of tasks --- */
 
-void mcp_client_task_ended(struct mcp_client *c, const char *task_id)
+static void task_ended_tell(struct mcp_client *c, const char *task_id)
 {
 	struct buf body = BUF_INIT;
 	struct error e;
@@ -217,6 +219,12 @@ void mcp_client_task_ended(struct mcp_client *c, const char *task_id)
 		log_warn("the end of a task could not be told: its tool servers stay until they are idle",
 			 LF_STR("task_id", task_id), LF_STR("error", e.msg));
 	buf_release(&body);
+}
+
+void mcp_client_task_ended(struct mcp_client *c, const char *task_id)
+{
+	if (c->tasks_matter)
+		task_ended_tell(c, task_id);
 }
 
 void mcp_client_on_task_asked(struct mcp_client *c, bool (*is_over)(const char *task_id, void *arg),
@@ -231,7 +239,7 @@ static void task_asked_received(struct mcp_client *c, const struct ipc_frame *f)
 	struct unpack u = UNPACK(f->body);
 	const char *task_id = unpack_text(&u);
 	if (unpack_end(&u) && task_id && c->is_over && c->is_over(task_id, c->is_over_arg))
-		mcp_client_task_ended(c, task_id);
+		task_ended_tell(c, task_id);
 }
 
 /* --- the connection --- */

@@ -31,6 +31,7 @@ struct mcp_client {
 	struct ipc_channel *channel; /* NULL while the supervisor is away */
 	const struct mcp_catalog *catalog;
 	bool settled;
+	bool tasks_matter;  /* some server has instances of single tasks */
 	bool catalog_stays; /* of the supervisor before: until the new one has all its servers back */
 	loop_fn *on_change;
 	void *on_change_arg;

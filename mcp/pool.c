@@ -287,6 +287,14 @@ bool pool_offers_tools(const struct pool *p)
 	return !p->retired && p->options->enabled;
 }
 
+bool pool_has_tasks(const struct pool *p)
+{
+	bool has = pool_offers_tools(p) && p->options->scope == MCP_TASK;
+	for (size_t i = 0; i < p->count && !has; i++)
+		has = p->instances[i]->task_id != NULL;
+	return has;
+}
+
 bool pool_is_told(const struct pool *p)
 {
 	if (p->tools_known || !pool_offers_tools(p) || p->failures >= TELLING_STARTS_MAX ||

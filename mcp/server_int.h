@@ -240,6 +240,8 @@ must_check enum err pool_restart(struct pool *p, struct error *e); /* as server_
 void pool_replace(struct pool *p, const struct mcp_server_options *row, struct row_set *set);
 void pool_retire(struct pool *p);
 bool pool_offers_tools(const struct pool *p);
+/* It makes instances for single tasks, or has some still. */
+bool pool_has_tasks(const struct pool *p);
 /* Its tools are known, or there is no sign that they will be soon. */
 bool pool_is_told(const struct pool *p);
 void pool_write(const struct pool *p, struct jw *w); /* as GET /v1/servers shows it */

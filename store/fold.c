@@ -158,18 +158,23 @@ static void fold_created(struct task_doc *d, const struct json *data)
 	doc_text_set(&d->budget, doc_member(data, "budget"));
 }
 
-static void fold_state(struct task_doc *d, const struct json *data)
+static void state_become(struct task_doc *d, const char *text)
 {
 	enum task_state to;
-	if (!task_state_parse(json_get_text(data, "to", ""), &to))
+	if (!task_state_parse(text, &to))
 		return;
 	d->state = to;
-	if (json_get(data, "error") != NULL)
-		doc_text_set(&d->error, doc_member(data, "error"));
 	if (!task_state_terminal(to))
 		return;
 	fold_steps_close(d);
 	doc_pending_set(d, NULL); /* nothing is asked any more */
+}
+
+static void fold_state(struct task_doc *d, const struct json *data)
+{
+	state_become(d, json_get_text(data, "to", ""));
+	if (json_get(data, "error") != NULL)
+		doc_text_set(&d->error, doc_member(data, "error"));
 }
 
 /* No step is left open in a task that is over. */
@@ -316,12 +321,25 @@ static bool fold_result_peek(struct task_doc *d, struct slice data)
 	return true;
 }
 
+static bool fold_state_peek(struct task_doc *d, struct slice data)
+{
+	static const struct slice names[] = {SLICE_LIT("to"), SLICE_LIT("error")};
+	struct slice v[COUNT_OF(names)];
+	char to[32];
+	if (json_peek_object(data, names, COUNT_OF(names), v) != data.len || v[1].len > 0 ||
+	    !json_peek_plain(v[0], to, sizeof to))
+		return false;
+	state_become(d, to);
+	return true;
+}
+
 /* false, and nothing folded: it has to be parsed. */
 static bool fold_peek(struct task_doc *d, enum event_type type, struct slice data)
 {
 	switch (type) {
 	case EVENT_MODEL_COMPLETED: return fold_model_peek(d, data);
 	case EVENT_TASK_RESULT: return fold_result_peek(d, data);
+	case EVENT_TASK_STATE: return fold_state_peek(d, data);
 	case EVENT_STEP_STARTED:
 	case EVENT_STEP_COMPLETED:
 	case EVENT_STEP_FAILED:

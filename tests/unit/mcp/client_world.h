@@ -34,6 +34,7 @@ struct world {
 	char text[256];
 	struct mcp_call *cancel_in_end;
 	int64_t now_ms;
+	bool tasks_matter; /* of the next catalogue */
 };
 
 static inline void frame_received(struct ipc_frame *f, void *arg)
@@ -114,6 +115,7 @@ static inline void catalog_send_as(struct world *w, const char *text, bool settl
 	pack_u64(&b, 3);
 	pack_u32(&b, settled);
 	pack_u32(&b, all_told);
+	pack_u32(&b, w->tasks_matter);
 	pack_slice(&b, slice_str(text));
 	frame_send(w, IPC_CATALOG, 0, &b);
 }

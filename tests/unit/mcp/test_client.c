@@ -94,6 +94,32 @@ static void client__keeps_its_tools_while_a_new_supervisor_starts(void **state)
 	world_close(&w);
 }
 
+static size_t frames_of(const struct world *w, enum ipc_msg msg)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < w->frames_count; i++)
+		n += w->frames[i].msg == msg;
+	return n;
+}
+
+static void client__tells_ends_of_tasks_where_they_matter(void **state)
+{
+	struct world w;
+	(void)state;
+	world_open(&w);
+	supervisor_connect(&w);
+	catalog_send(&w, "{\"tools\":[]}", true);
+	mcp_client_task_ended(w.client, "t1");
+	turns(&w);
+	assert_int_equal(frames_of(&w, IPC_TASK_ENDED), 0);
+	w.tasks_matter = true;
+	catalog_send(&w, "{\"tools\":[]}", true);
+	mcp_client_task_ended(w.client, "t2");
+	turns(&w);
+	assert_int_equal(frames_of(&w, IPC_TASK_ENDED), 1);
+	world_close(&w);
+}
+
 static void servers__are_asked_and_told_once(void **state)
 {
 	struct world w;
@@ -147,6 +173,7 @@ int main(void)
 		cmocka_unit_test(client__has_an_empty_catalog_before_the_supervisor_tells),
 		cmocka_unit_test(client__greets_and_takes_catalogs),
 		cmocka_unit_test(client__keeps_its_tools_while_a_new_supervisor_starts),
+		cmocka_unit_test(client__tells_ends_of_tasks_where_they_matter),
 		cmocka_unit_test(servers__are_asked_and_told_once),
 		cmocka_unit_test(servers__forgotten_lost_and_late_questions),
 	};
