@@ -4,6 +4,7 @@
  *
  *   db_sqlite.c           the row of functions; transactions, checkpoints, the end
  *   db_sqlite_open.c      folder, file, settings, refusals
+ *   db_sqlite_gather.c    how the files are written
  *   db_sqlite_schema.c    tables and forward migrations
  *   db_sqlite_sql.c       statements, binding, what an error of SQLite means
  *   db_sqlite_write.c     tasks, events and requests in; db_sqlite_read.c: out
@@ -104,6 +105,11 @@ must_check enum err key_events(struct db_sqlite *d, const struct id *id, int64_t
 			       struct error *e);
 void key_forget(struct db_sqlite *d, const struct id *id);
 void keys_forget(struct db_sqlite *d);
+
+/* --- db_sqlite_gather.c --- */
+
+/* The name of a VFS that writes what adjoins in one call; NULL, which is SQLite's own, for want of memory. */
+const char *gather_vfs(void);
 
 /* --- db_sqlite_schema.c --- */
 

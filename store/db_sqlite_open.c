@@ -175,7 +175,7 @@ static int handle_open(struct db_sqlite *d, const struct db_options *o)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	if (!o->snapshot)
-		return sqlite3_open_v2(d->path, &d->handle, flags | SQLITE_OPEN_READWRITE, NULL);
+		return sqlite3_open_v2(d->path, &d->handle, flags | SQLITE_OPEN_READWRITE, gather_vfs());
 	struct buf uri = BUF_INIT;
 	buf_add_str(&uri, "file:");
 	uri_add(&uri, d->path);

@@ -66,7 +66,7 @@ static int calls_count(void)
 	d.db = NULL;
 	int n = disk.writes + disk.syncs;
 	database_free(&d);
-	assert_in_range(n, 50, 500);
+	assert_in_range(n, 30, 500);
 	return n;
 }
 
