@@ -47,7 +47,7 @@ static void breaks_replace(struct buf *text, size_t from)
 static void value_add(struct buf *text, const char *member, struct slice value)
 {
 	size_t from = text->len;
-	buf_printf(text, ",\"%s\":", member);
+	buf_put(text, ",\"", member, "\":");
 	buf_add_slice(text, value);
 	breaks_replace(text, from);
 }
@@ -79,8 +79,9 @@ static enum err request_send(struct session *s, struct request *r, const char *m
 	struct buf text = BUF_INIT;
 	struct header_lines lines = {0};
 	uint64_t id = s->id_last + 1;
-	buf_printf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%llu,\"method\":\"%s\"", (unsigned long long)id,
-		   method);
+	buf_add_str(&text, "{\"jsonrpc\":\"2.0\",\"id\":");
+	buf_add_u64(&text, id);
+	buf_put(&text, ",\"method\":\"", method, "\"");
 	if (s->modern)
 		envelope_add(s, &text, r->repeat, params);
 	else if (params.len)
