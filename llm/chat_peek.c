@@ -8,7 +8,6 @@
 #include "llm/llm.h"
 #include "llm/wire_int.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { FRAGMENTS_MAX = 4, MODEL_BYTES = 64, FINISH_BYTES = sizeof(((struct llm_decode *)0)->finish) };
@@ -163,6 +162,6 @@ size_t chat_peek(struct llm_decode *d, const char *event, struct slice s)
 	d->has_usage = d->has_usage || p.has_usage;
 	d->has_answer = d->has_answer || p.has_choice;
 	if (p.finish[0] != '\0')
-		snprintf(d->finish, sizeof(d->finish), "%s", p.finish);
+		memcpy(d->finish, p.finish, strlen(p.finish) + 1);
 	return n;
 }

@@ -37,8 +37,11 @@ static struct parts url_split(const char *url)
 char *url_shown(const char *url)
 {
 	struct parts p = url_split(url);
-	return xasprintf("%.*s%.*s%.*s", (int)p.scheme.len, p.scheme.ptr, (int)p.host.len, p.host.ptr,
-			 (int)p.path.len, p.path.ptr);
+	struct buf shown = BUF_INIT;
+	buf_add_slice(&shown, p.scheme);
+	buf_add_slice(&shown, p.host);
+	buf_add_slice(&shown, p.path);
+	return buf_take(&shown);
 }
 
 bool url_is_loopback(const char *url)
