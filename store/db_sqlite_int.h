@@ -27,7 +27,7 @@ enum sql {
 };
 
 enum {
-	DB_SCHEMA_VERSION = 3,
+	DB_SCHEMA_VERSION = 4,
 	DB_APPLICATION_ID = 0x41525453, /* "ARTS" */
 	DB_KEYS = 4096,                 /* power of two */
 	ROW_EVENTS_MAX = 32,            /* of one task in one row; SQL_EVENTS names it */
@@ -45,6 +45,7 @@ struct db_key {
 	struct id id;
 	int64_t key;
 	int64_t last_seq; /* of its events; -1: not looked at yet */
+	int state;        /* code in its row, when that is behind its events and known to be; 0 */
 };
 
 struct db_sqlite {
@@ -98,7 +99,7 @@ void sql_finalize(struct db_sqlite *d);
 
 /* The key of a task; 0 when there is none. */
 must_check enum err key_find(struct db_sqlite *d, const struct id *id, int64_t *key, struct error *e);
-int64_t key_known(struct db_sqlite *d, const struct id *id); /* 0: it may be there all the same */
+struct db_key *key_known(struct db_sqlite *d, const struct id *id); /* NULL: it may be there all the same */
 void key_note(struct db_sqlite *d, const struct id *id, int64_t key, int64_t last_seq);
 /* The last event of a task that is there; 0: none. */
 must_check enum err key_events(struct db_sqlite *d, const struct id *id, int64_t key, int64_t *last_seq,

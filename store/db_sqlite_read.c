@@ -21,9 +21,24 @@ static enum err damaged(struct error *e, const char *what)
 	return err_set(e, ERR_INTERNAL, "%s is damaged; run `agent-runtime verify`", what);
 }
 
-/* The document as of the last event, appended to *out. */
-static enum err doc_fold_on(struct db_sqlite *d, int64_t key, sqlite3_stmt *row, struct buf *out,
-			    struct error *e)
+/* The row of a task whose document is behind may be so itself. */
+static void events_read(struct slice sse, struct task_saved *t)
+{
+	struct event_view v;
+	while (event_next(&sse, &v)) {
+		struct json *j =
+			sse.len > 0 ? NULL : json_parse(v.data.ptr, v.data.len, JSON_DEPTH_MAX, NULL);
+		if (v.seq > t->last_seq)
+			t->last_seq = v.seq;
+		if (j != NULL)
+			clock_parse(json_get_text(j, "at", ""), &t->updated_ms);
+		json_free(j);
+	}
+}
+
+/* The document as of the last event, appended to *out; *t becomes what that event says. */
+static enum err doc_fold_on(struct db_sqlite *d, int64_t key, sqlite3_stmt *row, struct task_saved *t,
+			    struct buf *out, struct error *e)
 {
 	struct buf sse = BUF_INIT;
 	uint64_t after_seq = (uint64_t)sqlite3_column_int64(row, ROW_DOC_SEQ);
@@ -46,6 +61,8 @@ static enum err doc_fold_on(struct db_sqlite *d, int64_t key, sqlite3_stmt *row,
 	    task_fold_on(sql_column(row, ROW_DOC), buf_slice(&sse), out, &why) != ERR_NONE)
 		code = err_set(e, ERR_INTERNAL, "a task is damaged (%s); run `agent-runtime verify`",
 			       why.msg);
+	if (code == ERR_NONE)
+		events_read(buf_slice(&sse), t);
 	buf_release(&sse);
 	return code;
 }
@@ -86,7 +103,7 @@ enum err db_task_get(struct db *db, const struct id *id, struct task_saved *out,
 	if (!found || !row_read(row, out))
 		code = err_set(e, ERR_NOT_FOUND, "there is no such task");
 	else if (!row_has_doc(row))
-		code = doc_fold_on(d, key, row, doc, e);
+		code = doc_fold_on(d, key, row, out, doc, e);
 	else if (!buf_add_slice(doc, sql_column(row, ROW_DOC)))
 		code = err_set(e, ERR_MEMORY, "a task's document does not fit into memory");
 	sqlite3_reset(row);
@@ -186,7 +203,7 @@ static enum err list_row(struct db_sqlite *d, int64_t key, sqlite3_stmt *row, st
 		t->doc = sql_column(row, ROW_DOC);
 		return ERR_NONE;
 	}
-	enum err code = doc_fold_on(d, key, row, doc, e);
+	enum err code = doc_fold_on(d, key, row, t, doc, e);
 	t->doc = buf_slice(doc);
 	return code;
 }

@@ -74,6 +74,8 @@ static const char *const steps[] = {
 	" PRIMARY KEY(day, tenant)) STRICT, WITHOUT ROWID;",
 	/* 2 to 3: events that the body has behind the one of seq */
 	"ALTER TABLE event ADD COLUMN more INTEGER NOT NULL DEFAULT 0;",
+	/* 3 to 4: last_seq and updated_ms of a task whose document is behind may be behind its events, too */
+	"",
 };
 _Static_assert(sizeof steps / sizeof steps[0] == DB_SCHEMA_VERSION, "a step for each version");
 

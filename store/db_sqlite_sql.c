@@ -157,17 +157,18 @@ static struct db_key *key_place(struct db_sqlite *d, const struct id *id)
 	return &d->keys[hash64(id->b, ID_BYTES) % DB_KEYS];
 }
 
-int64_t key_known(struct db_sqlite *d, const struct id *id)
+struct db_key *key_known(struct db_sqlite *d, const struct id *id)
 {
 	struct db_key *k = key_place(d, id);
-	return id_compare(&k->id, id) == 0 ? k->key : 0;
+	return k->key != 0 && id_compare(&k->id, id) == 0 ? k : NULL;
 }
 
 enum err key_find(struct db_sqlite *d, const struct id *id, int64_t *key, struct error *e)
 {
+	const struct db_key *k = key_known(d, id);
 	sqlite3_stmt *s;
-	*key = key_known(d, id);
-	if (*key != 0)
+	*key = k != NULL ? k->key : 0;
+	if (k != NULL)
 		return ERR_NONE;
 	enum err code = sql_use(d, SQL_TASK_KEY, &s, e);
 	if (code != ERR_NONE)
@@ -181,13 +182,15 @@ enum err key_find(struct db_sqlite *d, const struct id *id, int64_t *key, struct
 
 void key_note(struct db_sqlite *d, const struct id *id, int64_t key, int64_t last_seq)
 {
-	*key_place(d, id) = (struct db_key){*id, key, last_seq};
+	struct db_key *k = key_known(d, id);
+	*key_place(d, id) = (struct db_key){*id, key, last_seq, k != NULL ? k->state : 0};
 }
 
 enum err key_events(struct db_sqlite *d, const struct id *id, int64_t key, int64_t *last_seq, struct error *e)
 {
+	const struct db_key *k = key_known(d, id);
 	sqlite3_stmt *s;
-	*last_seq = key_known(d, id) == key ? key_place(d, id)->last_seq : -1;
+	*last_seq = k != NULL && k->key == key ? k->last_seq : -1;
 	if (*last_seq >= 0)
 		return ERR_NONE;
 	enum err code = sql_use(d, SQL_EVENT_LAST, &s, e);
@@ -199,8 +202,9 @@ enum err key_events(struct db_sqlite *d, const struct id *id, int64_t key, int64
 
 void key_forget(struct db_sqlite *d, const struct id *id)
 {
-	if (key_known(d, id) != 0)
-		key_place(d, id)->key = 0;
+	struct db_key *k = key_known(d, id);
+	if (k != NULL)
+		k->key = 0;
 }
 
 void keys_forget(struct db_sqlite *d)

@@ -180,8 +180,9 @@ static const char *const queries[] = {
 	" || ifnull(sum(1 + e.more), 0) || ' from ' || ifnull(min(e.seq), 0) || ' to '"
 	" || ifnull(max(e.seq + e.more), 0)"
 	" FROM task t LEFT JOIN event e ON e.task = t.key WHERE t.state < 200 GROUP BY t.key"
-	" HAVING sum(1 + e.more) IS NOT t.last_seq OR min(e.seq) <> 1 OR max(e.seq + e.more) <> t.last_seq "
-	"LIMIT 100",
+	" HAVING sum(1 + e.more) IS NOT max(e.seq + e.more) OR min(e.seq) <> 1"
+	" OR ifnull(max(e.seq + e.more), 0) < t.last_seq"
+	" OR (max(e.seq + e.more) > t.last_seq AND t.doc_seq = t.last_seq) LIMIT 100",
 	"SELECT 'task ' || lower(hex(id)) || ': its document is of event ' || doc_seq || ', its last event "
 	"is '"
 	" || last_seq FROM task WHERE doc_seq > last_seq OR (doc IS NULL) <> (doc_seq = 0) LIMIT 100",

@@ -2,6 +2,9 @@
 /*
  * What the keeper writes: tasks, their events, keys of requests. All of it may be written again with no harm,
  * since a keeper that takes over from a dead one does not know how far that one came.
+ *
+ * The row of a task that a worker goes on with is written when its state changes and once more, to say that
+ * its document is behind: how far such a task has come is what its last event says.
  */
 #include "base/base.h"
 #include "store/db_sqlite_int.h"
@@ -39,20 +42,31 @@ static enum err task_insert(struct db_sqlite *d, const struct task_saved *t, str
 	return code;
 }
 
-enum err db_task_put(struct db *db, const struct task_saved *t, struct error *e)
+static enum err task_update(struct db_sqlite *d, int64_t key, const struct task_saved *t, struct error *e)
 {
-	struct db_sqlite *d = db_of(db);
 	sqlite3_stmt *s;
-	db_wrote(d, t->doc.len + sizeof *t);
-	int64_t key = key_known(d, &t->id);
-	if (key == 0)
-		return task_insert(d, t, e);
 	enum err code = sql_use(d, t->doc.len > 0 ? SQL_TASK_UPDATE : SQL_TASK_UPDATE_BARE, &s, e);
 	if (code != ERR_NONE)
 		return code;
 	sqlite3_bind_int64(s, 1, key);
 	task_bind(s, t);
 	return sql_run(d, s, e);
+}
+
+enum err db_task_put(struct db *db, const struct task_saved *t, struct error *e)
+{
+	struct db_sqlite *d = db_of(db);
+	struct db_key *k = key_known(d, &t->id);
+	/* 0 when the row has to tell everything. */
+	int behind = t->doc.len == 0 && task_state_works(t->state) ? state_code(t->state) : 0;
+	db_wrote(d, t->doc.len + sizeof *t);
+	if (k != NULL && behind != 0 && k->state == behind)
+		return ERR_NONE;
+	enum err code = k == NULL ? task_insert(d, t, e) : task_update(d, k->key, t, e);
+	k = key_known(d, &t->id);
+	if (k != NULL)
+		k->state = code == ERR_NONE ? behind : 0;
+	return code;
 }
 
 /* What goes into one row: events with following numbers. */

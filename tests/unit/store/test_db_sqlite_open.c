@@ -226,7 +226,7 @@ static void open__refuses_a_newer_schema_and_leaves_it(void **state)
 	d.b->close(d.db);
 	sql(d.file, "PRAGMA user_version = 99");
 	assert_well(file_read(d.file, 1 << 20, &before, &e), &e);
-	assert_refused(&d, "its schema is 99, this one knows up to 3); use a newer binary");
+	assert_refused(&d, "its schema is 99, this one knows up to 4); use a newer binary");
 	d.options.read_only = true;
 	assert_refused(&d, "use a newer binary");
 	assert_file(d.file, before.data, before.len);

@@ -90,7 +90,7 @@ static void open__to_read_makes_nothing(void **state)
 	assert_refused_at(&d, none, "No such file or directory");
 	assert_int_equal(access(none, F_OK), -1);
 	file_write(d.file, "", 0);
-	assert_refused(&d, "its schema is 0, this version of agent-runtime needs 3; start the service once");
+	assert_refused(&d, "its schema is 0, this version of agent-runtime needs 4; start the service once");
 	assert_int_equal(file_bytes(d.file), 0);
 	database_free(&d);
 }

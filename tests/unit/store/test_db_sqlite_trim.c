@@ -257,6 +257,7 @@ static void check__tells_of_each_fault(void **state)
 	assert_fault("DELETE FROM event WHERE task = 2", "not numbered 1 to 10: 0 from 0 to 0");
 	assert_fault("UPDATE event SET seq = 8 WHERE task = 1 AND seq = 7", "10 from 1 to 11");
 	assert_fault("UPDATE task SET last_seq = 11", "not numbered 1 to 11");
+	assert_fault("UPDATE task SET last_seq = 9, doc_seq = 9", "not numbered 1 to 9: 10 from 1 to 10");
 	assert_fault("UPDATE task SET doc_seq = 11", "its document is of event 11, its last event is 10");
 	assert_fault("UPDATE task SET doc = NULL", "its document is of event 10");
 	assert_fault("UPDATE task SET state = 42 WHERE key = 1", "state 42 is unknown");

@@ -65,6 +65,64 @@ static void task_put__makes_and_replaces(void **state)
 	database_free(&d);
 }
 
+static int64_t row_last_seq(struct database *d)
+{
+	return database_number(d, "SELECT last_seq FROM task");
+}
+
+/* Its events say how far a task has come that a worker goes on with. */
+static void task_put__leaves_the_row_of_a_task_that_goes_on(void **state)
+{
+	struct database d = database_new();
+	struct task_saved t = task_nth(1, TASK_PLANNING, 2, ""), got;
+	struct error e = {0};
+	(void)state;
+	begin(&d);
+	task_write(&d, &t, 1);
+	commit(&d);
+	for (t.last_seq = 3; t.last_seq <= 6; t.last_seq++) {
+		begin(&d);
+		task_write(&d, &t, 1);
+		commit(&d);
+	}
+	assert_int_equal(row_last_seq(&d), 2);
+	database_check(&d);
+	for (int i = 0; i < 2; i++) {
+		struct buf doc = BUF_INIT;
+		assert_well(d.b->task_get(d.db, &t.id, &got, &doc, &e), &e);
+		assert_int_equal(got.last_seq, 6);
+		assert_int_equal(got.updated_ms, 1006);
+		assert_non_null(strstr(buf_cstr(&doc), "\"last_seq\":6"));
+		buf_release(&doc);
+		database_reopen(&d);
+	}
+	/* Whoever takes over does not know the row, and tells it. */
+	t.last_seq = 7;
+	begin(&d);
+	task_write(&d, &t, 1);
+	commit(&d);
+	assert_int_equal(row_last_seq(&d), 7);
+	/* What was rolled back is not taken for written. */
+	t.state = TASK_RUNNING;
+	t.last_seq = 8;
+	begin(&d);
+	task_write(&d, &t, 1);
+	d.b->rollback(d.db);
+	begin(&d);
+	task_write(&d, &t, 1);
+	commit(&d);
+	assert_int_equal(row_last_seq(&d), 8);
+	assert_int_equal(database_number(&d, "SELECT state FROM task"), state_code(TASK_RUNNING));
+	t.state = TASK_COMPLETED;
+	t.last_seq = 9;
+	t.doc = SLICE_LIT("{\"a\":9}");
+	begin(&d);
+	task_write(&d, &t, 1);
+	commit(&d);
+	assert_task(&d, 1, TASK_COMPLETED, 9, "{\"a\":9}");
+	database_free(&d);
+}
+
 static void events_put__leaves_those_that_are_there(void **state)
 {
 	struct database d = database_new();
@@ -184,6 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(task_put__makes_and_replaces),
+		cmocka_unit_test(task_put__leaves_the_row_of_a_task_that_goes_on),
 		cmocka_unit_test(events_put__leaves_those_that_are_there),
 		cmocka_unit_test(events_put__goes_on_behind_what_is_there),
 		cmocka_unit_test(events_put__makes_rows_of_a_few),
