@@ -48,6 +48,8 @@ char *doc_members(const struct json *object, const char *const *but);
 /* Takes over the steps of a plan object; finished steps of `old` (may be NULL) with the same id keep what
  * they have. */
 void doc_plan_set(struct task_doc *d, const struct json *plan);
+/* The same of a new plan's text, without a tree. false, and nothing done: it has to be parsed. */
+bool doc_plan_peek(struct task_doc *d, struct slice plan);
 /* An amount as it stands in events and documents, in billionths; -1: none. */
 int64_t doc_cost_nano(const struct json *cost);
 void doc_text_set(char **at, char *text);                            /* takes text */

@@ -266,7 +266,8 @@ static bool fold_model_peek(struct task_doc *d, struct slice data)
 					      SLICE_LIT("cached_tokens"), SLICE_LIT("estimated")};
 	struct slice v[COUNT_OF(names)], u[COUNT_OF(counts)];
 	int64_t input, output, cached;
-	if (json_peek_object(data, names, COUNT_OF(names), v) != data.len ||
+	bool in_front = json_peek_before(data, SLICE_LIT("text"), names, COUNT_OF(names), v) && v[0].len > 0;
+	if ((!in_front && json_peek_object(data, names, COUNT_OF(names), v) != data.len) ||
 	    json_peek_object(v[0], counts, COUNT_OF(counts), u) == 0 || !count_peek(u[0], &input) ||
 	    !count_peek(u[1], &output) || !count_peek(u[2], &cached))
 		return false;
@@ -296,7 +297,7 @@ static bool is_printed(struct slice value)
 
 static struct slice or_null(struct slice value)
 {
-	return value.len > 0 ? value : (struct slice)SLICE_LIT("null");
+	return value.len > 0 ? value : SLICE_LIT("null");
 }
 
 static bool fold_step_peek(struct task_doc *d, enum event_type type, struct slice data)
@@ -333,6 +334,13 @@ static bool fold_state_peek(struct task_doc *d, struct slice data)
 	return true;
 }
 
+static bool fold_plan_peek(struct task_doc *d, struct slice data)
+{
+	static const struct slice names[] = {SLICE_LIT("plan")};
+	struct slice v[COUNT_OF(names)];
+	return json_peek_object(data, names, COUNT_OF(names), v) == data.len && doc_plan_peek(d, v[0]);
+}
+
 /* false, and nothing folded: it has to be parsed. */
 static bool fold_peek(struct task_doc *d, enum event_type type, struct slice data)
 {
@@ -340,6 +348,7 @@ static bool fold_peek(struct task_doc *d, enum event_type type, struct slice dat
 	case EVENT_MODEL_COMPLETED: return fold_model_peek(d, data);
 	case EVENT_TASK_RESULT: return fold_result_peek(d, data);
 	case EVENT_TASK_STATE: return fold_state_peek(d, data);
+	case EVENT_PLAN_CREATED: return fold_plan_peek(d, data);
 	case EVENT_STEP_STARTED:
 	case EVENT_STEP_COMPLETED:
 	case EVENT_STEP_FAILED:

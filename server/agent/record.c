@@ -211,6 +211,20 @@ void record_turn(struct record *rec, const struct llm_turn *t)
 	struct jw *w = &rec->w;
 	jw_kv_text(w, "provider", t->provider);
 	jw_kv_text(w, "model", t->model);
+	/* In front of what may be long: the document counts them, and looks no further. */
+	jw_name(w, "usage");
+	jw_object(w);
+	jw_kv_int(w, "input_tokens", t->usage.input_tokens);
+	jw_kv_int(w, "output_tokens", t->usage.output_tokens);
+	jw_kv_int(w, "cached_tokens", t->usage.cached_tokens);
+	jw_kv_int(w, "cache_write_tokens", t->usage.cache_write_tokens);
+	jw_kv_int(w, "reasoning_tokens", t->usage.reasoning_tokens);
+	jw_kv_bool(w, "estimated", t->usage.estimated);
+	jw_object_end(w);
+	if (t->cost_nano >= 0) {
+		jw_name(w, "cost");
+		jw_double(w, (double)t->cost_nano / 1e9);
+	}
 	jw_kv_text(w, "text", t->text);
 	if (t->refusal != NULL)
 		jw_kv_text(w, "refusal", t->refusal);
@@ -231,19 +245,6 @@ void record_turn(struct record *rec, const struct llm_turn *t)
 	}
 	jw_array_end(w);
 	jw_kv_text(w, "stop", llm_stop_text(t->stop));
-	jw_name(w, "usage");
-	jw_object(w);
-	jw_kv_int(w, "input_tokens", t->usage.input_tokens);
-	jw_kv_int(w, "output_tokens", t->usage.output_tokens);
-	jw_kv_int(w, "cached_tokens", t->usage.cached_tokens);
-	jw_kv_int(w, "cache_write_tokens", t->usage.cache_write_tokens);
-	jw_kv_int(w, "reasoning_tokens", t->usage.reasoning_tokens);
-	jw_kv_bool(w, "estimated", t->usage.estimated);
-	jw_object_end(w);
-	if (t->cost_nano >= 0) {
-		jw_name(w, "cost");
-		jw_double(w, (double)t->cost_nano / 1e9);
-	}
 }
 
 bool record_model_failed(struct run *r, const char *call, enum llm_role role, const char *step,

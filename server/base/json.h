@@ -66,6 +66,9 @@ bool json_print_canonical(const struct json *j, struct buf *out);
 /* Walks over the object that `s` begins with and finds the values of `names`, as they are written; absent
  * ones are empty. Returns the object's length; 0 when anything about it is unusual: parse it then. */
 size_t json_peek_object(struct slice s, const struct slice *names, size_t count, struct slice *values);
+/* Looks at the members in front of the one called `stop` only. false: there is none, or something unusual. */
+bool json_peek_before(struct slice s, struct slice stop, const struct slice *names, size_t count,
+		      struct slice *values);
 /* The same in one walk for members of members: `within` is looked for in a value that is an object, or a list
  * of one object. */
 struct json_want {

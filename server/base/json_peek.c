@@ -268,6 +268,27 @@ size_t json_peek_object(struct slice s, const struct slice *names, size_t count,
 	return peek(s, &(struct seek){.names = names, .count = count, .values = values}, count);
 }
 
+bool json_peek_before(struct slice s, struct slice stop, const struct slice *names, size_t count,
+		      struct slice *values)
+{
+	struct seek k = {.names = names, .count = count, .values = values};
+	struct cursor c = {s.ptr, s.ptr + s.len};
+	for (size_t i = 0; i < count; i++)
+		values[i] = (struct slice){0};
+	for (char before = '{'; at(&c, before); before = ',') {
+		c.p++;
+		space_skip(&c);
+		size_t left = (size_t)(c.end - c.p);
+		if (left > stop.len + 1 && c.p[0] == '"' && memcmp(c.p + 1, stop.ptr, stop.len) == 0 &&
+		    c.p[stop.len + 1] == '"')
+			return true;
+		if (!member_walk(&c, PEEK_DEPTH_MAX, &k))
+			return false;
+		space_skip(&c);
+	}
+	return false;
+}
+
 size_t json_peek_wants(struct slice s, const struct json_want *wants, size_t count, bool only,
 		       struct slice *values, size_t values_count)
 {

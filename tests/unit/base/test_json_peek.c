@@ -122,6 +122,23 @@ static void json_peek_wants__looks_within(void **state)
 	assert_int_equal(json_peek_wants(SLICE_LIT("{\"c\":1}"), wants, 2, false, v, 4), 7);
 }
 
+static void json_peek_before__looks_no_further(void **state)
+{
+	struct slice v[2];
+	(void)state;
+	assert_true(
+		json_peek_before(SLICE_LIT("{\"b\":[1], \"stop\":broken"), SLICE_LIT("stop"), names, 2, v));
+	assert_true(v[0].len == 0 && slice_eq_str(v[1], "[1]"));
+	assert_true(json_peek_before(SLICE_LIT("{\"stop\":1,\"a\":2}"), SLICE_LIT("stop"), names, 2, v));
+	assert_int_equal(v[0].len, 0);
+	assert_false(json_peek_before(SLICE_LIT("{\"a\":1,\"stopped\":2}"), SLICE_LIT("stop"), names, 2, v));
+	assert_false(
+		json_peek_before(SLICE_LIT("{\"a\":1,\"a\":1,\"stop\":2}"), SLICE_LIT("stop"), names, 2, v));
+	assert_false(json_peek_before(SLICE_LIT("{\"a\":1"), SLICE_LIT("stop"), names, 2, v));
+	assert_false(json_peek_before(SLICE_LIT("[\"stop\"]"), SLICE_LIT("stop"), names, 2, v));
+	assert_false(json_peek_before((struct slice){0}, SLICE_LIT("stop"), names, 2, v));
+}
+
 static void json_peek_plain__copies_short_strings(void **state)
 {
 	char text[4];
@@ -143,6 +160,7 @@ int main(void)
 		cmocka_unit_test(json_peek_text__unescapes),
 		cmocka_unit_test(json_peek_index__reads_whole_numbers),
 		cmocka_unit_test(json_peek_wants__looks_within),
+		cmocka_unit_test(json_peek_before__looks_no_further),
 		cmocka_unit_test(json_peek_plain__copies_short_strings),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
