@@ -38,8 +38,9 @@ struct confinement {
 	int64_t processes_max;
 	enum mcp_network network;
 	char *folder;
-	int rules;     /* -1: none */
-	int socket[2]; /* ours, and the child's end; -1: the kernel asks nothing */
+	struct files *files; /* NULL: the kernel refuses none, or does not ask */
+	int rules;           /* -1: none */
+	int socket[2];       /* ours, and the child's end; -1: the kernel asks nothing */
 	struct seccomp_code code;
 	struct limit limits[LIMITS_MAX];
 	size_t limits_count;
@@ -67,6 +68,8 @@ void sandbox_report_make(const struct mcp_sandbox *s, struct sandbox_report *out
 		missing_add(out, "files: no Landlock here, so every file of the service's user can be used");
 	else if (out->landlock_abi < ABI_TRUNCATE)
 		missing_add(out, "truncate: files beyond the granted ones can be emptied");
+	if (out->landlock_abi && !asks(out))
+		missing_add(out, "refused files: they are not told, the kernel does not ask about them");
 	if (out->landlock_abi < ABI_SCOPE)
 		missing_add(out, "signals: other processes of the service's user can be signalled");
 	if (!out->seccomp)
@@ -182,6 +185,8 @@ static enum err rules_make(struct confinement *c, const struct mcp_server_option
 	sandbox_paths_collect(o, path_variable, c->folder, &paths);
 	c->rules = landlock_rules_new(c->report.landlock_abi, &paths, o->sandbox.network == MCP_NETWORK_NONE);
 	int errnum = errno;
+	if (asks(&c->report))
+		c->files = files_new(&paths);
 	sandbox_paths_release(&paths);
 	return c->rules < 0 ? err_set_errno(e, errnum, "cannot make the rules of its sandbox") : ERR_NONE;
 }
@@ -213,7 +218,7 @@ static enum err prepare(struct confinement *c, const struct mcp_server_options *
 		return rc;
 	limits_make(c, &o->sandbox);
 	capabilities_make(c);
-	seccomp_code_make(o->sandbox.network, c->socket[0] >= 0, &c->code);
+	seccomp_code_make(o->sandbox.network, c->socket[0] >= 0, c->files != NULL, &c->code);
 	return ERR_NONE;
 }
 
@@ -268,7 +273,9 @@ void confinement_started(struct confinement *c, struct loop *l, int pid)
 	fd_close(&c->socket[1]);
 	if (c->socket[0] < 0)
 		return;
-	c->watch = watch_new(l, c->socket[0], c->server, pid, c->network, c->processes_max);
+	if (c->files)
+		files_start(c->files, l, c->server, pid);
+	c->watch = watch_new(l, c->socket[0], c->server, pid, c->network, c->processes_max, c->files);
 	c->socket[0] = -1;
 }
 
@@ -277,6 +284,7 @@ void confinement_free(struct confinement *c)
 	if (!c)
 		return;
 	watch_free(c->watch);
+	files_free(c->files);
 	fd_close(&c->rules);
 	fd_close(&c->socket[0]);
 	fd_close(&c->socket[1]);

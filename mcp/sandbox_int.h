@@ -6,7 +6,11 @@
  *   sandbox_path.c       which paths a server may read and write (looks at files, grants nothing)
  *   sandbox_landlock.c   the kernel's rules for paths, TCP and signals
  *   sandbox_seccomp.c    the system calls that are refused
- *   sandbox_watch.c      answers the kernel's questions about new processes and connections of a server
+ *   sandbox_watch.c      answers the kernel's questions about what a server does
+ *   sandbox_loopback.c   connections of this machine only
+ *   sandbox_files.c      tells of files that it was refused; with sandbox_file_call.c (which calls name
+ *                        files), sandbox_grant.c (what is granted), sandbox_look.c (where a path leads)
+ *   sandbox_asker.c      what is read of a process that waits for an answer
  *   run_folder.c         private temporary folders
  */
 #ifndef MCP_SANDBOX_INT_H
@@ -15,6 +19,7 @@
 #include "base/base.h"
 #include "mcp/mcp.h"
 
+#include <limits.h>
 #include <linux/filter.h>
 #include <sys/resource.h>
 
@@ -62,27 +67,114 @@ struct seccomp_code {
 bool seccomp_is_there(void);     /* the kernel has it, and this processor is one we know */
 bool seccomp_has_listener(void); /* it can ask us */
 /* The refused calls. ask: about each of them, about new processes, and with MCP_NETWORK_LOOPBACK about
- * connections. */
-void seccomp_code_make(enum mcp_network network, bool ask, struct seccomp_code *out);
+ * connections; ask_files: also about those that name files. */
+void seccomp_code_make(enum mcp_network network, bool ask, bool ask_files, struct seccomp_code *out);
 /* Of a call that is asked about because it may be refused: its place in the list of all, below
- * SECCOMP_CALLS_MAX, its name and the error of its refusal. -1: it makes a process. */
+ * SECCOMP_CALLS_MAX, its name and the error of its refusal. -1: it makes a process, or names a file. */
 int seccomp_call_find(int number, const char **name, int *errnum);
 /* In the child. *listener is the descriptor of the questions, -1 without any. false: errno. */
 bool seccomp_enter(const struct seccomp_code *code, bool ask, int *listener);
 
+/* --- sandbox_file_call.c: the calls that name files --- */
+
+struct seccomp_data;
+struct seccomp_notif;
+enum { FILE_USES_MAX = 2 }; /* of one call */
+enum file_use_kind {
+	FILE_OPENED,  /* is used as it is */
+	FILE_MADE,    /* and must not be there */
+	FILE_REMOVED, /* or moved away */
+	FILE_PLACED   /* made, or in the place of another */
+};
+struct file_use {
+	enum file_use_kind kind;
+	bool write;       /* else it is read */
+	bool create;      /* OPENED: made when it is not there */
+	bool folder_only; /* OPENED: anything else is an error */
+	bool link_itself; /* OPENED: a link in the end is an error */
+	int folder;       /* where a relative path counts from: a descriptor of the caller's, or AT_FDCWD */
+	uint64_t path;    /* an address in the caller's memory */
+};
+
+/* The i-th of all; -1: there are no more. */
+int file_call_number(size_t i);
+const char *file_call_name(int number);                    /* NULL: it names no file */
+bool file_call_executes(int number);                       /* and gives its process another memory */
+uint64_t file_call_flags_at(const struct seccomp_data *d); /* in the caller's memory; 0: not there */
+/* flags_read: from that place. How many: what is never refused is left out. */
+size_t file_call_uses(const struct seccomp_data *d, uint64_t flags_read, struct file_use out[FILE_USES_MAX]);
+
+/* --- sandbox_grant.c: paths and grants, all as texts --- */
+
+/* Without "." and "..", doubled and last slashes. false: too long. */
+bool path_collapse(const char *path, char out[PATH_MAX]);
+/* Is it another file for each process that names it? */
+bool path_is_own(const char *path);
+/* As this process means it. false: too long. */
+bool path_own(const char *path, int process, char out[PATH_MAX]);
+
+struct grants;
+struct grants *grants_new(void);
+void grants_free(struct grants *g); /* NULL is fine */
+/* path: collapsed and without links, here and below. */
+void grants_add(struct grants *g, const char *path, bool write);
+bool grants_allow(const struct grants *g, const char *path, bool write);
+
+enum file_look { FILE_ABSENT, FILE_FOUND, FILE_UNKNOWN };
+/* Where a path leads: FOUND with its real path. */
+typedef enum file_look file_look_fn(const char *path, const struct file_use *u, char real[PATH_MAX],
+				    void *arg);
+enum file_verdict { FILE_NOTHING, FILE_GRANTED, FILE_REFUSED }; /* NOTHING: it fails without being refused */
+/* real: of what decided; empty when that is not known. */
+enum file_verdict file_judge(const struct grants *g, const struct file_use *u, const char *path,
+			     file_look_fn *look, void *arg, char real[PATH_MAX]);
+/* Is it granted if there are no links in it? decisive: the path that must have none. */
+bool file_text_allows(const struct grants *g, const struct file_use *u, const char *path,
+		      char decisive[PATH_MAX]);
+
+/* --- sandbox_look.c: never waits --- */
+
+/* No link in it, as far as the kernel knows by heart; true as well when it is not there. */
+bool look_is_plain(const char *path);
+bool look_is_of_group(const char *path, int group); /* below the /proc/PID of one of its processes */
+/* A file_look_fn for processes of this group. */
+enum file_look look_at(const char *path, const struct file_use *u, int group, char real[PATH_MAX]);
+
+/* --- sandbox_asker.c --- */
+
+int asker_process(int thread); /* the process it belongs to; 0 when it is gone */
+enum asker_read { ASKER_READ, ASKER_LATER /* it is not in memory now */, ASKER_REFUSED /* errno */ };
+enum asker_read asker_bytes(int thread, uint64_t at, void *out, size_t n);
+enum asker_read asker_text(int thread, uint64_t at, char *out, size_t size);
+/* The path of its working directory (AT_FDCWD) or of what its descriptor is; false: it has none. */
+bool asker_folder(int thread, int fd, char *out, size_t size);
+void asker_forget(int thread); /* its memory becomes another; 0: all */
+
+/* --- sandbox_files.c --- */
+
+struct files;
+/* paths: all that is granted but its own folder in /proc. Looks at them; may wait. */
+struct files *files_new(const struct sandbox_paths *paths);
+void files_start(struct files *f, struct loop *l, const char *server, int group);
+/* While the caller waits; then it is answered, and files_think called. */
+void files_take(struct files *f, const struct seccomp_notif *q);
+void files_think(struct files *f);
+void files_finish(struct files *f); /* all that is still to be told is told */
+void files_free(struct files *f);   /* NULL is fine */
+
 /* --- sandbox_watch.c --- */
 
 struct watch;
-/* Takes socket, over which the child sends the descriptor of its questions. processes_max 0: any number. */
+/* Takes socket, over which the child sends the descriptor of its questions. processes_max 0: any number.
+ * files: borrowed; NULL: nothing is asked about them. */
 struct watch *watch_new(struct loop *l, int socket, const char *server, int group, enum mcp_network network,
-			int64_t processes_max);
+			int64_t processes_max, struct files *files);
 void watch_free(struct watch *w); /* NULL is fine */
 /* In the child. */
 bool watch_send(int socket, int listener);
 
 /* --- sandbox_loopback.c --- */
 
-struct seccomp_notif;
 /* Connects or binds the socket of whoever asked over `questions`, on this machine only. 0, or the error that
  * the caller is to see. */
 int loopback_use(int questions, const struct seccomp_notif *q);

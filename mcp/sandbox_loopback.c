@@ -41,20 +41,6 @@ bool address_is_loopback(const void *address, size_t len)
 	return IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
 }
 
-/* The process a thread belongs to; 0 when it is gone. */
-static int process_of(int thread)
-{
-	char path[64], line[128];
-	int process = 0;
-	snprintf(path, sizeof path, "/proc/%d/status", thread);
-	FILE *f = fopen(path, "re");
-	while (f && !process && fgets(line, sizeof line, f))
-		sscanf(line, "Tgid: %d", &process);
-	if (f)
-		fclose(f);
-	return process;
-}
-
 static ssize_t memory_read(int pid, uint64_t at, void *out, size_t n)
 {
 	char path[64];
@@ -67,7 +53,7 @@ static ssize_t memory_read(int pid, uint64_t at, void *out, size_t n)
 
 static int socket_take(int thread, int fd)
 {
-	int process = process_of(thread);
+	int process = asker_process(thread);
 	int handle = process ? (int)syscall(SYS_pidfd_open, process, 0) : -1;
 	int copy = handle >= 0 ? (int)syscall(SYS_pidfd_getfd, handle, fd, 0) : -1;
 	fd_close(&handle);

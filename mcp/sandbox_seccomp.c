@@ -10,8 +10,8 @@
  * clone3 is "not there" (its flags are out of a filter's sight), and the C library falls back to clone.
  *
  * Where the kernel can ask, it asks us instead of refusing (sandbox_watch.c): so that new processes can be
- * counted, connections be made where only this machine may be reached, and each refusal be told. Another
- * processor than the two known ones has no filter, and that is reported.
+ * counted, connections be made where only this machine may be reached, and each refusal be told, those of
+ * Landlock as well. Another processor than the two known ones has no filter, and that is reported.
  */
 #include "base/base.h"
 #include "mcp/sandbox_int.h"
@@ -253,7 +253,14 @@ static void network_add(struct seccomp_code *f, enum mcp_network network, bool a
 	fast_open_refuse(f, SYS_sendmmsg, 3);
 }
 
-void seccomp_code_make(enum mcp_network network, bool ask, struct seccomp_code *out)
+/* They go on in any case: sandbox_files.c looks at what they name. The first ones, as they are frequent. */
+static void files_add(struct seccomp_code *f)
+{
+	for (size_t i = 0; file_call_number(i) >= 0; i++)
+		answer_call(f, file_call_number(i), SECCOMP_RET_USER_NOTIF);
+}
+
+void seccomp_code_make(enum mcp_network network, bool ask, bool ask_files, struct seccomp_code *out)
 {
 	out->len = 0;
 	load(out, offsetof(struct seccomp_data, arch));
@@ -264,6 +271,8 @@ void seccomp_code_make(enum mcp_network network, bool ask, struct seccomp_code *
 		emit(out, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
 		answer_error(out, ENOSYS);
 	}
+	if (ask && ask_files)
+		files_add(out);
 	for (size_t i = 0; i < COUNT_OF(REFUSED); i++)
 		answer_call(out, REFUSED[i].number, ask ? SECCOMP_RET_USER_NOTIF : error_action(EPERM));
 	processes_add(out, ask ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW);

@@ -2,7 +2,8 @@
 /*
  * Answers what the kernel asks about a confined server while the asking process waits: may it start one more
  * process or thread, may it connect or bind where only this machine may be reached (sandbox_loopback.c), and
- * what it may not, which is told once for each call that it tries.
+ * what it may not, which is told once for each call that it tries. Files may always be gone on with: the
+ * kernel refuses them by itself, and they are only looked at (sandbox_files.c).
  *
  * Processes: RLIMIT_NPROC counts all of a user's and none of root's, so the limit of one server is kept here.
  * What the server has is estimated from above. When the estimate reaches the limit, the question is held
@@ -37,6 +38,7 @@ struct watch {
 	const char *server;
 	int group;
 	enum mcp_network network;
+	struct files *files;
 	int64_t processes_max, estimate;
 	bool told, full;
 	uint64_t held;  /* full: this question, and all after it, wait until `late` */
@@ -133,11 +135,20 @@ static void process_answer(struct watch *w, uint64_t id)
 	reply(w, id, 0);
 }
 
+static void file_answer(struct watch *w, const struct seccomp_notif *q)
+{
+	files_take(w->files, q);
+	reply(w, q->id, 0);
+	files_think(w->files);
+}
+
 static void question_answer(struct watch *w, const struct seccomp_notif *q)
 {
 	const char *call;
 	int errnum, place = seccomp_call_find(q->data.nr, &call, &errnum);
-	if (place >= 0)
+	if (w->files && file_call_name(q->data.nr))
+		file_answer(w, q);
+	else if (place >= 0)
 		call_answer(w, q, call, place, errnum);
 	else if (!w->processes_max || w->estimate < w->processes_max)
 		process_answer(w, q->id);
@@ -151,6 +162,8 @@ static void questions_end(struct watch *w)
 	w->io = NULL;
 	loop_timer_set(w->late, -1);
 	fd_close(&w->questions);
+	if (w->files)
+		files_finish(w->files);
 }
 
 static void questions_ready(int fd, int ready, void *arg)
@@ -246,7 +259,7 @@ static void socket_ready(int fd, int ready, void *arg)
 }
 
 struct watch *watch_new(struct loop *l, int socket, const char *server, int group, enum mcp_network network,
-			int64_t processes_max)
+			int64_t processes_max, struct files *files)
 {
 	struct watch *w = xcalloc(1, sizeof(*w));
 	*w = (struct watch){.loop = l,
@@ -255,6 +268,7 @@ struct watch *watch_new(struct loop *l, int socket, const char *server, int grou
 			    .server = server,
 			    .group = group,
 			    .network = network,
+			    .files = files,
 			    .processes_max = processes_max,
 			    .estimate = 1};
 	w->late = loop_timer_new(l, late_fired, w);

@@ -27,6 +27,12 @@ function listening(server, where) {
 
 const tries = (b, id, list) => called(b, list.map((args) => [`${id}__try`, args]));
 
+/** What was told of a server's files, sorted: [call, path, use]. All of it, when told after `last`, a path it tries at the end. */
+async function filesTold(s, id, last) {
+  if (last) await s.log((l) => l.server === id && l.path === last && l.use);
+  return s.logs.filter((l) => l.server === id && l.use).map((l) => [l.call, l.path, l.use]).sort();
+}
+
 /** Says what this kernel cannot show. */
 async function kernel(t, s, id) {
   const { sandbox } = await state(s, id);
@@ -63,14 +69,45 @@ test('a hostile server: no file, process, network or part of the kernel beyond i
     ...has.signals ? [['EPERM', { what: 'signal', pid: sibling }], ['EPERM', { what: 'signal', pid: supervisor.pid }], ['EPERM', { what: 'signal', pid: b.s.pid }]] : [],
     ['done', { what: 'read', path: path.join(mine, 'a') }], ['done', { what: 'write', path: path.join(mine, 'b') }], ['done', { what: 'read', path: '/proc/self/environ' }],
   ];
+  const refused = attempts.filter(([error, { what }]) => error === 'EACCES' && ['read', 'write', 'list'].includes(what));
   const said = await tries(b, 'hostile', attempts.map(([, args]) => args));
   assert.deepEqual(attempts.map(([, args], i) => [said[i], args]), attempts);
   assert.equal(met, 0, 'nobody got through');
   // What the kernel asks us about is in the log, once for each call that was tried.
-  const told = b.s.logs.filter((l) => l.server === 'hostile' && l.call).map((l) => l.call).sort();
+  const told = b.s.logs.filter((l) => l.server === 'hostile' && l.call && !l.use).map((l) => l.call).sort();
   if (has.asks) assert.deepEqual(told, ['bpf', 'connect', 'io_uring_setup', 'mount', 'process_vm_readv', 'ptrace', 'socket', 'unshare'].sort());
+  if (has.files && has.asks) {
+    const files = await filesTold(b.s, 'hostile', refused.at(-1)[1].path);
+    assert.deepEqual(files, refused.map(([, { what, path: tried }]) => ['openat', tried, what === 'write' ? 'write' : 'read']).sort());
+  }
   assert.ok(alive(sibling) && alive(supervisor.pid));
   assert.deepEqual(fs.readdirSync(dir).sort(), ['mine', 'outside']);
+  await b.end();
+});
+
+test('files in the log: what leads out of the grants by a link, once for each use; not what does not exist', async (t) => {
+  const dir = scratch(), mine = path.join(dir, 'mine'), out = path.join(dir, 'outside'), end = path.join(dir, 'end');
+  fs.mkdirSync(mine);
+  for (const file of [out, end, path.join(mine, 'a')]) fs.writeFileSync(file, 'a');
+  fs.symlinkSync(out, path.join(mine, 'link'));
+  fs.symlinkSync('a', path.join(mine, 'inner'));
+  const b = await begin([hostile('hostile', { write: [mine] })]);
+  const has = await kernel(t, b.s, 'hostile');
+  if (!has.files || !has.asks) return b.end();
+  const attempts = [
+    ['done', 'read', path.join(mine, 'inner')], ['done', 'list', mine], ['done', 'read', '/proc/self/status'], ['done', 'read', '/dev/null'], ['done', 'read', '/bin/sh'],
+    ['ENOENT', 'read', path.join(dir, 'none')], ['ENOENT', 'read', '/proc/self/none'], ['ENOENT', 'read', '/proc/99999999/environ'], ['ENOENT', 'write', path.join(dir, 'none', 'new')],
+    ['EACCES', 'read', path.join(mine, 'link')], ['EACCES', 'read', path.join(mine, 'link')], ['EACCES', 'write', path.join(mine, 'link')],
+    ['EACCES', 'read', `${mine}/../outside`], ['EACCES', 'read', path.join(dir, 'con\ntrol')], ['EACCES', 'read', end],
+  ];
+  fs.writeFileSync(path.join(dir, 'con\ntrol'), 'a');
+  const said = await tries(b, 'hostile', attempts.map(([, what, tried]) => ({ what, path: tried })));
+  assert.deepEqual(said.map((word, i) => [word, ...attempts[i].slice(1)]), attempts);
+  assert.deepEqual(await filesTold(b.s, 'hostile', end), [
+    ['openat', path.join(mine, 'link'), 'read'], ['openat', path.join(mine, 'link'), 'write'],
+    ['openat', out, 'read'], ['openat', path.join(dir, 'con\ntrol'), 'read'], ['openat', end, 'read'],
+  ].sort());
+  assert.deepEqual(b.s.logs.filter((l) => l.real_path).map((l) => [l.level, l.real_path]), [['warn', out], ['warn', out]]);
   await b.end();
 });
 
@@ -204,5 +241,8 @@ test('the five real servers, and npx, do their work under the default sandbox', 
   assert.match(texts[5], /thoughtHistoryLength/);
   if (has.calls) assert.doesNotMatch(texts[6], /From the page/);
   if (has.asks) assert.match(texts[7], /From the page of this machine/);
+  // Nothing of it was refused. (npx looks for its own folder in the user's, and for its own in /proc from below a shell.)
+  const told = b.s.logs.filter((l) => l.use && l.server !== 'npx');
+  assert.deepEqual(told.map((l) => [l.server, l.call, l.path]), []);
   await b.end();
 });

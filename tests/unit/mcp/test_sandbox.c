@@ -378,9 +378,9 @@ static void seccomp_calls__are_known_by_their_numbers(void **state)
 	assert_int_equal(errnum, EACCES);
 	assert_int_equal(seccomp_call_find(SYS_clone, &name, &errnum), -1);
 	for (int network = MCP_NETWORK_NONE; network <= MCP_NETWORK_ALL; network++) {
-		seccomp_code_make((enum mcp_network)network, true, &code);
+		seccomp_code_make((enum mcp_network)network, true, true, &code);
 		assert_true(code.len > 0 && code.len <= SECCOMP_CODE_MAX);
-		seccomp_code_make((enum mcp_network)network, false, &code);
+		seccomp_code_make((enum mcp_network)network, false, true, &code);
 		assert_true(code.len > 0 && code.len <= SECCOMP_CODE_MAX);
 	}
 }
