@@ -8,6 +8,14 @@
 #include "base/base.h"
 #include "store/store_int.h"
 
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_WRITE /* younger than some headers */
+#define MADV_POPULATE_WRITE 23
+#endif
+
+enum { BLOCKS_MAPPED = 256, PAGE_BYTES = 4096 };
+
 static void pool_repair(struct store *s, void *arg);
 
 static void pool_lock(struct store *s)
@@ -55,6 +63,23 @@ static void block_drop(struct store *s, uint32_t i)
 	s->map->block_free = i;
 }
 
+/* Pages of bytes that nobody used before are mapped many at a time: a fault for each would cost more than
+ * what is written there. Systems before Linux 5.14 have the faults. */
+static void pages_map(struct store *s, uint32_t fresh)
+{
+	uint32_t backed = atomic_load(&s->map->blocks_backed), from = s->blocks_mapped;
+	if (fresh <= from)
+		return;
+	if (fresh - from > BLOCKS_MAPPED)
+		from = fresh; /* we have not been here for long */
+	uint32_t to = backed - from > BLOCKS_MAPPED ? from + BLOCKS_MAPPED : backed;
+	uintptr_t begin = (uintptr_t)block_bytes(s, from) / PAGE_BYTES * PAGE_BYTES;
+	uintptr_t end = (uintptr_t)block_bytes(s, to) / PAGE_BYTES * PAGE_BYTES;
+	s->blocks_mapped = to;
+	if (end > begin && madvise((void *)begin, end - begin, MADV_POPULATE_WRITE) != 0)
+		s->blocks_mapped = UINT32_MAX;
+}
+
 uint32_t pool_take(struct store *s, uint32_t slot, uint32_t n, uint32_t leave)
 {
 	struct map *m = s->map;
@@ -78,7 +103,9 @@ uint32_t pool_take(struct store *s, uint32_t slot, uint32_t n, uint32_t leave)
 		head = at;
 		KILL_POINT("pool-used");
 	}
+	uint32_t fresh = m->blocks_fresh;
 	pool_unlock(s);
+	pages_map(s, fresh);
 	return head;
 }
 

@@ -245,6 +245,7 @@ struct store {
 	uint32_t unsaved_at;               /* keeper: where to go on looking */
 	struct event_cursor *unsaved_from; /* keeper, by slot: behind what was taken */
 	int fd;                            /* of the creator, until all of the mapping is backed; -1 */
+	uint32_t blocks_mapped;            /* up to here our pages of the blocks' bytes are mapped */
 };
 
 static inline void *map_at(const struct store *s, uint64_t offset)

@@ -2,6 +2,8 @@
 /* Blocks: taken all or none, given back, found again after a death. */
 #include "tests/unit/store/table.h"
 
+#include <sys/resource.h>
+
 static void pool_take__takes_all_or_none(void **state)
 {
 	struct table t = table_open(4, 4);
@@ -75,6 +77,33 @@ static void pool_take__never_takes_what_is_not_backed(void **state)
 	table_close(&t);
 }
 
+static long faults(void)
+{
+	struct rusage u;
+	getrusage(RUSAGE_SELF, &u);
+	return u.ru_minflt;
+}
+
+static void pool_take__maps_pages_before_they_are_written(void **state)
+{
+	enum { TAKEN = 200 };
+	struct table t = table_open(4, 4);
+	(void)state;
+	uint32_t head = pool_take(t.a, 0, TAKEN, 0);
+	if (t.a->blocks_mapped == UINT32_MAX) {
+		print_message("not shown, this system cannot map pages ahead (Linux before 5.14)\n");
+	} else {
+		long before = faults();
+		for (uint32_t at = head; at != NONE; at = block_at(t.a, at)->next)
+			memset(block_bytes(t.a, at), 1, BLOCK_BYTES);
+		assert_in_range(faults() - before, 0, TAKEN * BLOCK_BYTES / 4096 / 4);
+		assert_in_range(t.a->blocks_mapped, TAKEN, t.a->map->blocks_max);
+	}
+	pool_give(t.a, head, TAKEN);
+	table_close(&t);
+}
+
 RUN_TESTS(cmocka_unit_test(pool_take__takes_all_or_none),
 	  cmocka_unit_test(pool_reclaim__frees_what_the_chains_do_not_reach),
-	  cmocka_unit_test(pool_take__never_takes_what_is_not_backed))
+	  cmocka_unit_test(pool_take__never_takes_what_is_not_backed),
+	  cmocka_unit_test(pool_take__maps_pages_before_they_are_written))
