@@ -270,6 +270,18 @@ static enum err limits_ready(struct db_sqlite *d, int64_t bytes_max, struct erro
 	return rc == SQLITE_OK ? ERR_NONE : open_failed(d, rc, e);
 }
 
+/* For the whole process: it uses SQLite from one thread, and asks for no figures of its memory. Nothing is
+ * said when it is too late, since it only costs time. */
+static void library_ready(void)
+{
+	static bool done;
+	if (done)
+		return;
+	done = true;
+	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static enum err database_ready(struct db_sqlite *d, const struct db_options *o, struct error *e)
 {
 	int64_t version = 0;
@@ -305,6 +317,7 @@ enum err db_sqlite_open(const struct db_options *o, struct db **out, struct erro
 	d->db.path = d->path;
 	d->read_only = o->read_only || o->snapshot;
 	*out = NULL;
+	library_ready();
 	enum err code = folder_ready(o, e);
 	if (code == ERR_NONE)
 		code = file_ready(d, o, e);

@@ -297,11 +297,11 @@ static void doc_fold_in(struct batch *b, const struct task_unsaved *t)
 		b->code = code;
 }
 
-/* The documents of tasks that a worker goes on with are left behind their events, from which whoever restores
- * one folds it: they would be written again and again. */
+/* The documents of tasks that a worker goes on with are not written, since they would be again and again:
+ * whoever restores such a task folds its events. */
 static bool doc_waits(const struct task_unsaved *t)
 {
-	return t->after_seq > 0 && task_state_works(t->state);
+	return task_state_works(t->state);
 }
 
 static void task_write(const struct task_unsaved *t, void *batch)

@@ -122,8 +122,8 @@ struct db_backend {
 	 * when it has not. */
 	enum err (*checkpoint)(struct db *d, bool all, struct error *e);
 
-	/* Makes the task or replaces its document and state. doc.len 0: the document stays as it is (then
-	 * it is older than last_seq, and task_get folds). */
+	/* Makes the task or replaces its document and state. doc.len 0: the document stays as it is, or is
+	 * none yet (then it is older than last_seq, and task_get folds). */
 	enum err (*task_put)(struct db *d, const struct task_saved *t, struct error *e);
 	/* sse: whole events with rising numbers; those that are there already are left as they are. */
 	enum err (*events_put)(struct db *d, const struct id *task, struct slice sse, struct error *e);

@@ -92,12 +92,17 @@ size_t unsaved_take(struct store *s, size_t tasks_max, size_t bytes_max,
 		    void (*fn)(const struct task_unsaved *t, void *arg), void *arg)
 {
 	struct taking k = {.tasks_max = tasks_max, .bytes_max = bytes_max, .fn = fn, .arg = arg};
+	_Atomic uint64_t *bits = unsaved_of(s);
 	uint32_t words = unsaved_words(s), first = s->unsaved_at / 64;
 	uint64_t behind = UINT64_MAX << (s->unsaved_at % 64);
 	/* Once around from where it stopped, so that busy tasks keep no others waiting. */
 	bool on = word_take(s, &k, first, behind);
-	for (uint32_t i = 1; i < words && on; i++)
-		on = word_take(s, &k, (first + i) % words, UINT64_MAX);
+	for (uint32_t i = 1, w = first; i < words && on; i++) {
+		w = w + 1 < words ? w + 1 : 0;
+		/* Nearly all are empty. */
+		if (atomic_load_explicit(&bits[w], memory_order_relaxed) != 0)
+			on = word_take(s, &k, w, UINT64_MAX);
+	}
 	if (on)
 		word_take(s, &k, first, ~behind);
 	scratch_trim(s);
