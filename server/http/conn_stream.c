@@ -34,12 +34,15 @@ static void stream_start(struct http_request *r, int status, const char *content
 	c->stream_sized = length >= 0;
 	c->stream_left = length >= 0 ? (uint64_t)length : 0;
 	c->stream_chunked = !c->stream_sized && r->head->minor >= 1;
-	if ((!c->stream_chunked && !c->stream_sized) || c->http->draining)
-		c->close_after = true;
+	bool close_after = c->close_after || c->http->draining || (!c->stream_chunked && !c->stream_sized);
+	/* A chunked stream says itself whether it is whole. A client that was told of a close may take a
+	 * reset for the end (Node's fetch does): it is told only when it asked for it. */
+	c->close_after = c->stream_chunked ? !r->head->keep_alive : close_after;
 	if (!reply_head(c, status, content_type, headers, length)) {
 		conn_close(c, true);
 		return;
 	}
+	c->close_after = close_after;
 	c->state = CONN_STREAM;
 	c->discarded = in ? in->len - in->body_at : 0;
 	r->head = &http_head_empty;

@@ -59,6 +59,30 @@ static void stream__reset_is_never_an_end(void **state)
 	close(fd);
 }
 
+/* Node's fetch takes a reset for the end of an answer that says "Connection: close". */
+static void stream__does_not_announce_a_close_that_nobody_asked_for(void **state)
+{
+	int fd = rig_client(), other = rig_client();
+
+	(void)state;
+	rig.http.draining = true;
+	rig_send(fd, STREAM);
+	http_stream_write(rig.held, SLICE_LIT("hello"));
+	assert_null(strstr(rig_read(fd, "hello"), "Connection:"));
+	http_stream_end(rig.held);
+	rig_read(fd, NULL);
+	assert_true(rig.got_end);
+	rig_send(other, "GET /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+	http_stream_write(rig.held, SLICE_LIT("hello"));
+	assert_non_null(strstr(rig_read(other, "hello"), "Connection: close\r\n"));
+	http_stream_end(rig.held);
+	rig_read(other, NULL);
+	assert_true(rig.got_end);
+	rig.http.draining = false;
+	close(fd);
+	close(other);
+}
+
 static void stream__calls_ready_once_at_first_and_after_each_write(void **state)
 {
 	int fd = rig_client();
@@ -286,6 +310,7 @@ int main(void)
 		RIG_TEST(stream__is_chunked_on_1_1_and_ends_cleanly),
 		RIG_TEST(stream__ends_by_close_on_1_0),
 		RIG_TEST(stream__reset_is_never_an_end),
+		RIG_TEST(stream__does_not_announce_a_close_that_nobody_asked_for),
 		RIG_TEST(stream__calls_ready_once_at_first_and_after_each_write),
 		RIG_TEST(stream__has_no_room_while_its_client_does_not_read),
 		RIG_TEST(stream__cuts_a_client_off_that_never_reads),
