@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fold state of a task: shared by doc.c, which reads and writes it as a document, and fold.c, which
- * applies events. */
+/* The fold state of a task: shared by doc.c and doc_plan.c, which read and write it as a document, and fold.c
+ * and fold_peek.c, which apply events. */
 #ifndef STORE_DOC_H
 #define STORE_DOC_H
 
@@ -40,11 +40,15 @@ struct task_doc {
 	struct buf parts[DOC_PARTS]; /* as they were rendered last; empty: to be rendered again */
 };
 
+/* The text of a buffer, which it gives away. Half a text would be a document that nobody can read: better no
+ * process than that. */
+char *doc_text_whole(struct buf *out);
 /* Compact JSON of a member, "null" when it is absent. Caller frees. */
 char *doc_member(const struct json *object, const char *name);
 /* Members of an object without its braces and without those named in `but` (NULL-terminated). Caller frees.
  */
 char *doc_members(const struct json *object, const char *const *but);
+void doc_steps_free(struct doc_step *steps, size_t n);
 /* Takes over the steps of a plan object; finished steps of `old` (may be NULL) with the same id keep what
  * they have. */
 void doc_plan_set(struct task_doc *d, const struct json *plan);
@@ -54,6 +58,17 @@ bool doc_plan_peek(struct task_doc *d, struct slice plan);
 int64_t doc_cost_nano(const struct json *cost);
 void doc_text_set(char **at, char *text);                            /* takes text */
 void doc_pending_set(struct task_doc *d, const struct json *holder); /* from its member "pending" */
+/* fold.c: what events do, whoever read them. The new state, by its name; one that there is not changes
+ * nothing. */
+void doc_state_become(struct task_doc *d, const char *text);
+/* result and error are JSON, copied; the step may be one that the plan does not have. */
+void doc_step_become(struct task_doc *d, struct slice id, enum event_type type, struct slice result,
+		     struct slice error);
+/* What a model's server says of itself: less than nothing is nothing, and the sum stops at the largest. */
+void doc_tokens_add(int64_t *sum, int64_t more);
+void doc_cost_add(struct task_doc *d, int64_t nano);
+/* fold_peek.c: folds the event by its text. false, and nothing folded: it has to be parsed. */
+bool doc_fold_peek(struct task_doc *d, enum event_type type, struct slice data);
 /* A worker must hold the task's lease: its state works, or it waits for a person in the middle of a call. */
 bool doc_works(const struct task_doc *d);
 

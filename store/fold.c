@@ -15,9 +15,7 @@ enum { EVENT_DEPTH_MAX = JSON_DEPTH_MAX - 8 };
 static void fold_state(struct task_doc *d, const struct json *data);
 static void fold_steps_close(struct task_doc *d);
 static void fold_step(struct task_doc *d, enum event_type type, const struct json *data);
-static bool fold_peek(struct task_doc *d, enum event_type type, struct slice data);
 static void fold_usage(struct task_doc *d, const struct json *usage);
-static void fold_cost(struct task_doc *d, int64_t nano);
 static void fold_created(struct task_doc *d, const struct json *data);
 
 /* Most events are told, not folded: their text need not be parsed. */
@@ -70,7 +68,7 @@ enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_t
 	d->model_calls += type == EVENT_MODEL_STARTED;
 	d->tool_calls += type == EVENT_TOOL_STARTED;
 	parts_drop(d, type);
-	if (!event_folds(type) || fold_peek(d, type, data))
+	if (!event_folds(type) || doc_fold_peek(d, type, data))
 		return ERR_NONE;
 	struct error why = {0};
 	j = json_parse(data.ptr, data.len, EVENT_DEPTH_MAX, &why);
@@ -93,7 +91,7 @@ enum err doc_apply(struct task_doc *d, uint64_t seq, int64_t at_ms, enum event_t
 		doc_plan_set(d, json_get(j, "plan"));
 	} else if (type == EVENT_MODEL_COMPLETED) {
 		fold_usage(d, json_get(j, "usage"));
-		fold_cost(d, doc_cost_nano(json_get(j, "cost")));
+		doc_cost_add(d, doc_cost_nano(json_get(j, "cost")));
 	} else if (type == EVENT_BUDGET_EXHAUSTED) {
 		static const char *const but[] = {"seq", "at", NULL};
 		char *members = doc_members(j, but);
@@ -158,7 +156,7 @@ static void fold_created(struct task_doc *d, const struct json *data)
 	doc_text_set(&d->budget, doc_member(data, "budget"));
 }
 
-static void state_become(struct task_doc *d, const char *text)
+void doc_state_become(struct task_doc *d, const char *text)
 {
 	enum task_state to;
 	if (!task_state_parse(text, &to))
@@ -172,7 +170,7 @@ static void state_become(struct task_doc *d, const char *text)
 
 static void fold_state(struct task_doc *d, const struct json *data)
 {
-	state_become(d, json_get_text(data, "to", ""));
+	doc_state_become(d, json_get_text(data, "to", ""));
 	if (json_get(data, "error") != NULL)
 		doc_text_set(&d->error, doc_member(data, "error"));
 }
@@ -204,9 +202,8 @@ static const char *step_status(enum event_type t)
 	}
 }
 
-/* result and error are JSON, copied; the step may be one that the plan does not have. */
-static void step_become(struct task_doc *d, struct slice id, enum event_type type, struct slice result,
-			struct slice error)
+void doc_step_become(struct task_doc *d, struct slice id, enum event_type type, struct slice result,
+		     struct slice error)
 {
 	for (size_t i = 0; i < d->steps_count; i++) {
 		struct doc_step *s = &d->steps[i];
@@ -224,13 +221,13 @@ static void step_become(struct task_doc *d, struct slice id, enum event_type typ
 static void fold_step(struct task_doc *d, enum event_type type, const struct json *data)
 {
 	char *result = doc_member(data, "result"), *error = doc_member(data, "error");
-	step_become(d, slice_str(json_get_text(data, "step", "")), type, slice_str(result), slice_str(error));
+	doc_step_become(d, slice_str(json_get_text(data, "step", "")), type, slice_str(result),
+			slice_str(error));
 	free(result);
 	free(error);
 }
 
-/* What a model's server says of itself: less than nothing is nothing, and the sum stops at the largest. */
-static void tokens_add(int64_t *sum, int64_t more)
+void doc_tokens_add(int64_t *sum, int64_t more)
 {
 	if (more > 0 && __builtin_add_overflow(*sum, more, sum))
 		*sum = INT64_MAX;
@@ -238,125 +235,14 @@ static void tokens_add(int64_t *sum, int64_t more)
 
 static void fold_usage(struct task_doc *d, const struct json *usage)
 {
-	tokens_add(&d->input_tokens, json_get_integer(usage, "input_tokens", 0));
-	tokens_add(&d->output_tokens, json_get_integer(usage, "output_tokens", 0));
-	tokens_add(&d->cached_tokens, json_get_integer(usage, "cached_tokens", 0));
+	doc_tokens_add(&d->input_tokens, json_get_integer(usage, "input_tokens", 0));
+	doc_tokens_add(&d->output_tokens, json_get_integer(usage, "output_tokens", 0));
+	doc_tokens_add(&d->cached_tokens, json_get_integer(usage, "cached_tokens", 0));
 	d->estimated = d->estimated || json_get_bool(usage, "estimated", false);
 }
 
-static void fold_cost(struct task_doc *d, int64_t nano)
+void doc_cost_add(struct task_doc *d, int64_t nano)
 {
 	if (nano >= 0 && __builtin_add_overflow(d->cost_nano > 0 ? d->cost_nano : 0, nano, &d->cost_nano))
 		d->cost_nano = INT64_MAX;
-}
-
-static bool count_peek(struct slice value, int64_t *count)
-{
-	*count = 0;
-	return json_peek_is_null(value) || json_peek_index(value, count);
-}
-
-/* --- without a tree: events that come often, or may be long --- */
-
-/* Of what may be a long answer only the usage and the cost are folded. */
-static bool fold_model_peek(struct task_doc *d, struct slice data)
-{
-	static const struct slice names[] = {SLICE_LIT("usage"), SLICE_LIT("cost")};
-	static const struct slice counts[] = {SLICE_LIT("input_tokens"), SLICE_LIT("output_tokens"),
-					      SLICE_LIT("cached_tokens"), SLICE_LIT("estimated")};
-	struct slice v[COUNT_OF(names)], u[COUNT_OF(counts)];
-	int64_t input, output, cached;
-	bool in_front = json_peek_before(data, SLICE_LIT("text"), names, COUNT_OF(names), v) && v[0].len > 0;
-	if ((!in_front && json_peek_object(data, names, COUNT_OF(names), v) != data.len) ||
-	    json_peek_object(v[0], counts, COUNT_OF(counts), u) == 0 || !count_peek(u[0], &input) ||
-	    !count_peek(u[1], &output) || !count_peek(u[2], &cached))
-		return false;
-	tokens_add(&d->input_tokens, input);
-	tokens_add(&d->output_tokens, output);
-	tokens_add(&d->cached_tokens, cached);
-	d->estimated = d->estimated || slice_eq_str(u[3], "true");
-	struct json *cost = v[1].len > 0 ? json_parse(v[1].ptr, v[1].len, 0, NULL) : NULL;
-	fold_cost(d, doc_cost_nano(cost));
-	json_free(cost);
-	return true;
-}
-
-/* A text, or nothing, as it is written by json_print: to be copied as it is. */
-static bool is_printed(struct slice value)
-{
-	if (json_peek_is_null(value))
-		return true;
-	const char *end = value.ptr + value.len, *p = value.ptr;
-	while (*value.ptr == '"' && (p = memchr(p, '\\', (size_t)(end - p))) != NULL) {
-		if (strchr("\"\\nrt", p[1]) == NULL)
-			return false;
-		p += 2;
-	}
-	return *value.ptr == '"';
-}
-
-static struct slice or_null(struct slice value)
-{
-	return value.len > 0 ? value : SLICE_LIT("null");
-}
-
-static bool fold_step_peek(struct task_doc *d, enum event_type type, struct slice data)
-{
-	static const struct slice names[] = {SLICE_LIT("step"), SLICE_LIT("result"), SLICE_LIT("error")};
-	struct slice v[COUNT_OF(names)];
-	if (json_peek_object(data, names, COUNT_OF(names), v) != data.len || v[0].len < 2 ||
-	    v[0].ptr[0] != '"' || memchr(v[0].ptr, '\\', v[0].len) != NULL || !is_printed(v[1]) ||
-	    !is_printed(v[2]))
-		return false;
-	step_become(d, (struct slice){v[0].ptr + 1, v[0].len - 2}, type, or_null(v[1]), or_null(v[2]));
-	return true;
-}
-
-static bool fold_result_peek(struct task_doc *d, struct slice data)
-{
-	static const struct slice names[] = {SLICE_LIT("result")};
-	struct slice v[COUNT_OF(names)];
-	if (json_peek_object(data, names, COUNT_OF(names), v) != data.len || !is_printed(v[0]))
-		return false;
-	doc_text_set(&d->result, slice_dup(or_null(v[0])));
-	return true;
-}
-
-static bool fold_state_peek(struct task_doc *d, struct slice data)
-{
-	static const struct slice names[] = {SLICE_LIT("to"), SLICE_LIT("error")};
-	struct slice v[COUNT_OF(names)];
-	char to[32];
-	if (json_peek_object(data, names, COUNT_OF(names), v) != data.len || v[1].len > 0 ||
-	    !json_peek_plain(v[0], to, sizeof to))
-		return false;
-	state_become(d, to);
-	return true;
-}
-
-static bool fold_plan_peek(struct task_doc *d, struct slice data)
-{
-	static const struct slice names[] = {SLICE_LIT("plan")};
-	struct slice v[COUNT_OF(names)];
-	return json_peek_object(data, names, COUNT_OF(names), v) == data.len && doc_plan_peek(d, v[0]);
-}
-
-/* false, and nothing folded: it has to be parsed. */
-static bool fold_peek(struct task_doc *d, enum event_type type, struct slice data)
-{
-	switch (type) {
-	case EVENT_MODEL_COMPLETED: return fold_model_peek(d, data);
-	case EVENT_TASK_RESULT: return fold_result_peek(d, data);
-	case EVENT_TASK_STATE: return fold_state_peek(d, data);
-	case EVENT_PLAN_CREATED: return fold_plan_peek(d, data);
-	case EVENT_STEP_STARTED:
-	case EVENT_STEP_COMPLETED:
-	case EVENT_STEP_FAILED:
-	case EVENT_STEP_SKIPPED:
-	case EVENT_STEP_CANCELLED:
-	case EVENT_STEP_WAITING:
-	case EVENT_STEP_IN_DOUBT:
-	case EVENT_STEP_RESUMED: return fold_step_peek(d, type, data);
-	default: return false;
-	}
 }
