@@ -263,6 +263,7 @@ struct mcp_auth_common {
 enum mcp_network { MCP_NETWORK_NONE, MCP_NETWORK_LOOPBACK, MCP_NETWORK_ALL };
 struct mcp_sandbox {
 	bool off;
+	bool files_unlogged;                    /* nothing is told of those it is refused */
 	bool require;                           /* not started where the kernel lacks a part */
 	const char *const *read, *const *write; /* absolute, NULL-terminated; NULL: none */
 	const char *withheld; /* no folder that holds this is granted for a file in it; NULL: none */

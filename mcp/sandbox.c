@@ -68,7 +68,7 @@ void sandbox_report_make(const struct mcp_sandbox *s, struct sandbox_report *out
 		missing_add(out, "files: no Landlock here, so every file of the service's user can be used");
 	else if (out->landlock_abi < ABI_TRUNCATE)
 		missing_add(out, "truncate: files beyond the granted ones can be emptied");
-	if (out->landlock_abi && !asks(out))
+	if (out->landlock_abi && !asks(out) && !s->files_unlogged)
 		missing_add(out, "refused files: they are not told, the kernel does not ask about them");
 	if (out->landlock_abi < ABI_SCOPE)
 		missing_add(out, "signals: other processes of the service's user can be signalled");
@@ -185,7 +185,7 @@ static enum err rules_make(struct confinement *c, const struct mcp_server_option
 	sandbox_paths_collect(o, path_variable, c->folder, &paths);
 	c->rules = landlock_rules_new(c->report.landlock_abi, &paths, o->sandbox.network == MCP_NETWORK_NONE);
 	int errnum = errno;
-	if (asks(&c->report))
+	if (asks(&c->report) && !o->sandbox.files_unlogged)
 		c->files = files_new(&paths);
 	sandbox_paths_release(&paths);
 	return c->rules < 0 ? err_set_errno(e, errnum, "cannot make the rules of its sandbox") : ERR_NONE;

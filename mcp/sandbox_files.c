@@ -251,10 +251,14 @@ struct files *files_new(const struct sandbox_paths *paths)
 {
 	struct files *f = xcalloc(1, sizeof(*f));
 	f->grants = grants_new();
+	look_prepare();
 	for (size_t i = 0; i < paths->count; i++) {
-		char *real = realpath(paths->items[i].path, NULL);
+		char text[PATH_MAX], *real = realpath(paths->items[i].path, NULL);
 		if (real)
 			grants_add(f->grants, real, paths->items[i].write);
+		/* And by its name, for when it cannot be seen where that leads. */
+		if (real && path_collapse(paths->items[i].path, text))
+			grants_add(f->grants, text, paths->items[i].write);
 		free(real);
 	}
 	return f;

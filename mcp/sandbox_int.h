@@ -116,7 +116,7 @@ bool path_own(const char *path, int process, char out[PATH_MAX]);
 struct grants;
 struct grants *grants_new(void);
 void grants_free(struct grants *g); /* NULL is fine */
-/* path: collapsed and without links, here and below. */
+/* path: collapsed. */
 void grants_add(struct grants *g, const char *path, bool write);
 bool grants_allow(const struct grants *g, const char *path, bool write);
 
@@ -132,8 +132,9 @@ enum file_verdict file_judge(const struct grants *g, const struct file_use *u, c
 bool file_text_allows(const struct grants *g, const struct file_use *u, const char *path,
 		      char decisive[PATH_MAX]);
 
-/* --- sandbox_look.c: never waits --- */
+/* --- sandbox_look.c: never waits for a network --- */
 
+void look_prepare(void); /* finds the file systems of this machine; before the first look, may wait */
 /* No link in it, as far as the kernel knows by heart; true as well when it is not there. */
 bool look_is_plain(const char *path);
 bool look_is_of_group(const char *path, int group); /* below the /proc/PID of one of its processes */

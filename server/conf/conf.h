@@ -179,6 +179,7 @@ enum {
 
 struct conf_sandbox {
 	bool off;                               /* no confinement at all */
+	bool log_files;                         /* those it is refused */
 	bool require;                           /* not started where the kernel lacks a part of it */
 	const char *const *read, *const *write; /* absolute, NULL-terminated; NULL: none */
 	enum conf_network network;

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const KEYS[] = {"read",  "write",     "network", "cpu",      "memory",
-				   "files", "processes", "require", "file_size"};
+static const char *const KEYS[] = {"read",  "write",     "network", "cpu",       "memory",
+				   "files", "processes", "require", "file_size", "log_files"};
 
 /* --- words and numbers --- */
 
@@ -81,7 +81,8 @@ static enum err limits_read(const struct registry_read *r, const struct conf_nod
 
 void registry_sandbox_default(struct conf_sandbox *s)
 {
-	*s = (struct conf_sandbox){.network = CONF_NETWORK_NONE,
+	*s = (struct conf_sandbox){.log_files = true,
+				   .network = CONF_NETWORK_NONE,
 				   .memory_mib = CONF_SANDBOX_MEMORY_MIB,
 				   .processes = CONF_SANDBOX_PROCESSES,
 				   .files = CONF_SANDBOX_FILES,
@@ -118,5 +119,7 @@ enum err registry_sandbox_read(struct registry_read *r, const struct conf_node *
 		rc = limits_read(r, n, box, e);
 	if (!rc && registry_member(n, "require"))
 		rc = registry_bool(r, registry_member(n, "require"), &box->require, e);
+	if (!rc && registry_member(n, "log_files"))
+		rc = registry_bool(r, registry_member(n, "log_files"), &box->log_files, e);
 	return rc;
 }

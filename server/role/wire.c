@@ -205,6 +205,7 @@ static const enum mcp_network NETWORK[] = {
 static struct mcp_sandbox sandbox_of(const struct conf *c, const struct conf_sandbox *s)
 {
 	return (struct mcp_sandbox){.off = s->off,
+				    .files_unlogged = !s->log_files,
 				    .require = s->require,
 				    .read = s->read,
 				    .write = s->write,

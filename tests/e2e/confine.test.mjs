@@ -91,9 +91,10 @@ test('files in the log: what leads out of the grants by a link, once for each us
   for (const file of [out, end, path.join(mine, 'a')]) fs.writeFileSync(file, 'a');
   fs.symlinkSync(out, path.join(mine, 'link'));
   fs.symlinkSync('a', path.join(mine, 'inner'));
-  const b = await begin([hostile('hostile', { write: [mine] })]);
+  const b = await begin([hostile('hostile', { write: [mine] }), hostile('silent', { log_files: false })]);
   const has = await kernel(t, b.s, 'hostile');
   if (!has.files || !has.asks) return b.end();
+  assert.deepEqual(await tries(b, 'silent', [{ what: 'read', path: end }]), ['EACCES']);
   const attempts = [
     ['done', 'read', path.join(mine, 'inner')], ['done', 'list', mine], ['done', 'read', '/proc/self/status'], ['done', 'read', '/dev/null'], ['done', 'read', '/bin/sh'],
     ['ENOENT', 'read', path.join(dir, 'none')], ['ENOENT', 'read', '/proc/self/none'], ['ENOENT', 'read', '/proc/99999999/environ'], ['ENOENT', 'write', path.join(dir, 'none', 'new')],
@@ -108,6 +109,7 @@ test('files in the log: what leads out of the grants by a link, once for each us
     ['openat', out, 'read'], ['openat', path.join(dir, 'con\ntrol'), 'read'], ['openat', end, 'read'],
   ].sort());
   assert.deepEqual(b.s.logs.filter((l) => l.real_path).map((l) => [l.level, l.real_path]), [['warn', out], ['warn', out]]);
+  assert.deepEqual(await filesTold(b.s, 'silent'), []);
   await b.end();
 });
 
@@ -151,6 +153,18 @@ test('its share and no more: processes, descriptors, memory, processor time; the
   assert.match(ended.error, /CPU time limit exceeded/);
   await b.s.until(id, 'input_required');
   await b.s.post(`/v1/tasks/${id}/cancel`);
+  await b.end();
+});
+
+test('one that opens files for ever, in several processes, takes nothing from the others and is stopped like any', async () => {
+  const b = await begin([hostile('hostile'), fake('good', 'echo')]);
+  const list = Array.from({ length: 20 }, (_, i) => ['good__echo', { text: `${i}` }]);
+  assert.deepEqual(await tries(b, 'hostile', [{ what: 'flood', path: '/etc/shadow', count: 4 }, { what: 'flood', path: '/usr/bin/env', count: 4 }]), ['done', 'done']);
+  assert.deepEqual(await called(b, list), list.map(([, { text }]) => text));
+  const { pid } = await state(b.s, 'hostile');
+  process.kill(pid, 'SIGKILL');
+  await b.s.log((l) => /left processes behind/.test(l.msg) && l.server === 'hostile');
+  assert.ok(b.s.logs.filter((l) => l.use).length <= 1, 'each path once');
   await b.end();
 });
 

@@ -11,6 +11,7 @@
  *   ptrace, memory-of, signal   that process
  *   mount, namespace, bpf, uring   the system calls of that name
  *   fork                 as many processes as it gets, at most count; they stay: "N, then ERROR"
+ *   flood                that path is opened for ever, by count processes at once
  *   files                as many descriptors as it gets
  *   allocate             as many MiB as it gets, at most count, all written to
  *   spin                 uses the processor for ever and does not answer
@@ -78,6 +79,15 @@ static void try_list(struct attempt *a)
 	say(a, d ? 0 : -1);
 	if (d)
 		closedir(d);
+}
+
+static void try_flood(struct attempt *a)
+{
+	for (int64_t n = 0; n < a->count; n++)
+		if (fork() == 0)
+			for (;;)
+				close(open(a->path, O_RDONLY | O_CLOEXEC));
+	say(a, 0);
 }
 
 static void try_where(struct attempt *a)
@@ -269,8 +279,8 @@ static const struct {
 	{"socket", try_socket},       {"ptrace", try_ptrace},   {"memory-of", try_memory_of},
 	{"signal", try_signal},       {"stay", try_stay},       {"mount", try_mount},
 	{"namespace", try_namespace}, {"bpf", try_bpf},         {"uring", try_uring},
-	{"fork", try_fork},           {"files", try_files},     {"allocate", try_allocate},
-	{"limits", try_limits},       {"spin", try_spin},
+	{"flood", try_flood},         {"fork", try_fork},       {"files", try_files},
+	{"allocate", try_allocate},   {"limits", try_limits},   {"spin", try_spin},
 };
 
 static void line_write(const char *id, const char *result)

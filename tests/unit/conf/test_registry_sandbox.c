@@ -9,13 +9,15 @@ static void registry_sandbox_read__both_forms(void **state)
 		"  - id: a\n"
 		"    sandbox: {read: [/srv/a, \"${REGISTRY_DIR}/b\"], write: [/srv/c], network: loopback, "
 		"cpu: 9,\n"
-		"              memory: 100, processes: 20, files: 0, file_size: 7, require: true}\n"
+		"              memory: 100, processes: 20, files: 0, file_size: 7, require: true, log_files: "
+		"false}\n"
 		"    config: {command: x}\n"
 		"  - {id: b, sandbox: off, config: {command: x}}\n"
 		"  - {id: c, config: {command: x}}\n",
 		"{\"mcpServers\": {\"a\": {\"command\": \"x\", \"sandbox\": {\"read\": [\"/srv/a\", "
 		"\"${REGISTRY_DIR}/b\"], \"write\": [\"/srv/c\"], \"network\": \"loopback\", \"cpu\": 9, "
-		"\"memory\": 100, \"processes\": 20, \"files\": 0, \"file_size\": 7, \"require\": true}}, "
+		"\"memory\": 100, \"processes\": 20, \"files\": 0, \"file_size\": 7, \"require\": true, "
+		"\"log_files\": false}}, "
 		"\"b\": "
 		"{\"command\": \"x\", \"sandbox\": false}, \"c\": {\"command\": \"x\"}}}"};
 	(void)state;
@@ -35,9 +37,10 @@ static void registry_sandbox_read__both_forms(void **state)
 		assert_int_equal(s->processes, 20);
 		assert_int_equal(s->files, 0);
 		assert_int_equal(s->file_size_mib, 7);
-		assert_true(s->require && !s->off);
+		assert_true(s->require && !s->off && !s->log_files);
 		assert_true(r->servers[1].sandbox.off);
-		assert_true(!plain->off && !plain->require && !plain->read && !plain->write);
+		assert_true(!plain->off && !plain->require && plain->log_files && !plain->read &&
+			    !plain->write);
 		assert_int_equal(plain->network, CONF_NETWORK_NONE);
 		assert_int_equal(plain->processes, CONF_SANDBOX_PROCESSES);
 		conf_registry_free(r);
@@ -62,6 +65,7 @@ static void registry_sandbox_read__says_what_is_wrong(void **state)
 	assert_registry_refused(ONE "{files: 99999999}\n",
 				"files must be a whole number from 0 (no limit) to 1048576");
 	assert_registry_refused(ONE "{require: yes}\n", "require must be true or false");
+	assert_registry_refused(ONE "{log_files: all}\n", "log_files must be true or false");
 	assert_registry_refused("tool_registry:\n  - {id: a, config: {url: \"https://x/\"}, sandbox: off}\n",
 				"is reached by its url and takes no sandbox");
 #undef ONE
