@@ -6,7 +6,8 @@
  * page.
  *
  * The two files in /proc that this takes stay open for the threads that asked last. They are those of the
- * thread's memory at the time: it must be forgotten when it executes another program.
+ * thread's memory at the time: it must be forgotten when it executes another program, and after a while, when
+ * its number may be that of another thread.
  */
 #include "base/base.h"
 #include "mcp/sandbox_int.h"

@@ -83,6 +83,13 @@ static char *path_read(struct files *f, int thread, const struct file_use *u)
 	return asker_folder(thread, u->folder, base, sizeof base) ? xasprintf("%s/%s", base, text) : NULL;
 }
 
+static void path_take(struct files *f, struct asked *a, size_t i)
+{
+	a->paths[i] = path_read(f, a->thread, &a->uses[i]);
+	if (a->paths[i] && !a->process && path_is_own(a->paths[i]))
+		a->process = asker_process(a->thread);
+}
+
 void files_take(struct files *f, const struct seccomp_notif *q)
 {
 	struct asked *a = &f->now;
@@ -93,11 +100,8 @@ void files_take(struct files *f, const struct seccomp_notif *q)
 		return;
 	*a = (struct asked){.call = file_call_name(q->data.nr), .thread = (int)q->pid};
 	a->count = file_call_uses(&q->data, flags, a->uses);
-	for (size_t i = 0; i < a->count; i++) {
-		a->paths[i] = path_read(f, a->thread, &a->uses[i]);
-		if (a->paths[i] && !a->process && path_is_own(a->paths[i]))
-			a->process = asker_process(a->thread);
-	}
+	for (size_t i = 0; i < a->count; i++)
+		path_take(f, a, i);
 	if (file_call_executes(q->data.nr))
 		asker_forget(a->thread);
 }
@@ -122,7 +126,8 @@ static void refusal_tell(struct files *f, const char *call, const char *path, co
 	 * look there in good faith, and for a terminal, which it does not have. */
 	enum log_level level =
 		look_is_of_group(own, f->group) || !strcmp(own, "/dev/tty") ? LOG_INFO : LOG_WARN;
-	if (f->told_count == TOLD_MAX || !path_collapse(path, text))
+	size_t most = level == LOG_INFO ? TOLD_MAX / 2 : TOLD_MAX; /* these leave room for the others */
+	if (f->told_count >= most || !path_collapse(path, text))
 		return;
 	if (!is_new(f, text, write))
 		return;
@@ -153,7 +158,7 @@ static bool asked_judge(struct files *f, struct asked *a, bool is_last_time)
 	enum file_verdict verdicts[FILE_USES_MAX];
 	for (size_t i = 0; i < a->count; i++) {
 		if (!a->paths[i])
-			a->paths[i] = path_read(f, a->thread, &a->uses[i]);
+			path_take(f, a, i);
 		if (!a->paths[i] || !path_own(a->paths[i], a->process, own[i]))
 			return true;
 		verdicts[i] = file_judge(f->grants, &a->uses[i], own[i], group_look, f, real[i]);
@@ -182,6 +187,12 @@ static void queue_judge(struct files *f, bool ended)
 	f->queued = kept;
 }
 
+static void timer_arm(struct files *f)
+{
+	if (!loop_timer_armed(f->timer))
+		loop_timer_set(f->timer, LOOK_MS);
+}
+
 static void queue_add(struct files *f, struct asked *a)
 {
 	if (f->queued == QUEUE_MAX)
@@ -190,8 +201,7 @@ static void queue_add(struct files *f, struct asked *a)
 		queue_judge(f, true);
 	f->queue[f->queued++] = *a;
 	*a = (struct asked){0};
-	if (!loop_timer_armed(f->timer))
-		loop_timer_set(f->timer, LOOK_MS);
+	timer_arm(f);
 }
 
 /* All that it names is within the grants by its text; plain: and leads nowhere else. */
@@ -218,16 +228,14 @@ static void last_judge(struct files *f)
 void files_think(struct files *f)
 {
 	last_judge(f);
-	if (!f->now.count)
+	if (!f->now.call)
 		return;
-	if (!is_granted(f, &f->now, false)) {
+	timer_arm(f);
+	if (f->now.count && !is_granted(f, &f->now, false))
 		queue_add(f, &f->now);
-		return;
-	}
-	f->last = f->now;
+	else
+		f->last = f->now;
 	f->now = (struct asked){0};
-	if (!loop_timer_armed(f->timer))
-		loop_timer_set(f->timer, LOOK_MS);
 }
 
 void files_finish(struct files *f)
@@ -241,8 +249,9 @@ static void timer_fired(void *arg)
 	struct files *f = arg;
 	last_judge(f);
 	queue_judge(f, false);
+	asker_forget(0); /* a number may come to stand for another thread */
 	if (f->queued)
-		loop_timer_set(f->timer, LOOK_MS);
+		timer_arm(f);
 }
 
 /* --- life --- */

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -149,6 +150,39 @@ static void sandbox__refuses_files_but_the_granted(void **state)
 	assert_int_equal(confined(&o, file_granted), EACCES);
 	if (landlock_abi() >= 6)
 		assert_int_equal(confined(&o, parent_signalled), EPERM);
+}
+
+/* A line of the log for what is refused, and none for what is not. */
+static void sandbox__tells_of_refused_files(void **state)
+{
+	struct mcp_server_options o = sh();
+	static char text[8192];
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	(void)state;
+	if (landlock_is_missing() || !seccomp_has_listener()) {
+		close(fd);
+		skip();
+	}
+	log_init("test", LOG_INFO, LOG_FORMAT_JSON);
+	log_set_fd(fd);
+	assert_int_equal(confined(&o, proc_self), 0);
+	assert_int_equal(pread(fd, text, sizeof text, 0), 0);
+	assert_int_equal(confined(&o, file_beside), EACCES);
+	assert_int_equal(confined(&o, file_made), EACCES);
+	o.sandbox.files_unlogged = true;
+	assert_int_equal(confined(&o, proc_other), EACCES);
+	log_set_fd(2);
+	log_init("test", LOG_OFF, LOG_FORMAT_JSON);
+	ssize_t n = pread(fd, text, sizeof text - 1, 0);
+	text[n > 0 ? n : 0] = '\0';
+	char *read = xasprintf("\"path\":\"%s\",\"use\":\"read\"", dir),
+	     *write = xasprintf("\"path\":\"%s/more\",\"use\":\"write\"", dir);
+	assert_non_null(strstr(text, read));
+	assert_non_null(strstr(text, write));
+	assert_null(strstr(text, "/proc/"));
+	free(read);
+	free(write);
+	close(fd);
 }
 
 /* --- system calls --- */
@@ -389,6 +423,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sandbox__refuses_files_but_the_granted),
+		cmocka_unit_test(sandbox__tells_of_refused_files),
 		cmocka_unit_test(sandbox__refuses_system_calls),
 		cmocka_unit_test(sandbox__network_as_granted),
 		cmocka_unit_test(sandbox__limits_hold),
