@@ -144,7 +144,8 @@ static size_t link_len(const char *path)
 
 static enum file_look absent_or_unknown(int errnum)
 {
-	bool absent = errnum == ENOENT || errnum == ENOTDIR || errnum == ENAMETOOLONG || errnum == ESRCH;
+	bool absent = errnum == ENOENT || errnum == ENOTDIR || errnum == ENAMETOOLONG || errnum == ESRCH ||
+		      errnum == ELOOP;
 	return absent ? FILE_ABSENT : FILE_UNKNOWN;
 }
 

@@ -34,7 +34,7 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(dir));
 	look_prepare();
 	close(open(in("a"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-	return symlink("a", in("link")) || symlink("none", in("broken"));
+	return symlink("a", in("link")) || symlink("none", in("broken")) || symlink("circle", in("circle"));
 }
 
 static int teardown(void **state)
@@ -43,6 +43,7 @@ static int teardown(void **state)
 	unlink(in("a"));
 	unlink(in("link"));
 	unlink(in("broken"));
+	unlink(in("circle"));
 	return rmdir(dir);
 }
 
@@ -77,6 +78,7 @@ static void look__knows_what_is_not_there(void **state)
 	(void)state;
 	assert_int_equal(look(in("none"), READ), FILE_ABSENT);
 	assert_int_equal(look(in("a/b"), READ), FILE_ABSENT);
+	assert_int_equal(look(in("circle"), READ), FILE_ABSENT);
 	assert_int_equal(look(in("a"), (struct file_use){.folder_only = true}), FILE_ABSENT);
 	assert_int_equal(look(dir, (struct file_use){.folder_only = true}), FILE_FOUND);
 	memset(longest, 'a', sizeof longest - 1);
