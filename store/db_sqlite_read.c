@@ -41,7 +41,7 @@ static enum err doc_fold_on(struct db_sqlite *d, int64_t key, sqlite3_stmt *row,
 			    struct buf *out, struct error *e)
 {
 	struct buf sse = BUF_INIT;
-	uint64_t after_seq = (uint64_t)sqlite3_column_int64(row, ROW_DOC_SEQ);
+	uint64_t after_seq = (uint64_t)sqlite3_column_int64(row, ROW_DOC_SEQ), last_seq = 0;
 	sqlite3_stmt *s;
 	bool more = true;
 	enum err code = sql_use(d, SQL_EVENTS_DOC, &s, e);
@@ -51,8 +51,10 @@ static enum err doc_fold_on(struct db_sqlite *d, int64_t key, sqlite3_stmt *row,
 	}
 	while (code == ERR_NONE && more) {
 		code = sql_row(d, s, &more, e);
-		if (more)
-			buf_add_slice(&sse, events_after(sql_column(s, 0), after_seq));
+		if (!more)
+			break;
+		buf_add_slice(&sse, events_after(sql_column(s, 0), after_seq));
+		last_seq = (uint64_t)sqlite3_column_int64(s, 1);
 	}
 	if (code == ERR_NONE && sse.overflow)
 		code = err_set(e, ERR_MEMORY, "a task's events do not fit into memory");
@@ -63,6 +65,8 @@ static enum err doc_fold_on(struct db_sqlite *d, int64_t key, sqlite3_stmt *row,
 			       why.msg);
 	if (code == ERR_NONE)
 		events_read(buf_slice(&sse), t);
+	if (code == ERR_NONE && t->last_seq < last_seq)
+		code = damaged(e, "a task");
 	buf_release(&sse);
 	return code;
 }
@@ -112,16 +116,20 @@ enum err db_task_get(struct db *db, const struct id *id, struct task_saved *out,
 	return code;
 }
 
-/* Appends events of one row until what is behind `from` would exceed bytes_max; *more: it is not enough. */
-static enum err row_events_add(struct buf *out, size_t from, size_t bytes_max, struct slice body,
-			       uint64_t *last_seq, bool *more, struct error *e)
+static enum err event_damaged(struct error *e, uint64_t seq)
 {
+	return err_set(e, ERR_INTERNAL, "event %" PRIu64 " is damaged; run `agent-runtime verify`", seq);
+}
+
+/* Appends events of one row until what is behind `from` would exceed bytes_max; *more: it is not enough. */
+static enum err row_events_add(struct buf *out, size_t from, size_t bytes_max, sqlite3_stmt *row,
+			       uint64_t after_seq, uint64_t *last_seq, bool *more, struct error *e)
+{
+	struct slice body = events_after(sql_column(row, 0), after_seq);
 	struct event_view v;
 	for (const char *at = body.ptr; body.len > 0; at = body.ptr) {
 		if (!event_next(&body, &v))
-			return err_set(e, ERR_INTERNAL,
-				       "event %" PRIu64 " is damaged; run `agent-runtime verify`",
-				       *last_seq + 1);
+			return event_damaged(e, *last_seq + 1);
 		struct slice event = {at, (size_t)(body.ptr - at)};
 		*more = out->len == from || out->len - from + event.len <= bytes_max;
 		if (!*more)
@@ -130,6 +138,9 @@ static enum err row_events_add(struct buf *out, size_t from, size_t bytes_max, s
 			return err_set(e, ERR_MEMORY, "a task's events do not fit into memory");
 		*last_seq = v.seq;
 	}
+	/* An event whose end is lost takes the next one for its own. */
+	if (*last_seq != (uint64_t)sqlite3_column_int64(row, 1))
+		return event_damaged(e, *last_seq);
 	return ERR_NONE;
 }
 
@@ -152,8 +163,7 @@ enum err db_events_get(struct db *db, const struct id *task, uint64_t after_seq,
 	sqlite3_bind_int64(s, 1, key);
 	sql_bind_u64(s, 2, after_seq);
 	while (code == ERR_NONE && more && (code = sql_row(d, s, &more, e)) == ERR_NONE && more)
-		code = row_events_add(out, from, bytes_max, events_after(sql_column(s, 0), after_seq),
-				      last_seq, &more, e);
+		code = row_events_add(out, from, bytes_max, s, after_seq, last_seq, &more, e);
 	sqlite3_reset(s);
 	return code;
 }

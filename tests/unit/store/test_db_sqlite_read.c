@@ -235,6 +235,38 @@ static void tasks_each__leaves_out_what_cannot_be_folded(void **state)
 	database_free(&d);
 }
 
+/* Three events in one row, of which the end of the second and the beginning of the third are lost: what is
+ * left of both looks like one. */
+static void events_get__misses_an_event_whose_beginning_is_lost(void **state)
+{
+	static const char hole[] =
+		"UPDATE event SET body = CAST(replace(CAST(body AS TEXT), char(10) || char(10) || 'id: 3' || "
+		"char(10) || "
+		"'event: model.started' || char(10) || 'data: ', 'x') AS BLOB) WHERE more = 2";
+	struct database d = database_new();
+	struct task_saved t = task_nth(2, TASK_PLANNING, 3, "");
+	struct buf sse = BUF_INIT;
+	uint64_t last_seq;
+	struct error e = {0};
+	(void)state;
+	begin(&d);
+	task_write(&d, &t, 1);
+	commit(&d);
+	assert_well(d.b->events_get(d.db, &t.id, 0, 1 << 20, &sse, &last_seq, &e), &e);
+	assert_int_equal(last_seq, 3);
+	begin(&d);
+	assert_int_equal(sqlite3_exec(db_of(d.db)->handle, hole, NULL, NULL, NULL), 0);
+	commit(&d);
+	assert_int_equal(d.b->events_get(d.db, &t.id, 0, 1 << 20, &sse, &last_seq, &e), ERR_INTERNAL);
+	assert_non_null(strstr(e.msg, "event 2 is damaged"));
+	assert_int_equal(d.b->task_get(d.db, &t.id, &t, &sse, &e), ERR_INTERNAL);
+	assert_non_null(strstr(e.msg, "damaged"));
+	buf_release(&sse);
+	d.b->close(d.db);
+	d.db = NULL; /* it is not whole */
+	database_free(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +277,7 @@ int main(void)
 		cmocka_unit_test(tasks_each__goes_from_the_newest_by_state),
 		cmocka_unit_test(tasks_each__folds_documents_that_were_left_behind),
 		cmocka_unit_test(tasks_each__leaves_out_what_cannot_be_folded),
+		cmocka_unit_test(events_get__misses_an_event_whose_beginning_is_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
